@@ -1,0 +1,127 @@
+//! A flattened JSON object: its scalars, addressed by RFC 6901 pointer and sorted by pointer bytes.
+//!
+//! This is the form that is hashed, filtered and encoded. Number tokens are kept exactly; strings are
+//! unescaped. Key order, white space and escape forms are not kept.
+
+use crate::{Limits, Violation};
+
+/// The type of a field; the byte is part of the committed disclosure (integrity format `AEF1`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// A string; the value is its unescaped UTF-8.
+    String = b's',
+    /// A number; the value is the exact source token.
+    Number = b'n',
+    /// `true`; no value.
+    True = b't',
+    /// `false`; no value.
+    False = b'f',
+    /// `null`; no value.
+    Null = b'z',
+    /// `{}`; no value.
+    EmptyObject = b'o',
+    /// `[]`; no value.
+    EmptyArray = b'a',
+}
+
+/// One flattened field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// RFC 6901 pointer.
+    pub pointer: &'a str,
+    /// Type.
+    pub kind: Kind,
+    /// Unescaped string or number token; empty for the other kinds.
+    pub value: &'a str,
+}
+
+impl<'a> Field<'a> {
+    /// Returns a scalar as text (`true` and `false` spelled out); `None` for null and containers.
+    pub fn text(&self) -> Option<&'a str> {
+        match self.kind {
+            Kind::String | Kind::Number => Some(self.value),
+            Kind::True => Some("true"),
+            Kind::False => Some("false"),
+            Kind::Null | Kind::EmptyObject | Kind::EmptyArray => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Slot {
+    pub(crate) pointer: (u32, u32),
+    pub(crate) value: (u32, u32),
+    pub(crate) kind: Kind,
+}
+
+/// The fields of one event, sorted by pointer bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fields {
+    pub(crate) arena: String,
+    pub(crate) slots: Vec<Slot>,
+}
+
+impl Fields {
+    /// Scans and flattens a JSON object under `limits`.
+    pub fn parse(json: &[u8], limits: &Limits) -> Result<Self, Violation> {
+        crate::scan::scan(json, limits).map(|scanned| scanned.fields)
+    }
+
+    /// Flattens a stored body, which was scanned under limits before it was accepted.
+    pub fn of_stored(body: &[u8]) -> Self {
+        Self::parse(body, &crate::scan::STORED).unwrap_or_default()
+    }
+
+    /// Returns the number of fields.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Returns true when there are no fields.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Returns the field at `index` in pointer order.
+    pub fn at(&self, index: usize) -> Field<'_> {
+        self.field(&self.slots[index])
+    }
+
+    /// Returns the fields in pointer order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Field<'_>> + ExactSizeIterator {
+        self.slots.iter().map(|slot| self.field(slot))
+    }
+
+    /// Returns the field at exactly `pointer`.
+    pub fn get(&self, pointer: &str) -> Option<Field<'_>> {
+        let found = self.slots.binary_search_by(|slot| self.pointer(slot).as_bytes().cmp(pointer.as_bytes()));
+        found.ok().map(|index| self.at(index))
+    }
+
+    /// Returns the fields at `pointer` or below it, in pointer order.
+    pub fn under<'a>(&'a self, pointer: &'a str) -> impl Iterator<Item = Field<'a>> {
+        let start = self.slots.partition_point(|slot| self.pointer(slot).as_bytes() < pointer.as_bytes());
+        // Pointers such as "/a-b" sort between "/a" and "/a/b": skip them, stop at the first without the prefix.
+        self.slots[start..]
+            .iter()
+            .map(|slot| self.field(slot))
+            .take_while(move |field| field.pointer.starts_with(pointer))
+            .filter(move |field| {
+                let rest = &field.pointer[pointer.len()..];
+                rest.is_empty() || rest.starts_with('/')
+            })
+    }
+
+    fn pointer(&self, slot: &Slot) -> &str {
+        &self.arena[slot.pointer.0 as usize..slot.pointer.1 as usize]
+    }
+
+    fn field(&self, slot: &Slot) -> Field<'_> {
+        Field {
+            pointer: self.pointer(slot),
+            kind: slot.kind,
+            value: &self.arena[slot.value.0 as usize..slot.value.1 as usize],
+        }
+    }
+}

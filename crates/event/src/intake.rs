@@ -1,0 +1,1 @@
+//! From submitted bytes to an event ready for the log: validation, defaults, digest.

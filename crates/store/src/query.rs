@@ -1,0 +1,1 @@
+//! Queries over unsealed and sealed events.

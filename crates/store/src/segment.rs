@@ -1,0 +1,1 @@
+//! Sealed segments: immutable Parquet files sorted by (slot, seq).
