@@ -1,0 +1,4 @@
+//! Intake adapters: bytes of another system's audit log become native submissions.
+
+pub mod formio;
+pub mod ironcore;
