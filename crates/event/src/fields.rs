@@ -95,13 +95,16 @@ impl Fields {
 
     /// Returns the field at exactly `pointer`.
     pub fn get(&self, pointer: &str) -> Option<Field<'_>> {
-        let found = self.slots.binary_search_by(|slot| self.pointer(slot).as_bytes().cmp(pointer.as_bytes()));
+        let found = self
+            .slots
+            .binary_search_by(|slot| self.pointer(slot).as_bytes().cmp(pointer.as_bytes()));
         found.ok().map(|index| self.at(index))
     }
 
     /// Returns the fields at `pointer` or below it, in pointer order.
     pub fn under<'a>(&'a self, pointer: &'a str) -> impl Iterator<Item = Field<'a>> {
-        let start = self.slots.partition_point(|slot| self.pointer(slot).as_bytes() < pointer.as_bytes());
+        let start =
+            self.slots.partition_point(|slot| self.pointer(slot).as_bytes() < pointer.as_bytes());
         // Pointers such as "/a-b" sort between "/a" and "/a/b": skip them, stop at the first without the prefix.
         self.slots[start..]
             .iter()

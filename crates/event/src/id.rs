@@ -52,7 +52,11 @@ impl TenantId {
         let problem = if text.is_empty() {
             "a tenant id must not be empty".to_owned()
         } else if text.len() > Self::BYTES_MAX {
-            format!("a tenant id has at most {} bytes; this one has {}", Self::BYTES_MAX, text.len())
+            format!(
+                "a tenant id has at most {} bytes; this one has {}",
+                Self::BYTES_MAX,
+                text.len()
+            )
         } else if text.starts_with('_') {
             "tenant ids that start with \"_\" are reserved for the service".to_owned()
         } else if text.chars().any(char::is_control) {

@@ -1,8 +1,23 @@
 //! The JSON scanner: one pass over foreign bytes that checks every limit before anything is built.
 //!
-//! It yields the flattened [`Fields`] and the compact text of the object, with number tokens copied exactly.
+//! It yields the flattened [`Fields`] and the compact text of the object. Number tokens are copied exactly,
+//! duplicate keys, invalid UTF-8 and lone surrogates are refused, and memory is bounded by the input's length:
+//! no tree is built. The grammar is RFC 8259; pointers are RFC 6901.
 
-use crate::{Fields, Limits, Violation};
+mod batch;
+mod string;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+
+pub use batch::{Batch, BatchError, BatchForm, split_batch};
+pub use string::write_string;
+
+use crate::{
+    Fields, Limits, Violation,
+    fields::{Kind, Slot},
+};
 
 /// Limits for bodies that were accepted before: room for what the service itself adds.
 pub(crate) const STORED: Limits = Limits {
@@ -17,6 +32,12 @@ pub(crate) const STORED: Limits = Limits {
     ratio_max: 1,
 };
 
+/// Longest number token: far beyond any number in use, far below what makes comparing tokens slow.
+pub const NUMBER_BYTES_MAX: usize = 256;
+
+/// Objects with more keys than this look duplicates up in a hash set instead of comparing each with each.
+const LINEAR_KEYS_MAX: usize = 24;
+
 /// What a scan yields.
 #[derive(Debug, Clone, Default)]
 pub struct Scanned {
@@ -27,11 +48,384 @@ pub struct Scanned {
 }
 
 /// Scans one JSON object; anything after it but white space is a violation.
-pub fn scan(_json: &[u8], _limits: &Limits) -> Result<Scanned, Violation> {
-    Ok(Scanned::default())
+///
+/// The violation's pointer names the member at fault; its detail names the limit and the value seen.
+pub fn scan(json: &[u8], limits: &Limits) -> Result<Scanned, Violation> {
+    if json.len() > limits.event_bytes_max {
+        return Err(Violation::new(
+            "",
+            format!(
+                "an event has at most {} bytes; this one has {}",
+                limits.event_bytes_max,
+                json.len()
+            ),
+        ));
+    }
+    let text = std::str::from_utf8(json)
+        .map_err(|e| Violation::new("", format!("not valid UTF-8 at byte {}", e.valid_up_to())))?;
+    let mut scanner = Scanner::new(text, limits);
+    scanner.skip_space();
+    if scanner.peek() != Some(b'{') {
+        return Err(scanner.syntax("a JSON object"));
+    }
+    scanner.object()?;
+    scanner.skip_space();
+    if scanner.at != text.len() {
+        return Err(scanner.syntax("nothing after the object"));
+    }
+    Ok(scanner.finish())
 }
 
-/// Appends `text` as a JSON string, escaping only what RFC 8259 requires.
-pub fn write_string(text: &str, out: &mut Vec<u8>) {
-    let _ = serde_json::to_writer(out, text);
+struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+    limits: &'a Limits,
+    depth: usize,
+    pointer: String,
+    /// Unescaped keys of the objects that are open, back to back.
+    keys: Vec<&'a str>,
+    unescaped: String,
+    arena: String,
+    slots: Vec<Slot>,
+    compact: Vec<u8>,
+}
+
+impl<'a> Scanner<'a> {
+    fn new(text: &'a str, limits: &'a Limits) -> Self {
+        Self {
+            text,
+            at: 0,
+            limits,
+            depth: 0,
+            pointer: String::with_capacity(64),
+            keys: Vec::with_capacity(16),
+            unescaped: String::new(),
+            arena: String::with_capacity(text.len() + text.len() / 2),
+            slots: Vec::with_capacity(24),
+            compact: Vec::with_capacity(text.len()),
+        }
+    }
+
+    fn finish(mut self) -> Scanned {
+        let arena = &self.arena;
+        let key = |slot: &Slot| &arena.as_bytes()[slot.pointer.0 as usize..slot.pointer.1 as usize];
+        self.slots.sort_unstable_by(|a, b| key(a).cmp(key(b)));
+        Scanned { fields: Fields { arena: self.arena, slots: self.slots }, compact: self.compact }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn skip_space(&mut self) {
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn syntax(&self, expected: &str) -> Violation {
+        let seen = match self.text[self.at..].chars().next() {
+            Some(c) => format!("{c:?}"),
+            None => "the end".to_owned(),
+        };
+        self.violation(format!(
+            "not valid JSON at byte {}: expected {expected}, found {seen}",
+            self.at
+        ))
+    }
+
+    fn violation(&self, detail: String) -> Violation {
+        Violation { pointer: self.pointer.clone(), detail }
+    }
+
+    fn enter(&mut self) -> Result<(), Violation> {
+        self.depth += 1;
+        if self.depth > self.limits.depth_max {
+            return Err(
+                self.violation(format!("nested deeper than {} levels", self.limits.depth_max))
+            );
+        }
+        Ok(())
+    }
+
+    /// Recursion is bounded by `depth_max`, which [`Self::enter`] checks before going down.
+    fn value(&mut self) -> Result<(), Violation> {
+        match self.peek() {
+            Some(b'{') => self.object(),
+            Some(b'[') => self.array(),
+            Some(b'"') => self.string_value(),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b't') => self.word("true", Kind::True),
+            Some(b'f') => self.word("false", Kind::False),
+            Some(b'n') => self.word("null", Kind::Null),
+            _ => Err(self.syntax("a value")),
+        }
+    }
+
+    fn object(&mut self) -> Result<(), Violation> {
+        self.enter()?;
+        self.at += 1;
+        self.compact.push(b'{');
+        self.skip_space();
+        if self.peek() == Some(b'}') {
+            return self.leave_empty(b'}', Kind::EmptyObject);
+        }
+        let first_key = self.keys.len();
+        let mut many: Option<HashSet<&'a str>> = None;
+        loop {
+            let parent = self.pointer.len();
+            self.member(first_key, &mut many)?;
+            self.pointer.truncate(parent);
+            self.skip_space();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b'}') => break,
+                _ => return Err(self.syntax("\",\" or \"}\"")),
+            }
+            self.compact.push(b',');
+            self.skip_space();
+        }
+        self.keys.truncate(first_key);
+        self.leave(b'}');
+        Ok(())
+    }
+
+    fn member(
+        &mut self,
+        first_key: usize,
+        many: &mut Option<HashSet<&'a str>>,
+    ) -> Result<(), Violation> {
+        if self.peek() != Some(b'"') {
+            return Err(self.syntax("a key in quotes"));
+        }
+        let start = self.at + 1;
+        let escaped = self.string()?;
+        let source = &self.text[start..self.at - 1];
+        let length = if escaped { self.unescaped.len() } else { source.len() };
+        if length > self.limits.key_bytes_max {
+            return Err(self.violation(format!(
+                "a key has at most {} bytes; this one has {length}",
+                self.limits.key_bytes_max
+            )));
+        }
+        self.push_key(source, escaped);
+        self.refuse_duplicate(source, escaped, first_key, many)?;
+        self.copy_string(start - 1, escaped);
+        self.skip_space();
+        if self.peek() != Some(b':') {
+            return Err(self.syntax("\":\""));
+        }
+        self.at += 1;
+        self.compact.push(b':');
+        self.skip_space();
+        self.value()
+    }
+
+    /// Appends `/key` to the pointer, with RFC 6901 escapes.
+    fn push_key(&mut self, source: &str, escaped: bool) {
+        let key = if escaped { self.unescaped.as_str() } else { source };
+        self.pointer.push('/');
+        if key.bytes().any(|b| b == b'~' || b == b'/') {
+            self.pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+        } else {
+            self.pointer.push_str(key);
+        }
+    }
+
+    /// Keys are compared after unescaping. An escaped key is compared with every key by unescaping those too,
+    /// which is quadratic only in the number of escaped keys of one object.
+    fn refuse_duplicate(
+        &mut self,
+        source: &'a str,
+        escaped: bool,
+        first_key: usize,
+        many: &mut Option<HashSet<&'a str>>,
+    ) -> Result<(), Violation> {
+        let open = &self.keys[first_key..];
+        let known_escaped = open.iter().any(|key| key.contains('\\'));
+        let duplicate = if escaped || known_escaped {
+            let key = if escaped { self.unescaped.as_str() } else { source };
+            open.iter().any(|other| string::unescape(other).is_ok_and(|other| other == key))
+        } else if open.len() > LINEAR_KEYS_MAX {
+            many.get_or_insert_with(|| open.iter().copied().collect()).contains(source)
+        } else {
+            open.contains(&source)
+        };
+        if duplicate {
+            return Err(self.violation("the same key stands twice in one object".to_owned()));
+        }
+        if let Some(many) = many {
+            many.insert(source);
+        }
+        self.keys.push(source);
+        Ok(())
+    }
+
+    fn array(&mut self) -> Result<(), Violation> {
+        use std::fmt::Write as _;
+        self.enter()?;
+        self.at += 1;
+        self.compact.push(b'[');
+        self.skip_space();
+        if self.peek() == Some(b']') {
+            return self.leave_empty(b']', Kind::EmptyArray);
+        }
+        let parent = self.pointer.len();
+        for index in 0usize.. {
+            if index >= self.limits.array_max {
+                return Err(self.violation(format!(
+                    "an array has at most {} elements",
+                    self.limits.array_max
+                )));
+            }
+            let _ = write!(self.pointer, "/{index}");
+            self.value()?;
+            self.pointer.truncate(parent);
+            self.skip_space();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b']') => break,
+                _ => return Err(self.syntax("\",\" or \"]\"")),
+            }
+            self.compact.push(b',');
+            self.skip_space();
+        }
+        self.leave(b']');
+        Ok(())
+    }
+
+    fn leave(&mut self, close: u8) {
+        self.at += 1;
+        self.depth -= 1;
+        self.compact.push(close);
+    }
+
+    fn leave_empty(&mut self, close: u8, kind: Kind) -> Result<(), Violation> {
+        self.leave(close);
+        // The empty root is no field: an event without members flattens to nothing.
+        if self.pointer.is_empty() { Ok(()) } else { self.push(kind, "") }
+    }
+
+    fn push(&mut self, kind: Kind, value: &str) -> Result<(), Violation> {
+        if self.slots.len() >= self.limits.fields_max {
+            return Err(
+                self.violation(format!("an event has at most {} fields", self.limits.fields_max))
+            );
+        }
+        let start = self.arena.len() as u32;
+        self.arena.push_str(&self.pointer);
+        let middle = self.arena.len() as u32;
+        self.arena.push_str(value);
+        self.slots.push(Slot {
+            pointer: (start, middle),
+            value: (middle, self.arena.len() as u32),
+            kind,
+        });
+        Ok(())
+    }
+
+    fn word(&mut self, word: &str, kind: Kind) -> Result<(), Violation> {
+        if !self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
+            return Err(self.syntax("a value"));
+        }
+        self.at += word.len();
+        self.compact.extend_from_slice(word.as_bytes());
+        self.push(kind, "")
+    }
+
+    fn number(&mut self) -> Result<(), Violation> {
+        let start = self.at;
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        match self.peek() {
+            Some(b'0') => self.at += 1,
+            Some(b'1'..=b'9') => self.digits(),
+            _ => return Err(self.syntax("a digit")),
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.some_digits()?;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.peek() {
+                self.at += 1;
+            }
+            self.some_digits()?;
+        }
+        let text = self.text;
+        let token = &text[start..self.at];
+        if token.len() > NUMBER_BYTES_MAX {
+            return Err(self.violation(format!(
+                "a number has at most {NUMBER_BYTES_MAX} characters; this one has {}",
+                token.len()
+            )));
+        }
+        self.compact.extend_from_slice(token.as_bytes());
+        self.push(Kind::Number, token)
+    }
+
+    fn some_digits(&mut self) -> Result<(), Violation> {
+        if !matches!(self.peek(), Some(b'0'..=b'9')) {
+            return Err(self.syntax("a digit"));
+        }
+        self.digits();
+        Ok(())
+    }
+
+    fn digits(&mut self) {
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn string_value(&mut self) -> Result<(), Violation> {
+        let start = self.at;
+        let escaped = self.string()?;
+        let text = self.text;
+        let source = &text[start + 1..self.at - 1];
+        let length = if escaped { self.unescaped.len() } else { source.len() };
+        if length > self.limits.string_bytes_max {
+            return Err(self.violation(format!(
+                "a string has at most {} bytes; this one has {length}",
+                self.limits.string_bytes_max
+            )));
+        }
+        self.copy_string(start, escaped);
+        if escaped {
+            let value = std::mem::take(&mut self.unescaped);
+            let pushed = self.push(Kind::String, &value);
+            self.unescaped = value;
+            pushed
+        } else {
+            self.push(Kind::String, source)
+        }
+    }
+
+    /// Moves past a string. Returns true, with its text in `unescaped`, when it held an escape.
+    fn string(&mut self) -> Result<bool, Violation> {
+        let start = self.at + 1;
+        let (end, escaped) = string::end(self.text, start).map_err(|stop| {
+            self.at = stop.at;
+            self.syntax(stop.expected)
+        })?;
+        self.at = end + 1;
+        if escaped {
+            self.unescaped = string::unescape(&self.text[start..end]).map_err(|stop| {
+                self.at = start + stop.at;
+                self.syntax(stop.expected)
+            })?;
+        }
+        Ok(escaped)
+    }
+
+    /// Copies the string that began at `quote`: verbatim when it held no escape, else in the one minimal form.
+    fn copy_string(&mut self, quote: usize, escaped: bool) {
+        if escaped {
+            write_string(&self.unescaped, &mut self.compact);
+        } else {
+            self.compact.extend_from_slice(&self.text.as_bytes()[quote..self.at]);
+        }
+    }
 }

@@ -67,6 +67,9 @@ mod tests {
     #[test]
     fn text_has_three_decimals_and_utc() {
         assert_eq!(Timestamp(1_795_307_951_000).to_string(), "2026-11-22T00:39:11.000Z");
-        assert_eq!(Timestamp::parse_zoneless("2024-11-20T10:37:42.943305").unwrap().to_string(), "2024-11-20T10:37:42.943Z");
+        assert_eq!(
+            Timestamp::parse_zoneless("2024-11-20T10:37:42.943305").unwrap().to_string(),
+            "2024-11-20T10:37:42.943Z"
+        );
     }
 }

@@ -90,6 +90,9 @@ mod tests {
             flags: 0,
             fields_hash: root,
         };
-        assert_eq!(hex(&entry.leaf_hash()), "56131a159bbb32ad01994c2909864a07bf642ac159f32884058d1e77c3be2822");
+        assert_eq!(
+            hex(&entry.leaf_hash()),
+            "56131a159bbb32ad01994c2909864a07bf642ac159f32884058d1e77c3be2822"
+        );
     }
 }

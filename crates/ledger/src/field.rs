@@ -30,7 +30,15 @@ pub fn field_hash(salt: &[u8; 16], pointer: &str, kind: u8, value: &[u8]) -> Has
     if length <= 247 {
         let mut buffer = [0; 247];
         let mut at = 0;
-        for part in [b"AEF1".as_slice(), salt, &pointer_length, pointer.as_bytes(), &[kind], &value_length, value] {
+        for part in [
+            b"AEF1".as_slice(),
+            salt,
+            &pointer_length,
+            pointer.as_bytes(),
+            &[kind],
+            &value_length,
+            value,
+        ] {
             buffer[at..at + part.len()].copy_from_slice(part);
             at += part.len();
         }
