@@ -1,0 +1,129 @@
+//! Values that must not be seen: their `Debug` hides them and their memory is wiped when they are dropped.
+//!
+//! They are kept apart from the configuration, because the service encrypts them at rest and never gives them back:
+//! a webhook's signing secrets, and the values of its extra headers.
+
+use std::{collections::BTreeMap, fmt};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize as _, Zeroizing};
+
+/// A text that is neither shown nor logged.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Returns the text itself: for the one reply that shows it, for encryption and for the wire.
+    pub fn danger_reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// A signing secret of Standard Webhooks: `whsec_` and the base64 form of 24 to 64 bytes.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Secret", into = "Secret")]
+pub struct SigningSecret(Secret);
+
+impl SigningSecret {
+    const PREFIX: &str = "whsec_";
+    const BYTES: std::ops::RangeInclusive<usize> = 24..=64;
+
+    /// Makes a secret from 32 random bytes.
+    pub fn new(random: [u8; 32]) -> Self {
+        Self(Secret(format!("{}{}", Self::PREFIX, STANDARD.encode(random))))
+    }
+
+    /// Parses the text form; `None` unless it is canonical and has 24 to 64 bytes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let key = Zeroizing::new(STANDARD.decode(text.strip_prefix(Self::PREFIX)?).ok()?);
+        Self::BYTES.contains(&key.len()).then(|| Self(Secret::new(text)))
+    }
+
+    /// Returns the text form, for the create and rotate replies and for encryption.
+    pub fn danger_reveal(&self) -> &str {
+        self.0.danger_reveal()
+    }
+
+    /// Returns the key that signs.
+    pub(crate) fn key(&self) -> Zeroizing<Vec<u8>> {
+        let text = &self.0.danger_reveal()[Self::PREFIX.len()..];
+        Zeroizing::new(STANDARD.decode(text).expect("the text was decoded when it was parsed"))
+    }
+}
+
+impl TryFrom<Secret> for SigningSecret {
+    type Error = &'static str;
+
+    fn try_from(secret: Secret) -> Result<Self, Self::Error> {
+        Self::parse(secret.danger_reveal()).ok_or("not a signing secret of the form whsec_…")
+    }
+}
+
+impl From<SigningSecret> for Secret {
+    fn from(secret: SigningSecret) -> Self {
+        secret.0
+    }
+}
+
+/// Everything secret about one destination. Serialises to what the service encrypts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Secrets {
+    /// Signing secrets of a webhook, newest first. During a rotation both sign.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signing: Vec<SigningSecret>,
+    /// Values of a webhook's extra headers, by lower-case name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, Secret>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_does_not_show_in_debug_output() {
+        let secrets = Secrets {
+            signing: vec![SigningSecret::new([7; 32])],
+            headers: BTreeMap::from([("authorization".to_owned(), Secret::new("Bearer hush"))]),
+        };
+        let shown = format!("{secrets:?}");
+        assert!(!shown.contains("hush") && !shown.contains("BwcH"), "{shown}");
+        let stored = serde_json::to_string(&secrets).unwrap();
+        assert_eq!(serde_json::from_str::<Secrets>(&stored).unwrap(), secrets);
+    }
+
+    #[test]
+    fn a_signing_secret_has_24_to_64_bytes() {
+        #[track_caller]
+        fn check(bytes: usize, expected: bool) {
+            let text = format!("whsec_{}", STANDARD.encode(vec![1; bytes]));
+            assert_eq!(SigningSecret::parse(&text).is_some(), expected, "{bytes}");
+        }
+        check(23, false);
+        check(24, true);
+        check(64, true);
+        check(65, false);
+        assert_eq!(SigningSecret::parse("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), None);
+        assert_eq!(SigningSecret::parse("whsec_!"), None);
+    }
+}
