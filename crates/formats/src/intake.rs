@@ -2,3 +2,5 @@
 
 pub mod formio;
 pub mod ironcore;
+
+pub(crate) mod object;
