@@ -1,0 +1,176 @@
+//! The table itself: one entry for each member, parents before children, in the order of the reference page.
+
+use super::{
+    Member, Need,
+    Need::{Default, Optional, Required, Unless},
+    OUTCOMES, SetBy,
+    SetBy::{Adapter, Client, Service},
+    Shape,
+    Shape::{Amount, Any, AnyObject, Array, Flag, Hash, Integer, Object, OneOf, Time, Uuid},
+};
+
+const fn member(
+    pointer: &'static str,
+    shape: Shape,
+    need: Need,
+    set_by: SetBy,
+    example: &'static str,
+    doc: &'static str,
+) -> Member {
+    Member { pointer, shape, need, set_by, doc, example }
+}
+
+/// A string that may be empty.
+const fn text(bytes_max: usize) -> Shape {
+    Shape::Text { bytes_min: 0, bytes_max }
+}
+
+/// A string that must not be empty.
+const fn name(bytes_max: usize) -> Shape {
+    Shape::Text { bytes_min: 1, bytes_max }
+}
+
+/// Sequence numbers and schema versions stay exact in every JSON reader up to here.
+const EXACT_MAX: i64 = (1 << 53) - 1;
+
+/// Every member that an event can have.
+#[rustfmt::skip]
+pub const MEMBERS: &[Member] = &[
+    member("", Object, Required, Client, r#"{"tenant":"acme","action":"user.login","actor":{"id":"u_1"}}"#,
+        "The event: one JSON object."),
+    member("/id", Uuid, Default("a new UUID, version 7"), Client, r#""01930b5e-5a53-709e-8f3c-0123456789ab""#,
+        "Identity of the event within its tenant; sending the same id again is safe and answers with the first receipt."),
+    member("/tenant", name(128), Unless("the key writes to one tenant only, or a default tenant is configured"), Client, r#""acme""#,
+        "The customer whose log the event joins: the application's own string, kept byte for byte, without control characters, not starting with `_`."),
+    member("/action", name(256), Required, Client, r#""user.login""#,
+        "What happened; dotted lower case by convention, but any string is accepted and kept verbatim, except that `attestary.` at its start is reserved."),
+    member("/occurred_at", Time, Default("the time of receipt"), Client, r#""2026-11-22T00:39:11.123Z""#,
+        "When it happened, by the application's clock."),
+
+    member("/actor", Object, Required, Client, r#"{"type":"user","id":"u_123","name":"Alice Example","email":"alice@example.com"}"#,
+        "Who did it."),
+    member("/actor/type", name(64), Default("`user`, when there is an `id`"), Client, r#""user""#,
+        "Kind of actor, such as `user`, `service`, `api_key` or `system`; `anonymous` is the one that needs no id."),
+    member("/actor/id", name(1024), Unless("the type is `anonymous`"), Client, r#""u_123""#,
+        "The actor's stable id in the application."),
+    member("/actor/name", text(1024), Optional, Client, r#""Alice Example""#,
+        "The actor's name as people know it."),
+    member("/actor/email", text(512), Optional, Client, r#""alice@example.com""#,
+        "The actor's e-mail address."),
+    member("/actor/groups", Array, Optional, Client, r#"["admins"]"#,
+        "Organisations, teams or permission groups that the actor acted as a member of."),
+    member("/actor/groups/*", name(256), Required, Client, r#""admins""#,
+        "One group."),
+    member("/actor/metadata", AnyObject, Optional, Client, r#"{"plan":"pro"}"#,
+        "Anything else about the actor."),
+
+    member("/impersonator", Object, Optional, Client, r#"{"type":"support","id":"s_7"}"#,
+        "Who really acted, when someone acted as the actor."),
+    member("/impersonator/type", name(64), Optional, Client, r#""support""#,
+        "Kind of the impersonator."),
+    member("/impersonator/id", name(1024), Required, Client, r#""s_7""#,
+        "The impersonator's stable id."),
+    member("/impersonator/name", text(1024), Optional, Client, r#""Sam Support""#,
+        "The impersonator's name."),
+    member("/impersonator/email", text(512), Optional, Client, r#""sam@example.com""#,
+        "The impersonator's e-mail address."),
+    member("/impersonator/metadata", AnyObject, Optional, Client, r#"{"ticket":"T-1000"}"#,
+        "Anything else about the impersonator."),
+
+    member("/on_behalf_of", Object, Optional, Client, r#"{"type":"user","id":"u_9"}"#,
+        "For whom the actor acted, such as the user behind a service account."),
+    member("/on_behalf_of/type", name(64), Optional, Client, r#""user""#,
+        "Kind of that party."),
+    member("/on_behalf_of/id", name(1024), Required, Client, r#""u_9""#,
+        "That party's stable id."),
+    member("/on_behalf_of/name", text(1024), Optional, Client, r#""Bob Example""#,
+        "That party's name."),
+    member("/on_behalf_of/email", text(512), Optional, Client, r#""bob@example.com""#,
+        "That party's e-mail address."),
+    member("/on_behalf_of/metadata", AnyObject, Optional, Client, r#"{"region":"eu"}"#,
+        "Anything else about that party."),
+
+    member("/targets", Array, Optional, Client, r#"[{"type":"document","id":"doc_42","name":"Contract"}]"#,
+        "What it was done to; the order is kept."),
+    member("/targets/*", Object, Required, Client, r#"{"type":"document","id":"doc_42"}"#,
+        "One target."),
+    member("/targets/*/type", name(256), Optional, Client, r#""document""#,
+        "Kind of target, in the application's words."),
+    member("/targets/*/id", name(1024), Required, Client, r#""doc_42""#,
+        "The target's stable id in the application."),
+    member("/targets/*/name", text(1024), Optional, Client, r#""Contract""#,
+        "The target's name as people know it."),
+    member("/targets/*/metadata", AnyObject, Optional, Client, r#"{"pages":12}"#,
+        "Anything else about the target."),
+
+    member("/context", Object, Optional, Client, r#"{"ip":"203.0.113.9","request_id":"req_1"}"#,
+        "The circumstances: where the request came from and what it belonged to."),
+    member("/context/ip", text(256), Optional, Client, r#""203.0.113.9""#,
+        "Source address as the application saw it, IPv4 or IPv6; other text is kept, but is no address to filters and formats."),
+    member("/context/user_agent", text(4096), Optional, Client, r#""Mozilla/5.0""#,
+        "The client program's own description."),
+    member("/context/session_id", text(1024), Optional, Client, r#""ses_5""#,
+        "The session it happened in."),
+    member("/context/parent_session_id", text(1024), Optional, Client, r#""ses_1""#,
+        "The session that this session belongs to."),
+    member("/context/request_id", text(1024), Optional, Client, r#""req_1""#,
+        "The request it happened in; groups the events of one request."),
+    member("/context/trace_id", text(256), Optional, Client, r#""4bf92f3577b34da6a3ce929d0e0e4736""#,
+        "The distributed trace it happened in."),
+    member("/context/location", text(1024), Optional, Client, r#""Vienna, AT""#,
+        "Where in the world, in words."),
+    member("/context/http", Object, Optional, Client, r#"{"method":"POST","url":"/login","status":200,"duration_ms":12}"#,
+        "The HTTP request that carried it."),
+    member("/context/http/method", text(32), Optional, Client, r#""POST""#,
+        "Request method."),
+    member("/context/http/url", text(8192), Optional, Client, r#""/login""#,
+        "URL or path."),
+    member("/context/http/status", Integer { min: 100, max: 599 }, Optional, Client, "200",
+        "Response status."),
+    member("/context/http/duration_ms", Amount, Optional, Client, "12",
+        "Time to the response, in milliseconds."),
+    member("/context/attempted_identity", text(1024), Optional, Client, r#""hello@example.com""#,
+        "The name that somebody tried to sign in with; unproven, so it is not the actor."),
+
+    member("/outcome", OneOf(OUTCOMES), Default("the known action's outcome, else `unknown`"), Client, r#""success""#,
+        "How it ended: `denied` is a refusal by policy, `failure` everything else that went wrong."),
+    member("/reason", text(4096), Optional, Client, r#""password expired""#,
+        "Why it ended so, in words."),
+    member("/severity", Integer { min: 0, max: 10 }, Default("the known action's severity, else 3"), Client, "3",
+        "0–3 low, 4–6 medium, 7–8 high, 9–10 very high."),
+    member("/category", name(64), Default("the known action's category, else `other`"), Client, r#""authentication""#,
+        "Group of actions."),
+    member("/description", text(8192), Optional, Client, r#""Alice signed in from a new device""#,
+        "One sentence for people."),
+    member("/labels", Array, Optional, Client, r#"["pii"]"#,
+        "Classifications such as data labels; the order is kept."),
+    member("/labels/*", name(256), Required, Client, r#""pii""#,
+        "One label."),
+    member("/changes", Array, Optional, Client, r#"[{"field":"plan","old":"free","new":"pro"}]"#,
+        "What changed from what to what."),
+    member("/changes/*", Object, Required, Client, r#"{"field":"plan","old":"free","new":"pro"}"#,
+        "One change."),
+    member("/changes/*/field", name(1024), Required, Client, r#""plan""#,
+        "The name or path of what changed."),
+    member("/changes/*/old", Any, Optional, Client, r#""free""#,
+        "The value before; any JSON."),
+    member("/changes/*/new", Any, Optional, Client, r#""pro""#,
+        "The value after; any JSON."),
+    member("/schema_version", Integer { min: 1, max: EXACT_MAX }, Optional, Client, "1",
+        "The version of the action's metadata schema that the application had in mind."),
+    member("/metadata", AnyObject, Optional, Client, r#"{"attempt":3}"#,
+        "Anything else; number tokens are kept exactly."),
+
+    member("/source", AnyObject, Optional, Adapter, r#"{"system":"formio"}"#,
+        "What an adapter needs, beyond the mapped members, to give the foreign form back."),
+    member("/environment", name(32), Optional, Service, r#""production""#,
+        "The environment that the key belongs to."),
+    member("/seq", Integer { min: 0, max: EXACT_MAX }, Optional, Service, "69000",
+        "Dense position in the tenant's log; 0 is its genesis event."),
+    member("/received_at", Time, Optional, Service, r#""2026-11-22T00:39:11.127Z""#,
+        "When the service sequenced it."),
+    member("/leaf_hash", Hash, Optional, Service, r#""56131a159bbb32ad01994c2909864a07bf642ac159f32884058d1e77c3be2822""#,
+        "Hash of the entry in the tenant's Merkle tree."),
+    member("/duplicate", Flag, Optional, Service, "false",
+        "Only in receipts: the id was there already."),
+];
