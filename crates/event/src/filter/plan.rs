@@ -1,0 +1,179 @@
+//! A tree made ready to run: paths turned into places, values into readings.
+//!
+//! Running it is total: it reads no clock, allocates nothing, and a missing value is no match. The time of
+//! each clause is at most linear in the event.
+
+use super::{
+    ast::{Node, Operand},
+    column::{Source, is_index},
+    matcher::{Matcher, Scalar},
+    moment,
+    word::Word,
+};
+use crate::{Field, Kind, View};
+
+/// One step of a plan.
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    All(Box<[Step]>),
+    Any(Box<[Step]>),
+    Not(Box<Step>),
+    Exists(Source),
+    Word(Word),
+    Compare(Source, Matcher),
+    /// A relative time that was never resolved.
+    Never,
+}
+
+impl Step {
+    pub(super) fn of(node: &Node) -> Self {
+        let each = |parts: &[Node]| parts.iter().map(Self::of).collect();
+        match node {
+            Node::And(parts) => Self::All(each(parts)),
+            Node::Or(parts) => Self::Any(each(parts)),
+            Node::Not(part) => Self::Not(Box::new(Self::of(part))),
+            Node::Exists(path) => Self::Exists(Source::of(path)),
+            Node::Word(pattern) => Self::Word(Word::new(pattern)),
+            Node::Match(path, pattern) => match Source::of(path) {
+                source if source.is_hexadecimal() => {
+                    Self::Compare(source, Matcher::like(&pattern.lower_case()))
+                }
+                source => Self::Compare(source, Matcher::like(pattern)),
+            },
+            Node::Compare(path, comparator, Operand::Text(text)) => match Source::of(path) {
+                source if source.is_hexadecimal() => {
+                    Self::Compare(source, Matcher::compare(*comparator, &text.to_ascii_lowercase()))
+                }
+                source => Self::Compare(source, Matcher::compare(*comparator, text)),
+            },
+            Node::Compare(_, _, Operand::Relative(_)) => Self::Never,
+        }
+    }
+
+    pub(super) fn matches(&self, view: &View<'_>) -> bool {
+        match self {
+            Self::All(parts) => parts.iter().all(|part| part.matches(view)),
+            Self::Any(parts) => parts.iter().any(|part| part.matches(view)),
+            Self::Not(part) => !part.matches(view),
+            Self::Exists(source) => source.exists(view),
+            Self::Word(word) => occurs(word, view),
+            Self::Compare(source, matcher) => source.any(view, |scalar| matcher.matches(scalar)),
+            Self::Never => false,
+        }
+    }
+}
+
+/// Words are looked for in every string and number of the body, and in the event's id.
+fn occurs(word: &Word, view: &View<'_>) -> bool {
+    let in_body = |field: Field<'_>| {
+        matches!(field.kind, Kind::String | Kind::Number) && word.occurs_in(field.value)
+    };
+    (word.may_be_id && word.occurs_in(IdText::new(view).as_str()))
+        || view.fields.iter().any(in_body)
+}
+
+/// The event's id as text, without allocating.
+struct IdText([u8; 36]);
+
+impl IdText {
+    fn new(view: &View<'_>) -> Self {
+        let mut bytes = [0; 36];
+        uuid::Uuid::from_bytes(view.event.id.0).hyphenated().encode_lower(&mut bytes);
+        Self(bytes)
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("hexadecimal digits and hyphens")
+    }
+}
+
+fn scalar(field: Field<'_>) -> Option<Scalar<'_>> {
+    match field.kind {
+        Kind::String => Some(Scalar::Text(field.value)),
+        Kind::Number => Some(Scalar::Number(field.value)),
+        Kind::True => Some(Scalar::Flag(true)),
+        Kind::False => Some(Scalar::Flag(false)),
+        Kind::Null | Kind::EmptyObject | Kind::EmptyArray => None,
+    }
+}
+
+impl Source {
+    /// Event ids and leaf hashes are kept as bytes: either case of their digits means the same.
+    fn is_hexadecimal(&self) -> bool {
+        matches!(self, Self::Id | Self::LeafHash)
+    }
+
+    /// Returns true when `test` holds for some value at this place.
+    pub(super) fn any(&self, view: &View<'_>, test: impl Fn(Scalar<'_>) -> bool) -> bool {
+        let at = |pointer: &str| view.fields.get(pointer);
+        let text = |field: Field<'_>| field.kind == Kind::String && test(Scalar::Text(field.value));
+        match self {
+            Self::Id => test(Scalar::Text(IdText::new(view).as_str())),
+            Self::Tenant => test(Scalar::Text(view.event.tenant.as_str())),
+            Self::Environment => test(Scalar::Text(view.event.environment.as_str())),
+            Self::Seq => test(Scalar::Number(itoa::Buffer::new().format(view.event.seq))),
+            Self::ReceivedAt => test(Scalar::Time(view.event.received_at.0)),
+            Self::LeafHash => leaf_hash(view, |hash| test(Scalar::Text(hash))),
+            Self::OccurredAt => at("/occurred_at")
+                .filter(|field| field.kind == Kind::String)
+                .and_then(|field| moment::milliseconds(field.value))
+                .is_some_and(|time| test(Scalar::Time(time))),
+            Self::Severity => at("/severity").is_some_and(|field| {
+                field.kind == Kind::Number && test(Scalar::Number(field.value))
+            }),
+            Self::Text(_, pointer) => at(pointer).is_some_and(text),
+            Self::Scalar(pointer) => at(pointer).and_then(scalar).is_some_and(test),
+            Self::Target(_, member) => {
+                view.fields.under("/targets").any(|field| is_target(&field, member) && text(field))
+            }
+            Self::Walk { root, names } => view.fields.under(root).any(|field| {
+                let steps = field.pointer[root.len()..].split('/').skip(1);
+                follows(steps, names).is_some_and(|mut rest| rest.all(is_index))
+                    && scalar(field).is_some_and(&test)
+            }),
+        }
+    }
+
+    /// Returns true when there is a value that is not null at this place or below it.
+    fn exists(&self, view: &View<'_>) -> bool {
+        match self {
+            Self::Walk { root, names } => view.fields.under(root).any(|field| {
+                let steps = field.pointer[root.len()..].split('/').skip(1);
+                scalar(field).is_some() && follows(steps, names).is_some()
+            }),
+            place => place.any(view, |_| true),
+        }
+    }
+}
+
+/// `/targets/<position>` followed by `member`.
+fn is_target(field: &Field<'_>, member: &str) -> bool {
+    let position = field.pointer["/targets".len()..].strip_suffix(member);
+    position.and_then(|position| position.strip_prefix('/')).is_some_and(is_index)
+}
+
+/// Follows `names` along `steps`, passing over array positions; returns the steps that are left.
+fn follows<'a, I: Iterator<Item = &'a str>>(mut steps: I, names: &[Box<str>]) -> Option<I> {
+    for name in names {
+        loop {
+            let step = steps.next()?;
+            if *step == **name {
+                break;
+            }
+            if !is_index(step) {
+                return None;
+            }
+        }
+    }
+    Some(steps)
+}
+
+fn leaf_hash(view: &View<'_>, test: impl Fn(&str) -> bool) -> bool {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut hex = [0; 64];
+    for (pair, byte) in hex.chunks_exact_mut(2).zip(view.event.leaf_hash) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    test(std::str::from_utf8(&hex).expect("hexadecimal digits"))
+}

@@ -1,0 +1,1 @@
+//! The fixtures shared with other implementations, and properties.
