@@ -91,6 +91,11 @@ impl<'a> ObjectWriter<'a> {
         self
     }
 
+    /// Returns the bytes in the buffer so far.
+    pub(crate) fn written(&self) -> usize {
+        self.out.len()
+    }
+
     /// Writes `key` and hands out the buffer for its value.
     pub(crate) fn key(&mut self, key: &str) -> &mut Vec<u8> {
         self.separate();
