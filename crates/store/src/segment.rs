@@ -1,1 +1,275 @@
-//! Sealed segments: immutable Parquet files sorted by (slot, seq).
+//! Segments: the sealed, immutable part of all logs, as sorted Parquet objects in an object store.
+//!
+//! A segment holds rows of many tenants, sorted by (slot, seq). The catalog's manifest says which rows belong to
+//! which tenant ([`crate::catalog::Extent`]), so a tenant's rows are read without decoding its neighbours'. Columns,
+//! encodings and page sizes are in [`schema`]; any Parquet reader can use the files. Leaf hashes are not stored: they
+//! are recomputed from the content on every read, which needs the log's origin ([`Logs`]).
+//!
+//! Writing is CPU only ([`write`]); [`Segments`] does the I/O. Its methods are **synchronous**: call them from
+//! blocking threads, never from an async worker. An object is durable when [`Segments::put`] returns, and it is part
+//! of the logs only when the catalog committed it.
+
+mod cache;
+mod file;
+pub mod rewrite;
+mod rows;
+pub mod schema;
+mod source;
+#[cfg(test)]
+pub(crate) mod tests;
+mod write;
+
+use std::{io, path::PathBuf, sync::Arc};
+
+use attestary_event::{EnvironmentId, ErrorKind, TenantId};
+use attestary_ledger::Hash;
+use object_store::{
+    ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, local::LocalFileSystem, path::Path as ObjectPath,
+};
+use parking_lot::Mutex;
+use parquet::errors::ParquetError;
+
+use crate::{catalog::SegmentMeta, record::RecordError};
+
+pub(crate) use file::SegmentFile;
+pub(crate) use rows::{EventRows, Proofs, key_columns};
+pub use schema::FORMAT_VERSION;
+pub use write::{Row, Written, write};
+
+/// What segments need to know about a log to name its rows and to recompute its leaf hashes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// Namespace.
+    pub environment: EnvironmentId,
+    /// Whose log.
+    pub tenant: TenantId,
+    /// [`attestary_ledger::origin_id`] of the log's origin.
+    pub origin_id: [u8; 16],
+}
+
+/// Looks logs up by slot.
+pub trait Logs {
+    /// Returns the log at `slot`.
+    fn log(&self, slot: u64) -> Option<Log>;
+}
+
+impl<F: Fn(u64) -> Option<Log>> Logs for F {
+    fn log(&self, slot: u64) -> Option<Log> {
+        self(slot)
+    }
+}
+
+/// Why a segment cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SegmentError {
+    /// Rows did not come in the order of (slot, seq).
+    #[error("row (slot {slot}, seq {seq}) is out of order")]
+    Unsorted {
+        /// Slot of the offending row.
+        slot: u64,
+        /// Seq of the offending row.
+        seq: u64,
+    },
+    /// No log is known at the slot of a row.
+    #[error("no log is known at slot {slot}")]
+    UnknownLog {
+        /// The slot.
+        slot: u64,
+    },
+    /// A record cannot be turned into a row.
+    #[error("the record at slot {slot}, seq {seq} cannot be sealed")]
+    Record {
+        /// Slot of the record.
+        slot: u64,
+        /// Seq of the record.
+        seq: u64,
+        /// What is wrong with it.
+        source: RecordError,
+    },
+    /// The Parquet encoder failed.
+    #[error("cannot encode a segment")]
+    Encode {
+        /// What it said.
+        source: ParquetError,
+    },
+    /// The object is not there: the manifest in hand is outdated, or data is lost.
+    #[error("segment {path} is missing")]
+    Missing {
+        /// Its path.
+        path: String,
+    },
+    /// The object store failed.
+    #[error("cannot access segment {path}")]
+    Store {
+        /// Its path.
+        path: String,
+        /// What the store said.
+        source: object_store::Error,
+    },
+    /// A file could not be read.
+    #[error("cannot read segment {path}")]
+    Read {
+        /// Its path.
+        path: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Written by a newer release.
+    #[error("segment {path} has format {found}; this release reads up to {FORMAT_VERSION}")]
+    Newer {
+        /// Its path.
+        path: String,
+        /// Version in the file.
+        found: u32,
+    },
+    /// The bytes are not what was written.
+    #[error("segment {path} is damaged: {what}")]
+    Corrupt {
+        /// Its path.
+        path: String,
+        /// What does not fit.
+        what: String,
+    },
+}
+
+impl SegmentError {
+    /// Returns what the caller should do.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Unsorted { .. } | Self::UnknownLog { .. } | Self::Encode { .. } => ErrorKind::Internal,
+            Self::Missing { .. } | Self::Store { .. } | Self::Read { .. } => ErrorKind::Unavailable,
+            Self::Record { .. } | Self::Newer { .. } | Self::Corrupt { .. } => ErrorKind::Corrupt,
+        }
+    }
+
+    fn corrupt(path: &str, what: impl Into<String>) -> Self {
+        Self::Corrupt { path: path.to_owned(), what: what.into() }
+    }
+
+    /// Sorts what the Parquet reader says into failed reads and damaged bytes.
+    fn of_parquet(path: &str, source: &ParquetError) -> Self {
+        let inner = std::error::Error::source(source).and_then(|inner| inner.downcast_ref::<io::Error>());
+        match inner {
+            Some(io) => Self::Read { path: path.to_owned(), source: io::Error::new(io.kind(), io.to_string()) },
+            None => Self::corrupt(path, source.to_string()),
+        }
+    }
+}
+
+/// Bounds of what stays in memory and open between reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheLimits {
+    /// Open segments: each holds a file descriptor.
+    pub segments_max: usize,
+    /// Bytes of footers, page indexes and bloom filters.
+    pub bytes_max: usize,
+}
+
+impl Default for CacheLimits {
+    /// 256 descriptors of the usual 1,024; 64 MiB hold the indexes of about 60 million events (see the benchmark).
+    fn default() -> Self {
+        Self { segments_max: 256, bytes_max: 64 << 20 }
+    }
+}
+
+/// The segments of one installation in their object store.
+#[derive(Debug)]
+pub struct Segments {
+    store: Arc<dyn ObjectStore>,
+    /// Set when the store is a local directory: reads then go to the files directly.
+    root: Option<PathBuf>,
+    cache: Mutex<cache::Cache>,
+}
+
+/// Runs store I/O to its end on this (blocking) thread.
+fn wait<F: Future>(future: F) -> F::Output {
+    match tokio::runtime::Handle::try_current() {
+        Ok(runtime) => runtime.block_on(future),
+        Err(_) => futures::executor::block_on(future),
+    }
+}
+
+impl Segments {
+    /// Uses any object store.
+    pub fn new(store: Arc<dyn ObjectStore>, limits: CacheLimits) -> Self {
+        Self { store, root: None, cache: Mutex::new(cache::Cache::new(limits)) }
+    }
+
+    /// Uses an existing local directory; every write is synced with its directory.
+    pub fn local(root: PathBuf, limits: CacheLimits) -> Result<Self, SegmentError> {
+        let path = root.display().to_string();
+        let store = LocalFileSystem::new_with_prefix(&root).map_err(|source| SegmentError::Store { path, source })?;
+        let store = Arc::new(store.with_fsync(true));
+        Ok(Self { store, root: Some(root), cache: Mutex::new(cache::Cache::new(limits)) })
+    }
+
+    /// Returns the path of the segment called `id`.
+    pub fn path(id: &str) -> String {
+        format!("segments/{id}.parquet")
+    }
+
+    /// Writes a new object for `written`; it is durable when this returns. Refuses to replace an object.
+    pub fn put(
+        &self,
+        id: &str,
+        partition: u32,
+        created_ms: u64,
+        written: Written,
+    ) -> Result<SegmentMeta, SegmentError> {
+        let meta = written.meta(id, partition, created_ms);
+        let payload = PutPayload::from_bytes(written.bytes);
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        let put = wait(self.store.put_opts(&ObjectPath::from(meta.path.as_str()), payload, options));
+        put.map_err(|source| SegmentError::Store { path: meta.path.clone(), source })?;
+        Ok(meta)
+    }
+
+    /// Deletes an object, which may be gone already. Call it for tombstones and abandoned intents only.
+    pub fn delete(&self, path: &str) -> Result<(), SegmentError> {
+        self.cache.lock().remove(path);
+        match wait(self.store.delete(&ObjectPath::from(path))) {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(source) => Err(SegmentError::Store { path: path.to_owned(), source }),
+        }
+    }
+
+    /// Reads a whole object and compares it with the manifest.
+    pub fn verify(&self, meta: &SegmentMeta) -> Result<(), SegmentError> {
+        let source = self.source(meta)?;
+        let found = source.sha256().map_err(|source| SegmentError::of_parquet(&meta.path, &source))?;
+        if found != meta.sha256 {
+            return Err(SegmentError::corrupt(&meta.path, "its SHA-256 is not the one in the manifest"));
+        }
+        Ok(())
+    }
+
+    /// Returns the bytes of footers, indexes and bloom filters in memory.
+    pub fn cached_bytes(&self) -> usize {
+        self.cache.lock().bytes()
+    }
+
+    /// Opens a segment, or returns it from the cache.
+    pub(crate) fn open(&self, meta: &SegmentMeta) -> Result<Arc<SegmentFile>, SegmentError> {
+        if let Some(file) = self.cache.lock().get(&meta.path) {
+            return Ok(file);
+        }
+        // Two readers may open the same segment at once; the second insert wins and both work.
+        let file = Arc::new(SegmentFile::open(self.source(meta)?, meta)?);
+        self.cache.lock().insert(&meta.path, &file);
+        Ok(file)
+    }
+
+    fn source(&self, meta: &SegmentMeta) -> Result<source::Source, SegmentError> {
+        if let Some(root) = &self.root {
+            return source::Source::file(&root.join(&meta.path), &meta.path, meta.bytes);
+        }
+        Ok(source::Source::object(Arc::clone(&self.store), &meta.path, meta.bytes))
+    }
+}
+
+/// SHA-256 of a whole object.
+pub(crate) fn sha256(bytes: &[u8]) -> Hash {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(bytes).into()
+}

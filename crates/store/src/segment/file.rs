@@ -1,0 +1,165 @@
+//! An open segment: its footer, page index and bloom filters, and reads of some columns of some rows.
+
+use std::{collections::HashMap, ops::Range, sync::Arc};
+
+use arrow_array::RecordBatch;
+use parking_lot::Mutex;
+use parquet::{
+    arrow::{
+        ProjectionMask,
+        arrow_reader::{
+            ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+            RowSelection,
+        },
+    },
+    bloom_filter::Sbbf,
+    file::{metadata::PageIndexPolicy, statistics::Statistics},
+};
+
+use super::{
+    FORMAT_VERSION, SegmentError,
+    schema::{Column, MAGIC, MAGIC_KEY, READ_SCHEMA, VERSION_KEY},
+    source::Source,
+};
+use crate::catalog::SegmentMeta;
+
+/// Rows decoded at once.
+const BATCH_ROWS: usize = 4_096;
+
+/// Absolute row numbers in a segment.
+pub(crate) type Rows = Range<u32>;
+
+/// An open segment. Reads are independent of each other and may run on many threads.
+#[derive(Debug)]
+pub(crate) struct SegmentFile {
+    path: String,
+    source: Source,
+    metadata: ArrowReaderMetadata,
+    /// First row of each row group, then the number of rows.
+    bounds: Vec<u32>,
+    blooms: Mutex<Blooms>,
+}
+
+#[derive(Debug, Default)]
+struct Blooms {
+    loaded: HashMap<(usize, Column), Option<Arc<Sbbf>>>,
+    bytes: usize,
+}
+
+impl SegmentFile {
+    /// Reads footer and page index and compares them with the manifest.
+    pub(super) fn open(source: Source, meta: &SegmentMeta) -> Result<Self, SegmentError> {
+        let path = meta.path.clone();
+        let options = ArrowReaderOptions::new()
+            .with_schema(Arc::clone(&READ_SCHEMA))
+            .with_offset_index_policy(PageIndexPolicy::Required);
+        let metadata =
+            ArrowReaderMetadata::load(&source, options).map_err(|source| SegmentError::of_parquet(&path, &source))?;
+        check_version(&metadata, &path)?;
+        let mut bounds = vec![0];
+        for group in metadata.metadata().row_groups() {
+            let rows = u32::try_from(group.num_rows()).map_err(|_| SegmentError::corrupt(&path, "row count"))?;
+            bounds.push(bounds.last().expect("starts with 0") + rows);
+        }
+        let rows = *bounds.last().expect("starts with 0");
+        if u64::from(rows) != meta.events {
+            return Err(SegmentError::corrupt(&path, format!("{rows} rows; the manifest says {}", meta.events)));
+        }
+        Ok(Self { path, source, metadata, bounds, blooms: Mutex::default() })
+    }
+
+    /// Returns the path, for messages.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Returns the bytes kept in memory for this segment.
+    pub(super) fn cached_bytes(&self) -> usize {
+        self.metadata.metadata().memory_size() + self.blooms.lock().bytes
+    }
+
+    /// Returns the row groups that `rows` touches, each with its share of `rows`.
+    pub(crate) fn groups(&self, rows: &Rows) -> Vec<(usize, Rows)> {
+        let shares = self.bounds.array_windows().enumerate().map(|(group, [start, end])| {
+            (group, (*start).max(rows.start)..(*end).min(rows.end))
+        });
+        shares.filter(|(_, share)| share.start < share.end).collect()
+    }
+
+    /// Decodes `columns` of `rows`: ascending, disjoint ranges.
+    pub(crate) fn batches(
+        &self,
+        columns: &[Column],
+        rows: &[Rows],
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, SegmentError>>, SegmentError> {
+        let reader = self.reader(columns, rows).map_err(|source| SegmentError::of_parquet(&self.path, &source))?;
+        let path = self.path.clone();
+        Ok(reader.map(move |batch| batch.map_err(|source| SegmentError::corrupt(&path, source.to_string()))))
+    }
+
+    fn reader(
+        &self,
+        columns: &[Column],
+        rows: &[Rows],
+    ) -> Result<ParquetRecordBatchReader, parquet::errors::ParquetError> {
+        let whole = rows.first().map_or(0, |first| first.start)..rows.last().map_or(0, |last| last.end);
+        let groups = self.groups(&whole);
+        // Between the first and the last row group none is left out, so positions shift by one constant.
+        let shift = groups.first().map_or(0, |(group, _)| self.bounds[*group]);
+        let end = groups.last().map_or(0, |(group, _)| self.bounds[*group + 1]);
+        let ranges = rows.iter().map(|range| (range.start - shift) as usize..(range.end - shift) as usize);
+        let selection = RowSelection::from_consecutive_ranges(ranges, (end - shift) as usize);
+        let roots = columns.iter().map(|column| column.index());
+        let mask = ProjectionMask::roots(self.metadata.parquet_schema(), roots);
+        ParquetRecordBatchReaderBuilder::new_with_metadata(self.source.clone(), self.metadata.clone())
+            .with_projection(mask)
+            .with_row_groups(groups.iter().map(|(group, _)| *group).collect())
+            .with_row_selection(selection)
+            .with_batch_size(BATCH_ROWS)
+            .build()
+    }
+
+    /// Returns false when no row of the group holds any of `values` in `column`, by its bloom filter.
+    pub(crate) fn may_hold<'v>(
+        &self,
+        group: usize,
+        column: Column,
+        mut values: impl Iterator<Item = &'v [u8]>,
+    ) -> Result<bool, SegmentError> {
+        match self.bloom(group, column)? {
+            Some(bloom) => Ok(values.any(|value| bloom.check(value))),
+            None => Ok(true),
+        }
+    }
+
+    fn bloom(&self, group: usize, column: Column) -> Result<Option<Arc<Sbbf>>, SegmentError> {
+        if let Some(bloom) = self.blooms.lock().loaded.get(&(group, column)) {
+            return Ok(bloom.clone());
+        }
+        let chunk = self.metadata.metadata().row_group(group).column(column.index());
+        let bloom = Sbbf::read_from_column_chunk(chunk, &self.source);
+        let bloom = bloom.map_err(|source| SegmentError::of_parquet(&self.path, &source))?.map(Arc::new);
+        let mut blooms = self.blooms.lock();
+        blooms.bytes += bloom.as_ref().map_or(0, |bloom| bloom.num_blocks() * 32);
+        blooms.loaded.insert((group, column), bloom.clone());
+        Ok(bloom)
+    }
+
+    /// Returns the statistics of a column in a row group.
+    pub(crate) fn statistics(&self, group: usize, column: Column) -> Option<&Statistics> {
+        self.metadata.metadata().row_group(group).column(column.index()).statistics()
+    }
+}
+
+fn check_version(metadata: &ArrowReaderMetadata, path: &str) -> Result<(), SegmentError> {
+    let pairs = metadata.metadata().file_metadata().key_value_metadata();
+    let value = |key: &str| pairs?.iter().find(|pair| pair.key == key)?.value.as_deref();
+    if value(MAGIC_KEY) != Some(MAGIC) {
+        return Err(SegmentError::corrupt(path, "it is a Parquet file but not a segment"));
+    }
+    match value(VERSION_KEY).and_then(|text| text.parse::<u32>().ok()) {
+        Some(found) if found > FORMAT_VERSION => Err(SegmentError::Newer { path: path.to_owned(), found }),
+        Some(_) => Ok(()),
+        None => Err(SegmentError::corrupt(path, "it names no format version")),
+    }
+}

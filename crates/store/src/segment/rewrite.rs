@@ -1,0 +1,1 @@
+//! Rewriting segments without the rows of one tenant.

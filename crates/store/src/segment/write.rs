@@ -1,0 +1,278 @@
+//! Writing a segment: records in, Parquet bytes and extents out. CPU only.
+
+use std::sync::Arc;
+
+use arrow_array::{
+    ArrayRef, RecordBatch,
+    builder::{
+        BinaryBuilder, BooleanBuilder, FixedSizeBinaryBuilder, ListBuilder, StringBuilder, TimestampMillisecondBuilder,
+        UInt8Builder, UInt16Builder, UInt64Builder,
+    },
+};
+use attestary_ledger::Hash;
+use bytes::Bytes;
+use parquet::{arrow::ArrowWriter, errors::ParquetError};
+
+use super::{
+    FORMAT_VERSION, Log, Logs, SegmentError, Segments,
+    schema::{ROW_GROUP_ROWS, SCHEMA, properties},
+    sha256,
+};
+use crate::{
+    catalog::{Extent, SegmentMeta},
+    record::{Record, RecordError, TEXT_COLUMNS},
+};
+
+/// One event to be sealed.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    /// The event.
+    pub record: Record<'a>,
+    /// Level-4 Merkle node, when this event completed one.
+    pub node16: Option<Hash>,
+}
+
+/// An encoded segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The whole object.
+    pub bytes: Bytes,
+    /// One per tenant, by slot.
+    pub extents: Vec<Extent>,
+    /// Rows.
+    pub events: u64,
+}
+
+impl Written {
+    /// Returns the manifest's row for this object under `id`.
+    pub fn meta(&self, id: &str, partition: u32, created_ms: u64) -> SegmentMeta {
+        SegmentMeta {
+            id: id.to_owned(),
+            path: Segments::path(id),
+            bytes: self.bytes.len() as u64,
+            events: self.events,
+            format_version: FORMAT_VERSION,
+            sha256: sha256(&self.bytes),
+            partition,
+            created_ms,
+            extents: self.extents.clone(),
+        }
+    }
+}
+
+/// Rows and body bytes that are turned into arrays at once: bounds memory whatever the size of events.
+const CHUNK_ROWS: usize = 8_192;
+const CHUNK_BODY_BYTES: usize = 8 << 20;
+
+/// Encodes `rows`, which must be sorted by (slot, seq), as one segment.
+///
+/// `log_name` is the first part of the origin of every log; `logs` names the tenants.
+pub fn write<'a>(
+    rows: impl Iterator<Item = Row<'a>>,
+    log_name: &str,
+    logs: &dyn Logs,
+) -> Result<Written, SegmentError> {
+    let encode = |source| SegmentError::Encode { source };
+    let mut writer = writer(log_name).map_err(encode)?;
+    let mut chunk = Chunk::default();
+    let mut extents = Extents::default();
+    for row in rows {
+        let log = extents.add(&row.record, logs)?;
+        chunk.add(&row, log)?;
+        if chunk.is_full() {
+            writer.write(&chunk.finish().map_err(encode)?).map_err(encode)?;
+        }
+    }
+    writer.write(&chunk.finish().map_err(encode)?).map_err(encode)?;
+    let bytes = writer.into_inner().map_err(encode)?;
+    Ok(Written { bytes: bytes.into(), events: extents.rows(), extents: extents.done })
+}
+
+/// Opens a Parquet writer with this format's settings.
+pub(super) fn writer(log_name: &str) -> Result<ArrowWriter<Vec<u8>>, ParquetError> {
+    ArrowWriter::try_new(Vec::new(), Arc::clone(&SCHEMA), Some(properties(log_name)))
+}
+
+/// The extents so far; the last one grows.
+#[derive(Default)]
+struct Extents {
+    done: Vec<Extent>,
+    log: Option<Log>,
+}
+
+impl Extents {
+    /// Counts a row in and returns its log.
+    fn add(&mut self, record: &Record<'_>, logs: &dyn Logs) -> Result<&Log, SegmentError> {
+        let (slot, seq) = (record.slot(), record.seq());
+        let row = extent_of(record, self.rows());
+        match self.done.last_mut() {
+            Some(last) if last.slot == slot && last.seq_last < seq => grow(last, &row),
+            Some(last) if last.slot >= slot => return Err(SegmentError::Unsorted { slot, seq }),
+            _ => {
+                self.log = Some(logs.log(slot).ok_or(SegmentError::UnknownLog { slot })?);
+                self.done.push(row);
+            }
+        }
+        Ok(self.log.as_ref().expect("set with the first row of every slot"))
+    }
+
+    fn rows(&self) -> u64 {
+        self.done.last().map_or(0, |last| u64::from(last.row_start) + u64::from(last.rows))
+    }
+}
+
+fn extent_of(record: &Record<'_>, row: u64) -> Extent {
+    Extent {
+        slot: record.slot(),
+        row_start: u32::try_from(row).expect("a segment has far fewer than 2^32 rows"),
+        rows: 1,
+        seq_first: record.seq(),
+        seq_last: record.seq(),
+        occurred_min_ms: record.occurred_ms(),
+        occurred_max_ms: record.occurred_ms(),
+        received_min_ms: record.received_ms(),
+        received_max_ms: record.received_ms(),
+    }
+}
+
+fn grow(extent: &mut Extent, row: &Extent) {
+    extent.rows += 1;
+    extent.seq_last = row.seq_last;
+    extent.occurred_min_ms = extent.occurred_min_ms.min(row.occurred_min_ms);
+    extent.occurred_max_ms = extent.occurred_max_ms.max(row.occurred_max_ms);
+    extent.received_min_ms = extent.received_min_ms.min(row.received_min_ms);
+    extent.received_max_ms = extent.received_max_ms.max(row.received_max_ms);
+}
+
+/// Column builders for a bounded number of rows, in the order of the schema.
+struct Chunk {
+    rows: usize,
+    body_bytes: usize,
+    slot: UInt64Builder,
+    seq: UInt64Builder,
+    id: FixedSizeBinaryBuilder,
+    received_at: TimestampMillisecondBuilder,
+    occurred_at: TimestampMillisecondBuilder,
+    severity: UInt8Builder,
+    flags: UInt16Builder,
+    n_fields: UInt16Builder,
+    texts: [StringBuilder; TEXT_COLUMNS.len()],
+    target_types: ListBuilder<StringBuilder>,
+    target_ids: ListBuilder<StringBuilder>,
+    tenant: StringBuilder,
+    environment: StringBuilder,
+    body: StringBuilder,
+    seed: FixedSizeBinaryBuilder,
+    digest: FixedSizeBinaryBuilder,
+    disclosures: BinaryBuilder,
+    node16: FixedSizeBinaryBuilder,
+    client_id: BooleanBuilder,
+}
+
+impl Default for Chunk {
+    fn default() -> Self {
+        Self {
+            rows: 0,
+            body_bytes: 0,
+            slot: UInt64Builder::new(),
+            seq: UInt64Builder::new(),
+            id: FixedSizeBinaryBuilder::new(16),
+            received_at: TimestampMillisecondBuilder::new().with_timezone("UTC"),
+            occurred_at: TimestampMillisecondBuilder::new().with_timezone("UTC"),
+            severity: UInt8Builder::new(),
+            flags: UInt16Builder::new(),
+            n_fields: UInt16Builder::new(),
+            texts: std::array::from_fn(|_| StringBuilder::new()),
+            target_types: ListBuilder::new(StringBuilder::new()),
+            target_ids: ListBuilder::new(StringBuilder::new()),
+            tenant: StringBuilder::new(),
+            environment: StringBuilder::new(),
+            body: StringBuilder::new(),
+            seed: FixedSizeBinaryBuilder::new(16),
+            digest: FixedSizeBinaryBuilder::new(16),
+            disclosures: BinaryBuilder::new(),
+            node16: FixedSizeBinaryBuilder::new(32),
+            client_id: BooleanBuilder::new(),
+        }
+    }
+}
+
+impl Chunk {
+    fn is_full(&self) -> bool {
+        self.rows >= CHUNK_ROWS.min(ROW_GROUP_ROWS) || self.body_bytes >= CHUNK_BODY_BYTES
+    }
+
+    fn add(&mut self, row: &Row<'_>, log: &Log) -> Result<(), SegmentError> {
+        const WIDTH: &str = "an array has the width of its builder";
+        let record = &row.record;
+        let refused = |source| SegmentError::Record { slot: record.slot(), seq: record.seq(), source };
+        let body = std::str::from_utf8(record.body()).map_err(|_| refused(RecordError::Malformed))?;
+        self.rows += 1;
+        self.body_bytes += body.len();
+        self.slot.append_value(record.slot());
+        self.seq.append_value(record.seq());
+        self.id.append_value(record.id().0).expect(WIDTH);
+        self.received_at.append_value(record.received_ms().cast_signed());
+        self.occurred_at.append_value(record.occurred_ms());
+        self.severity.append_value(record.severity());
+        self.flags.append_value(record.flags());
+        self.n_fields.append_value(record.n_fields());
+        self.add_texts(record);
+        self.tenant.append_value(log.tenant.as_str());
+        self.environment.append_value(log.environment.as_str());
+        self.body.append_value(body);
+        self.seed.append_value(record.seed()).expect(WIDTH);
+        self.digest.append_value(record.digest()).expect(WIDTH);
+        self.disclosures.append_null();
+        match row.node16 {
+            Some(node) => self.node16.append_value(node).expect(WIDTH),
+            None => self.node16.append_null(),
+        }
+        self.client_id.append_value(record.client_id());
+        Ok(())
+    }
+
+    fn add_texts(&mut self, record: &Record<'_>) {
+        let texts = record.texts();
+        for (builder, text) in self.texts.iter_mut().zip(texts.columns) {
+            builder.append_option(text);
+        }
+        for (kind, id) in texts.targets {
+            self.target_types.values().append_option(kind);
+            self.target_ids.values().append_option(id);
+        }
+        self.target_types.append(true);
+        self.target_ids.append(true);
+    }
+
+    /// Returns the rows as a batch and starts over.
+    fn finish(&mut self) -> Result<RecordBatch, ParquetError> {
+        self.rows = 0;
+        self.body_bytes = 0;
+        let mut columns: Vec<ArrayRef> = vec![
+            Arc::new(self.slot.finish()),
+            Arc::new(self.seq.finish()),
+            Arc::new(self.id.finish()),
+            Arc::new(self.received_at.finish()),
+            Arc::new(self.occurred_at.finish()),
+            Arc::new(self.severity.finish()),
+            Arc::new(self.flags.finish()),
+            Arc::new(self.n_fields.finish()),
+        ];
+        columns.extend(self.texts.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef));
+        let rest: [ArrayRef; 10] = [
+            Arc::new(self.target_types.finish()),
+            Arc::new(self.target_ids.finish()),
+            Arc::new(self.tenant.finish()),
+            Arc::new(self.environment.finish()),
+            Arc::new(self.body.finish()),
+            Arc::new(self.seed.finish()),
+            Arc::new(self.digest.finish()),
+            Arc::new(self.disclosures.finish()),
+            Arc::new(self.node16.finish()),
+            Arc::new(self.client_id.finish()),
+        ];
+        columns.extend(rest);
+        Ok(RecordBatch::try_new(Arc::clone(&SCHEMA), columns)?)
+    }
+}
