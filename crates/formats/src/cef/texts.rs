@@ -1,0 +1,160 @@
+//! Texts that an event does not hold literally: its name, its severity, its sentence, its lists in one line.
+
+use std::fmt::Write as _;
+
+use attestary_event::{
+    View,
+    actions::{KnownActions, SEVERITY_DEFAULT},
+};
+
+/// Returns the action's name for people: that of the known action, else the action itself, spelt out.
+pub(crate) fn name(action: &str, actions: &KnownActions) -> String {
+    actions.find(action).map_or_else(|| humanised(action), |spec| spec.display.clone())
+}
+
+/// `user.login.failed`, `USER_LOGIN_FAILED` and `userLoginFailed` give `User login failed`.
+fn humanised(action: &str) -> String {
+    let mut words = String::with_capacity(action.len() + 4);
+    let mut before = ' ';
+    for character in action.chars() {
+        let character =
+            if matches!(character, '.' | '_' | '-' | ':' | '/') { ' ' } else { character };
+        let new_word = character.is_uppercase() && before.is_lowercase();
+        let doubled = character == ' ' && (before == ' ' || words.is_empty());
+        if new_word {
+            words.push(' ');
+        }
+        if !doubled {
+            words.extend(character.to_lowercase());
+        }
+        before = character;
+    }
+    let mut characters = words.trim_end().chars();
+    characters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+}
+
+/// Returns 0–10: the event's own severity, else that of the known action, else the default.
+pub(crate) fn severity(view: &View<'_>, actions: &KnownActions) -> u8 {
+    let own = view
+        .text("/severity")
+        .and_then(|text| text.parse::<u8>().ok())
+        .filter(|&severity| severity <= 10);
+    let known =
+        || view.text("/action").and_then(|action| actions.find(action)).map(|spec| spec.severity);
+    own.or_else(known).unwrap_or(SEVERITY_DEFAULT)
+}
+
+/// Returns the event's description, else the known action's sentence when the event has all that it names.
+pub(super) fn message(view: &View<'_>, actions: &KnownActions) -> Option<String> {
+    if let Some(description) = view.text("/description") {
+        return Some(description.to_owned());
+    }
+    let sentence = &actions.find(view.text("/action")?)?.sentence;
+    render(sentence, |name| match name {
+        "actor" => first_of(view, &["/actor/name", "/actor/email", "/actor/id"]),
+        "target" => first_of(view, &["/targets/0/name", "/targets/0/id"]),
+        _ => None,
+    })
+}
+
+/// Returns the first text among `pointers` that is not empty.
+pub(super) fn first_of<'a>(view: &View<'a>, pointers: &[&str]) -> Option<&'a str> {
+    pointers.iter().find_map(|pointer| view.text(pointer).filter(|text| !text.is_empty()))
+}
+
+/// Fills the template's `{names}` in; `None` when one of them has no value. Values are not read as templates.
+fn render<'a>(template: &str, value: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
+    let mut rendered = String::with_capacity(template.len() + 32);
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}')?;
+        rendered.push_str(before);
+        rendered.push_str(value(name)?);
+        rest = after;
+    }
+    rendered.push_str(rest);
+    Some(rendered)
+}
+
+/// Returns the targets as `type:id`, joined by commas.
+///
+/// So that a reader can split the list again, `%` and `,` are percent-encoded in both parts and `:` in the type.
+pub(super) fn targets(view: &View<'_>) -> Option<String> {
+    let mut list = String::new();
+    for index in 0_usize.. {
+        let kind = view.text(&format!("/targets/{index}/type"));
+        let id = view.text(&format!("/targets/{index}/id"));
+        if kind.is_none() && id.is_none() {
+            break;
+        }
+        if index > 0 {
+            list.push(',');
+        }
+        encode_item(kind.unwrap_or_default(), &['%', ',', ':'], &mut list);
+        list.push(':');
+        encode_item(id.unwrap_or_default(), &['%', ','], &mut list);
+    }
+    (!list.is_empty()).then_some(list)
+}
+
+/// Returns the texts of an array, joined by commas; `%` and `,` in them are percent-encoded.
+pub(super) fn list(view: &View<'_>, pointer: &str) -> Option<String> {
+    let mut list = String::new();
+    for index in 0_usize.. {
+        let Some(item) = view.text(&format!("{pointer}/{index}")) else { break };
+        if index > 0 {
+            list.push(',');
+        }
+        encode_item(item, &['%', ','], &mut list);
+    }
+    (!list.is_empty()).then_some(list)
+}
+
+/// Returns another actor (`/impersonator`, `/on_behalf_of`) as `type:id`, or as its name when it has no id.
+pub(super) fn other_actor(view: &View<'_>, pointer: &str) -> Option<String> {
+    let part = |name: &str| view.text(&format!("{pointer}/{name}"));
+    let id = part("id").or_else(|| part("email")).or_else(|| part("name"))?;
+    Some(format!("{}:{id}", part("type").unwrap_or_default()))
+}
+
+fn encode_item(text: &str, encoded: &[char], out: &mut String) {
+    for character in text.chars() {
+        if encoded.contains(&character) {
+            let _ = write!(out, "%{:02X}", u32::from(character));
+        } else {
+            out.push(character);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(action: &str, expected: &str) {
+        assert_eq!(name(action, &KnownActions::default()), expected);
+    }
+
+    #[test]
+    fn unknown_actions_are_spelt_out() {
+        check("user.login.failed", "User login failed");
+        check("USER_LOGIN", "User login");
+        check("CheckAuthResponseMissingCredentials", "Check auth response missing credentials");
+        check("invoice..PAID-twice ", "Invoice paid twice");
+        check("ändern", "Ändern");
+        check("", "");
+        check("...", "");
+    }
+
+    #[test]
+    fn a_sentence_needs_all_that_it_names_and_values_are_no_templates() {
+        let value = |name: &str| (name == "actor").then_some("{target}");
+        assert_eq!(render("{actor} signed in", value).as_deref(), Some("{target} signed in"));
+        assert_eq!(render("{actor} read {target}", value), None);
+        assert_eq!(render("Retention ran", value).as_deref(), Some("Retention ran"));
+        assert_eq!(render("{actor", value), None);
+    }
+}
