@@ -1,1 +1,110 @@
-fn main() {}
+//! The program `attestary`: reads configuration and the environment, puts the components together, and speaks to
+//! running servers for people and scripts.
+//!
+//! Nothing is decided here that a use case decides: a command parses its options, calls one, prints what came
+//! back, and ends with a documented exit code.
+
+mod bench;
+mod client;
+mod command;
+mod credentials;
+mod exit;
+mod layers;
+mod output;
+mod progress;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{client::Target, exit::code_of};
+
+/// The audit and security event log for SaaS applications.
+#[derive(Debug, Parser)]
+#[command(name = "attestary", version, max_term_width = 100, after_help = EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  something unexpected: an unreadable file, a full disk, a bug
+  2  the command line or the configuration is wrong
+  3  no server answered
+  4  the server refused the request (4xx)
+  5  the server could not do it now (5xx)";
+
+/// An option struct joined with the options that name the server.
+#[derive(Debug, clap::Args)]
+struct At<T: clap::Args> {
+    #[command(flatten)]
+    options: T,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Debug, clap::Args)]
+struct Of<T: Subcommand> {
+    #[command(subcommand)]
+    action: T,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Bring in events from another system's log
+    Import(Of<command::import::Import>),
+    /// Find events of a tenant, newest first
+    Query(At<command::query::Query>),
+    /// Follow a tenant's events as they are accepted
+    Tail(At<command::tail::Tail>),
+    /// Make, list and revoke API keys
+    Keys(Of<command::keys::Keys>),
+    /// Make, list, close and delete tenants
+    Tenants(Of<command::tenants::Tenants>),
+    /// Manage where a tenant's events are sent
+    Destinations(At<command::destinations::Destinations>),
+    /// Print the OpenAPI document
+    Openapi,
+    /// Measure this machine
+    #[command(subcommand)]
+    Bench(bench::Bench),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let ran = run(arguments.command);
+    match ran {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::talk(format!("error: {error:#}"));
+            ExitCode::from(code_of(&error))
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    // Fails only when a provider was installed before, and nothing runs before this.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match command {
+            Command::Import(import) => command::import::run(import.action, &import.target).await,
+            Command::Query(query) => command::query::run(query.options, &query.target).await,
+            Command::Tail(tail) => command::tail::run(tail.options, &tail.target).await,
+            Command::Keys(keys) => command::keys::run(keys.action, &keys.target).await,
+            Command::Tenants(tenants) => {
+                command::tenants::run(tenants.action, &tenants.target).await
+            }
+            Command::Destinations(destinations) => {
+                command::destinations::run(destinations.options, &destinations.target).await
+            }
+            Command::Openapi => command::openapi::run(),
+            Command::Bench(bench) => bench::run(bench).await,
+        }
+    })
+}

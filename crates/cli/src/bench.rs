@@ -1,0 +1,203 @@
+//! `attestary bench ingest`: how fast events become durable and how fast they are found, on this machine.
+//!
+//! Server and load generator share the machine's cores, as they do in no installation: the figures are a floor.
+//! The server is this same program, started by `dev` on a temporary directory, with every default a user gets.
+//! With `--against postgres` the same batches and queries go to PostgreSQL afterwards, never at the same time.
+
+mod child;
+mod figure;
+mod ingest;
+mod load;
+mod postgres;
+mod wire;
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand, ValueEnum};
+use indicatif::ProgressBar;
+
+use self::{
+    child::Server,
+    figure::Figure,
+    ingest::{BATCH_EVENTS, Reached, Span},
+    postgres::Postgres,
+};
+use crate::{output, progress};
+
+/// What can be measured.
+#[derive(Debug, Subcommand)]
+pub enum Bench {
+    /// Events per second into the journal, and how fast the newest events of an actor are found
+    Ingest(Ingest),
+}
+
+/// Options of `bench ingest`.
+#[derive(Debug, Args)]
+pub struct Ingest {
+    /// Events to fill up to before the queries
+    #[arg(long, value_name = "N", default_value_t = 2_000_000)]
+    events: u64,
+    /// Length of each timed phase in seconds
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    seconds: u64,
+    /// Connections that send batches of 1,000
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    connections: usize,
+    /// Connections that send single events
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    single_connections: usize,
+    /// Measure a peer in the same run
+    #[arg(long, value_enum, value_name = "PEER")]
+    against: Option<PeerName>,
+    /// PostgreSQL to compare with, as a psql connection string; without it a throw-away server is started
+    #[arg(
+        long,
+        env = "ATTESTARY_BENCH_POSTGRES",
+        hide_env_values = true,
+        value_name = "CONNECTION"
+    )]
+    postgres: Option<String>,
+    /// Directory for the temporary data (default: the system's)
+    #[arg(long, value_name = "DIR")]
+    scratch: Option<PathBuf>,
+    /// Print one line of JSON per figure
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum PeerName {
+    Postgres,
+}
+
+/// Queries of each kind.
+const QUERIES: usize = 500;
+
+const SEED: u64 = 20_260_115;
+const SEED_FILL: u64 = SEED + 1_000;
+const SEED_SINGLES: u64 = SEED + 2_000;
+const SEED_QUERIES: u64 = SEED + 3_000;
+
+/// No bound on the number of events, or on the time.
+const UNBOUNDED_EVENTS: u64 = u64::MAX / 2;
+const UNBOUNDED_TIME: Duration = Duration::from_hours(1);
+
+/// What one system reached.
+struct Results {
+    batches: Reached,
+    singles: Option<Reached>,
+    queries_ms: Vec<f64>,
+    /// Our server's memory at its highest, after each phase.
+    resident_bytes_max: u64,
+}
+
+/// Runs the benchmark and prints its figures.
+pub async fn run(bench: Bench) -> anyhow::Result<()> {
+    let Bench::Ingest(options) = bench;
+    let scratch = options.scratch.clone().unwrap_or_else(std::env::temp_dir);
+    let scratch = Scratch::new(scratch.join(format!("attestary-bench-{}", std::process::id())))?;
+    let ours = measure_ours(&options, &scratch.0).await?;
+    let peer = match options.against {
+        Some(PeerName::Postgres) => Some(measure_postgres(&options, &scratch.0).await?),
+        None => None,
+    };
+    for figure in figures(&ours, peer.as_ref()) {
+        let line = if options.json { serde_json::to_string(&figure)? } else { figure.line() };
+        output::line(line);
+    }
+    Ok(())
+}
+
+async fn measure_ours(options: &Ingest, scratch: &std::path::Path) -> anyhow::Result<Results> {
+    let server = Server::start(&scratch.join("attestary")).await?;
+    let (ingest_key, read_key) = (&server.credentials.ingest_key, &server.credentials.read_key);
+    let send = async |name: &str, connections, batch, span: Span, seed| {
+        let bar = phase(name, span);
+        let reached =
+            ingest::load(server.address, ingest_key, connections, batch, span, seed, &bar).await;
+        bar.finish_and_clear();
+        reached.with_context(|| format!("phase \"{name}\""))
+    };
+    let time = Duration::from_secs(options.seconds);
+    let timed = Span { time, events: UNBOUNDED_EVENTS };
+    let batches = send("batches of 1,000", options.connections, BATCH_EVENTS, timed, SEED).await?;
+    let left = Span { time: UNBOUNDED_TIME, events: options.events.saturating_sub(batches.events) };
+    send("filling up", options.connections, BATCH_EVENTS, left, SEED_FILL).await?;
+    let queries_ms = ingest::newest_by_actor(server.address, read_key, QUERIES, SEED_QUERIES)
+        .await
+        .context("phase \"queries\"")?;
+    let singles = send("single events", options.single_connections, 1, timed, SEED_SINGLES).await?;
+    let resident_bytes_max = server.resident_bytes_max()?;
+    server.stop().await;
+    Ok(Results { batches, singles: Some(singles), queries_ms, resident_bytes_max })
+}
+
+async fn measure_postgres(options: &Ingest, scratch: &std::path::Path) -> anyhow::Result<Results> {
+    output::talk("PostgreSQL: batches, filling up, queries");
+    let server = Postgres::open(options.postgres.clone(), scratch).await?;
+    let time = Duration::from_secs(options.seconds);
+    let measured = async {
+        let batches =
+            server.copy(options.connections, BATCH_EVENTS, time, UNBOUNDED_EVENTS, SEED).await?;
+        let left = options.events.saturating_sub(batches.events);
+        server.copy(options.connections, BATCH_EVENTS, UNBOUNDED_TIME, left, SEED_FILL).await?;
+        let queries_ms = server.newest_by_actor(QUERIES, SEED_QUERIES).await?;
+        Ok(Results { batches, singles: None, queries_ms, resident_bytes_max: 0 })
+    };
+    let measured: anyhow::Result<Results> = measured.await;
+    server.close().await?;
+    measured
+}
+
+fn figures(ours: &Results, peer: Option<&Results>) -> Vec<Figure> {
+    let beside =
+        |figure: Figure, value: &dyn Fn(&Results) -> Option<f64>| match peer.and_then(value) {
+            Some(value) => figure.beside(postgres::NAME, value),
+            None => figure,
+        };
+    let figure = |name, unit, value: &dyn Fn(&Results) -> Option<f64>| {
+        value(ours).map(|ours| beside(Figure::new(name, ours, unit), value))
+    };
+    let memory = Figure::new("memory.resident_max", ours.resident_bytes_max as f64 / 1e6, "MB");
+    [
+        figure("ingest.batches", "events/s", &|results| Some(results.batches.per_second())),
+        figure("ingest.singles", "requests/s", &|results| {
+            results.singles.map(|singles| singles.per_second())
+        }),
+        figure("query.newest_by_actor.p50", "ms", &|results| {
+            Some(ingest::median_and_tail(&results.queries_ms).0)
+        }),
+        figure("query.newest_by_actor.p99", "ms", &|results| {
+            Some(ingest::median_and_tail(&results.queries_ms).1)
+        }),
+        Some(memory),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn phase(name: &str, span: Span) -> ProgressBar {
+    match span.events {
+        UNBOUNDED_EVENTS => progress::counter(name),
+        events => progress::bar(name, events),
+    }
+}
+
+/// A directory that is removed at the end, whatever the end is.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(path: PathBuf) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&path)
+            .with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,84 @@
+//! The server under test: `attestary dev` of this same program, on a directory of its own, and its memory.
+
+use std::{net::SocketAddr, path::Path, process::Stdio, time::Duration};
+
+use anyhow::{Context as _, bail};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::{Child, Command},
+};
+
+use crate::credentials::Credentials;
+
+/// How long the server may take to print that it is ready, recovery included.
+const START_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// A running server; it is killed when this is dropped.
+pub struct Server {
+    child: Child,
+    /// Url and keys, as the server printed them.
+    pub credentials: Credentials,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Server {
+    /// Starts the server on `data` and waits until it is ready.
+    pub async fn start(data: &Path) -> anyhow::Result<Self> {
+        let program = std::env::current_exe().context("cannot find this program's own file")?;
+        let mut child = Command::new(program)
+            .args(["dev", "--json", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("cannot start the server under test")?;
+        let stdout = child.stdout.take().context("the server has no output")?;
+        let mut line = String::new();
+        let mut lines = BufReader::new(stdout);
+        tokio::time::timeout(START_TIME_MAX, lines.read_line(&mut line))
+            .await
+            .context("the server did not get ready")??;
+        let credentials: Credentials =
+            serde_json::from_str(&line).context("the server stopped before it was ready")?;
+        let address = credentials
+            .url
+            .trim_start_matches("http://")
+            .parse()
+            .context("the server's URL has no address")?;
+        Ok(Self { child, credentials, address })
+    }
+
+    /// Returns the most memory the server has held at once, in bytes (`VmHWM`).
+    pub fn resident_bytes_max(&self) -> anyhow::Result<u64> {
+        let process = self.child.id().context("the server has ended")?;
+        let status = std::fs::read_to_string(format!("/proc/{process}/status"))
+            .context("cannot read the server's memory")?;
+        let Some(kibibytes) = high_water(&status) else {
+            bail!("/proc/{process}/status has no VmHWM")
+        };
+        Ok(kibibytes * 1024)
+    }
+
+    /// Ends the server.
+    pub async fn stop(mut self) {
+        let _ = self.child.kill().await;
+    }
+}
+
+fn high_water(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_high_water_mark_is_read_from_the_kernels_text() {
+        assert_eq!(high_water("Name:\tx\nVmPeak:\t 9 kB\nVmHWM:\t  123456 kB\n"), Some(123_456));
+        assert_eq!(high_water("Name:\tx\n"), None);
+    }
+}

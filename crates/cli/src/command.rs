@@ -1,0 +1,64 @@
+//! The client commands: each asks a running server over its public API and prints what it answered.
+
+pub mod destinations;
+pub mod import;
+pub mod keys;
+pub mod openapi;
+pub mod query;
+pub mod tail;
+pub mod tenants;
+
+use serde::Deserialize;
+use serde_json::{Value, value::RawValue};
+
+use crate::{output, table};
+
+/// A page of any list. Items are kept as the server wrote them: their number tokens stay exact.
+#[derive(Debug, Deserialize)]
+struct Page {
+    data: Vec<Box<RawValue>>,
+    #[serde(default)]
+    next_cursor: Option<String>,
+}
+
+/// Prints a reply as JSON when asked to, else one `name: value` line per member.
+fn show(reply: &[u8], json: bool) -> anyhow::Result<()> {
+    if json {
+        output::line(String::from_utf8_lossy(reply).trim_end());
+        return Ok(());
+    }
+    let members: serde_json::Map<String, Value> = serde_json::from_slice(reply)?;
+    for (name, value) in &members {
+        output::line(format!("{name}: {}", table::shown(&text(value))));
+    }
+    Ok(())
+}
+
+/// Prints a list as JSON lines when asked to, else as a table of the named columns (JSON pointers).
+fn show_list<const N: usize>(
+    items: &[Box<RawValue>],
+    columns: [(&str, &str); N],
+    json: bool,
+) -> anyhow::Result<()> {
+    if json {
+        items.iter().for_each(|item| output::line(item.get()));
+        return Ok(());
+    }
+    let mut rows = Vec::with_capacity(items.len());
+    for item in items {
+        let item: Value = serde_json::from_str(item.get())?;
+        rows.push(columns.map(|(_, pointer)| item.pointer(pointer).map_or_else(String::new, text)));
+    }
+    output::line(table::render(columns.map(|(title, _)| title), &rows));
+    Ok(())
+}
+
+/// Returns a value as a cell shows it: strings bare, lists joined, the rest as JSON.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
