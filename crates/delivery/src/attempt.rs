@@ -41,7 +41,8 @@ pub struct Attempt {
 
 /// Returns at most 1 KB of an answer as text, with everything that is not UTF-8 replaced.
 pub(crate) fn excerpt(bytes: &[u8]) -> String {
-    let mut text = String::from_utf8_lossy(&bytes[..bytes.len().min(EXCERPT_BYTES_MAX)]).into_owned();
+    let mut text =
+        String::from_utf8_lossy(&bytes[..bytes.len().min(EXCERPT_BYTES_MAX)]).into_owned();
     // Replacement characters are three bytes long, so the text may have grown.
     text.truncate(text.floor_char_boundary(EXCERPT_BYTES_MAX));
     text

@@ -16,12 +16,17 @@ pub fn ulid(unix_ms: u64, random: [u8; 10]) -> String {
     bytes[..6].copy_from_slice(&unix_ms.to_be_bytes()[2..]);
     bytes[6..].copy_from_slice(&random);
     let number = u128::from_be_bytes(bytes);
-    (0..ULID_CHARS).rev().map(|place| char::from(ALPHABET[((number >> (5 * place)) & 31) as usize])).collect()
+    (0..ULID_CHARS)
+        .rev()
+        .map(|place| char::from(ALPHABET[((number >> (5 * place)) & 31) as usize]))
+        .collect()
 }
 
 fn is_ulid(text: &str) -> bool {
     // 26 characters hold 130 bits: the first may not exceed 7.
-    text.len() == ULID_CHARS && text.as_bytes()[0] <= b'7' && text.bytes().all(|byte| ALPHABET.contains(&byte))
+    text.len() == ULID_CHARS
+        && text.as_bytes()[0] <= b'7'
+        && text.bytes().all(|byte| ALPHABET.contains(&byte))
 }
 
 macro_rules! id {

@@ -57,7 +57,13 @@ pub struct Quarantined {
 }
 
 impl Quarantined {
-    pub(crate) fn new(event: EventId, seq: u64, now: Timestamp, reason: String, excerpt: String) -> Self {
+    pub(crate) fn new(
+        event: EventId,
+        seq: u64,
+        now: Timestamp,
+        reason: String,
+        excerpt: String,
+    ) -> Self {
         Self { event: event.to_string(), seq, at_ms: now.0, reason, excerpt }
     }
 }
@@ -87,7 +93,10 @@ pub struct Facts {
 impl Facts {
     /// Returns true when nothing happened.
     pub fn is_empty(&self) -> bool {
-        self.attempts.is_empty() && self.quarantined.is_empty() && self.gaps.is_empty() && self.notices.is_empty()
+        self.attempts.is_empty()
+            && self.quarantined.is_empty()
+            && self.gaps.is_empty()
+            && self.notices.is_empty()
     }
 }
 

@@ -37,7 +37,10 @@ impl Start {
             _ => None,
         };
         found.ok_or_else(|| {
-            Violation::new("/start", "start is \"now\", \"beginning\", a seq or a time such as 2026-11-22T00:00:00Z")
+            Violation::new(
+                "/start",
+                "start is \"now\", \"beginning\", a seq or a time such as 2026-11-22T00:00:00Z",
+            )
         })
     }
 }
@@ -128,7 +131,9 @@ pub enum StateError {
     #[error("the stored state of a destination does not parse")]
     Parse(#[source] serde_json::Error),
     /// Written by a newer release.
-    #[error("the stored state of a destination has version {found}; this release reads up to {VERSION}")]
+    #[error(
+        "the stored state of a destination has version {found}; this release reads up to {VERSION}"
+    )]
     Version {
         /// The version found.
         found: u8,

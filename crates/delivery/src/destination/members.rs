@@ -1,0 +1,101 @@
+//! Reading a destination's configuration member by member, so that every mistake is named with its pointer.
+
+use attestary_event::Violation;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+/// The members of a configuration object and what is wrong with them.
+#[derive(Debug)]
+pub struct Members<'a> {
+    object: &'a Map<String, Value>,
+    known: Vec<&'static str>,
+    violations: Vec<Violation>,
+}
+
+impl<'a> Members<'a> {
+    /// Starts to read an object.
+    pub fn new(config: &'a Value) -> Result<Self, Vec<Violation>> {
+        match config {
+            Value::Object(object) => Ok(Self { object, known: Vec::new(), violations: Vec::new() }),
+            _ => Err(vec![Violation::new("/config", "must be an object")]),
+        }
+    }
+
+    /// Returns a member, and remembers that it is known.
+    pub fn take(&mut self, name: &'static str) -> Option<&'a Value> {
+        self.known.push(name);
+        self.object.get(name).filter(|value| !value.is_null())
+    }
+
+    /// Returns a member as text.
+    pub fn text(&mut self, name: &'static str) -> Option<&'a str> {
+        let value = self.take(name)?;
+        let text = value.as_str();
+        if text.is_none() {
+            self.refuse(name, "must be a string");
+        }
+        text
+    }
+
+    /// Returns a member that must be there as text.
+    pub fn text_required(&mut self, name: &'static str) -> Option<&'a str> {
+        if !self.object.contains_key(name) {
+            self.known.push(name);
+            self.refuse(name, "is required");
+            return None;
+        }
+        self.text(name)
+    }
+
+    /// Returns a member as an integer within bounds.
+    pub fn integer(&mut self, name: &'static str, low: u64, high: u64) -> Option<u64> {
+        let number = self.take(name)?.as_u64().filter(|number| (low..=high).contains(number));
+        if number.is_none() {
+            self.refuse(name, format!("must be an integer between {low} and {high}"));
+        }
+        number
+    }
+
+    /// Reads members into a type that takes a default for each absent one, and names the member that it refuses.
+    pub fn options<T: DeserializeOwned + Default>(&mut self, names: &[&'static str]) -> Option<T> {
+        let mut given = Map::new();
+        let before = self.violations.len();
+        for name in names {
+            let Some(value) = self.take(name) else { continue };
+            let alone = Map::from_iter([((*name).to_owned(), value.clone())]);
+            match serde_json::from_value::<T>(Value::Object(alone)) {
+                Ok(_) => drop(given.insert((*name).to_owned(), value.clone())),
+                Err(error) => self.refuse(name, error.to_string()),
+            }
+        }
+        if self.violations.len() > before {
+            return None;
+        }
+        serde_json::from_value(Value::Object(given)).ok()
+    }
+
+    /// Records a violation at a member.
+    pub fn refuse(&mut self, name: &str, detail: impl Into<String>) {
+        self.violations.push(Violation::new(format!("/config/{name}"), detail));
+    }
+
+    /// Records a violation of the type itself.
+    pub fn refuse_type(&mut self, detail: impl Into<String>) {
+        self.violations.push(Violation::new("/type", detail));
+    }
+
+    /// Returns everything that is wrong, unknown members included.
+    pub fn finish(mut self) -> Vec<Violation> {
+        let known = self.known.join(", ");
+        for name in self.object.keys().filter(|name| !self.known.contains(&name.as_str())) {
+            let detail = if known.is_empty() {
+                "unknown member; this type has none".to_owned()
+            } else {
+                format!("unknown member; known: {known}")
+            };
+            let pointer = format!("/config/{}", name.replace('~', "~0").replace('/', "~1"));
+            self.violations.push(Violation::new(pointer, detail));
+        }
+        self.violations
+    }
+}

@@ -1,0 +1,177 @@
+//! HTTP POST of a JSON array of events, signed as Standard Webhooks says.
+//!
+//! `webhook-id` is the destination and the range of seqs, fixed before the first attempt, so a receiver can tell a
+//! repeat; `webhook-timestamp` is the time of the attempt; `webhook-signature` holds one `v1` signature (HMAC-SHA256
+//! of `id.timestamp.body`) for each valid secret. See standard-webhooks/standard-webhooks, spec/standard-webhooks.md.
+
+mod headers;
+#[cfg(test)]
+mod tests;
+
+use attestary_event::{View, actions::KnownActions, event::write_hex, scan::write_string};
+use attestary_formats::Format;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use url::Url;
+
+use super::{Envelope, Members, Request};
+use crate::{
+    batch::Batch,
+    guard::{Host, Kind, Target},
+    secret::{Secrets, SigningSecret},
+    tls,
+};
+
+/// Longest URL in bytes.
+const URL_BYTES_MAX: usize = 2_048;
+/// Events whose ids, seqs and leaf hashes fit into headers: about 110 bytes each, and servers take 8 KB.
+const EVENTS_IN_HEADERS_MAX: usize = 50;
+
+/// Configuration of a webhook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where to. May hold a token in path or query: only the origin appears in attempts.
+    pub url: Url,
+    /// Names of extra headers, lower-case; their values are secrets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<String>,
+    /// Certificates (PEM) that are trusted instead of the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
+}
+
+impl Config {
+    pub(super) fn read(members: &mut Members<'_>) -> Option<(Self, Option<Secrets>)> {
+        let url = members.text_required("url");
+        let values = headers::read(members);
+        let ca = tls::read_ca(members);
+        let url = match parse(url?) {
+            Ok(url) => url,
+            Err(problem) => {
+                members.refuse("url", problem);
+                return None;
+            }
+        };
+        let secrets = Secrets { signing: Vec::new(), headers: values };
+        Some((Self { url, headers: secrets.headers.keys().cloned().collect(), ca }, Some(secrets)))
+    }
+
+    pub(crate) fn target(&self) -> Target {
+        let host = Host::of_url(&self.url).expect("the URL was checked when it was validated");
+        let port = self.url.port_or_known_default().expect("http and https have default ports");
+        Target { host, port, kind: Kind::Http, encrypted: self.url.scheme() == "https" }
+    }
+
+    pub(super) fn request(&self, batch: &Batch, envelope: &Envelope<'_>) -> Request {
+        let body = body(batch);
+        let mut headers = HeaderMap::new();
+        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(http::header::USER_AGENT, HeaderValue::from_static("attestary"));
+        for (name, value) in &envelope.secrets.headers {
+            if let Some((name, value)) = headers::pair(name, value) {
+                headers.insert(name, value);
+            }
+        }
+        self.sign(&mut headers, envelope, &body);
+        if matches!(envelope.format, Format::Ironcore(_)) {
+            name_events(&mut headers, batch);
+        }
+        Request::Http { url: self.url.clone(), headers, body }
+    }
+
+    fn sign(&self, headers: &mut HeaderMap, envelope: &Envelope<'_>, body: &[u8]) {
+        let seconds = envelope.at.0.div_euclid(1_000).to_string();
+        let signatures: Vec<String> = envelope
+            .secrets
+            .signing
+            .iter()
+            .map(|secret| signature(secret, envelope.id, &seconds, body))
+            .collect();
+        put(headers, "webhook-id", envelope.id);
+        put(headers, "webhook-timestamp", &seconds);
+        put(headers, "webhook-signature", &signatures.join(" "));
+    }
+}
+
+/// Parses the URL; what it may point at is the guard's question.
+fn parse(text: &str) -> Result<Url, String> {
+    if text.len() > URL_BYTES_MAX {
+        return Err(format!("must have at most {URL_BYTES_MAX} bytes; this has {}", text.len()));
+    }
+    let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
+    if !matches!(url.scheme(), "https" | "http") {
+        return Err("must begin with https://".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not hold a user name or password; use headers".to_owned());
+    }
+    if url.fragment().is_some() {
+        return Err("must not have a fragment".to_owned());
+    }
+    Host::of_url(&url).map(|_| url)
+}
+
+/// Formats that hold neither seq nor leaf hash carry them as headers, which have less room than a body.
+pub(super) fn events_ceiling(format: &Format) -> usize {
+    match format {
+        Format::Ironcore(_) => EVENTS_IN_HEADERS_MAX,
+        _ => usize::MAX,
+    }
+}
+
+/// Appends one event as a JSON value and a comma.
+pub(super) fn encode(view: &View<'_>, format: &Format, actions: &KnownActions, out: &mut Vec<u8>) {
+    if format.content_type() == "application/json" {
+        format.encode(view, actions, out);
+    } else {
+        let mut line = Vec::with_capacity(1_024);
+        format.encode(view, actions, &mut line);
+        write_string(&String::from_utf8_lossy(&line), out);
+    }
+    out.push(b',');
+}
+
+fn body(batch: &Batch) -> Bytes {
+    let mut body = Vec::with_capacity(batch.bytes.len() + 2);
+    body.push(b'[');
+    body.extend_from_slice(batch.bytes.strip_suffix(b",").unwrap_or(&batch.bytes));
+    body.push(b']');
+    body.into()
+}
+
+/// Returns `v1,` and the base64 form of HMAC-SHA256 over `id.timestamp.body`.
+fn signature(secret: &SigningSecret, id: &str, seconds: &str, body: &[u8]) -> String {
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(&secret.key()).expect("HMAC takes keys of any length");
+    for part in [id.as_bytes(), b".", seconds.as_bytes(), b".", body] {
+        mac.update(part);
+    }
+    format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+}
+
+fn name_events(headers: &mut HeaderMap, batch: &Batch) {
+    let list = |text: &dyn Fn(&crate::batch::Record) -> String| {
+        batch.records.iter().map(text).collect::<Vec<_>>().join(",")
+    };
+    put(headers, "attestary-event-id", &list(&|record| record.id.to_string()));
+    put(headers, "attestary-seq", &list(&|record| record.seq.to_string()));
+    put(
+        headers,
+        "attestary-leaf-hash",
+        &list(&|record| {
+            let mut hex = Vec::with_capacity(64);
+            write_hex(&record.leaf_hash, &mut hex);
+            String::from_utf8(hex).expect("hexadecimal is ASCII")
+        }),
+    );
+}
+
+fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    let value = HeaderValue::from_str(value).expect("ids, numbers and base64 are visible ASCII");
+    headers.insert(HeaderName::from_static(name), value);
+}

@@ -1,0 +1,367 @@
+//! The driver: one task per destination that does what the engine decides.
+//!
+//! The task reads and cuts a batch, saves what must be saved, sends, judges, and tells the engine. Between two sends
+//! the state is saved, so that what is remembered lags the truth by at most the batch in flight. A batch that failed
+//! is dropped and read again at the next attempt: a dead destination costs a timer, not memory. Tasks share nothing
+//! but the traits handed in, so a hanging destination slows no other.
+
+mod fill;
+mod handle;
+mod send;
+#[cfg(test)]
+mod simulation;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::VecDeque, ops::ControlFlow, path::PathBuf, sync::Arc, time::Duration};
+
+use attestary_event::actions::KnownActions;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, sleep, sleep_until},
+};
+
+pub use handle::{Handle, Stopped};
+pub use status::Status;
+
+use crate::{
+    attempt::Attempt,
+    engine::Engine,
+    guard::Guard,
+    health::{Cause, Reason},
+    ports::{Clock, Facts, Log, Memory, Output, Rng, random_u64},
+    secret::Secrets,
+    spec::Spec,
+    state::State,
+    transport::{self, Transport},
+};
+
+/// Commands that may wait for a destination; more senders wait in turn.
+const COMMANDS_MAX: usize = 16;
+/// How long a stop waits for the attempt in flight. A stopping service has 30 s in all.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+/// How long passed-over events may stay unsaved while nothing is sent: they are only scanned again.
+const SAVE_IDLE: Duration = Duration::from_secs(30);
+/// How long an idle destination sleeps at most; it is woken by its log.
+const IDLE_MAX: Duration = Duration::from_hours(1);
+/// Longest pause between two tries to save the state.
+const SAVE_RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// What a destination's task works with. Cheap to clone.
+#[derive(Clone)]
+pub struct Components {
+    /// The tenant's log.
+    pub log: Arc<dyn Log>,
+    /// Where states are kept.
+    pub memory: Arc<dyn Memory>,
+    /// Wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+    /// The outbound guard.
+    pub guard: Guard,
+    /// Where `stdout` destinations write.
+    pub output: Arc<dyn Output>,
+    /// Directory of `file` destinations; without it they pause.
+    pub file_root: Option<PathBuf>,
+    /// The known actions of the environment.
+    pub actions: Arc<KnownActions>,
+}
+
+impl std::fmt::Debug for Components {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Components")
+            .field("guard", &self.guard)
+            .field("file_root", &self.file_root)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Starts the task of a destination that goes on from `state`.
+///
+/// Must be called within a Tokio runtime. Dropping the handle ends the task after the attempt in flight is dropped;
+/// [`Handle::stop`] ends it in order.
+pub fn spawn(spec: Spec, secrets: Secrets, state: State, parts: Components) -> Handle {
+    spawn_with(spec, secrets, state, parts, Box::new(transport::open))
+}
+
+type Opener = Box<dyn Fn(&Spec, &Components) -> Box<dyn Transport> + Send>;
+
+fn spawn_with(
+    spec: Spec,
+    secrets: Secrets,
+    state: State,
+    parts: Components,
+    opener: Opener,
+) -> Handle {
+    let (commands, received) = mpsc::channel(COMMANDS_MAX);
+    let engine = Engine::new(spec.limits(), state);
+    let (status, statuses) = watch::channel(status::snapshot(engine.state(), None, None));
+    let size = parts.log.watch();
+    let transport = opener(&spec, &parts);
+    let now = Instant::now();
+    // A fleet of failing destinations does not start in one instant.
+    let wake_at = (engine.state().failures > 0)
+        .then(|| now + Duration::from_millis(random_u64(&*parts.rng) % 1_000));
+    let driver = Driver {
+        spec,
+        secrets,
+        engine,
+        transport,
+        opener,
+        commands: received,
+        deferred: VecDeque::new(),
+        status,
+        size: size.clone(),
+        empty_at: None,
+        oldest_ms: None,
+        facts: Facts::default(),
+        dirty: false,
+        passed: false,
+        saved_at: now,
+        wake_at,
+        parts,
+    };
+    Handle::new(commands, statuses, size, tokio::spawn(driver.run()))
+}
+
+enum Command {
+    Pause(String, oneshot::Sender<()>),
+    Resume(oneshot::Sender<()>),
+    Change(Box<(Spec, Secrets)>, oneshot::Sender<()>),
+    Test(oneshot::Sender<Attempt>),
+    Stop(oneshot::Sender<()>),
+}
+
+struct Driver {
+    spec: Spec,
+    secrets: Secrets,
+    engine: Engine,
+    parts: Components,
+    transport: Box<dyn Transport>,
+    opener: Opener,
+    commands: mpsc::Receiver<Command>,
+    /// Commands that came while an attempt was in flight; at most [`COMMANDS_MAX`].
+    deferred: VecDeque<Command>,
+    status: watch::Sender<Status>,
+    size: watch::Receiver<u64>,
+    /// The log's size when it last had nothing for us.
+    empty_at: Option<u64>,
+    /// When the oldest unconfirmed event was received, as far as it was read.
+    oldest_ms: Option<i64>,
+    /// What was not saved yet. Bounded: nothing is sent before it is.
+    facts: Facts,
+    /// The state must be saved before anything is sent or waited for.
+    dirty: bool,
+    /// Events were passed over since the last save; that may wait, for they would only be scanned again.
+    passed: bool,
+    saved_at: Instant,
+    wake_at: Option<Instant>,
+}
+
+/// `Break` ends the task.
+type Flow = ControlFlow<()>;
+
+impl Driver {
+    async fn run(mut self) {
+        loop {
+            self.publish();
+            if self.step().await.is_break() {
+                break;
+            }
+        }
+    }
+
+    async fn step(&mut self) -> Flow {
+        if let Some(command) = self.deferred.pop_front() {
+            return self.obey(command).await;
+        }
+        if self.engine.rests() {
+            self.persist().await?;
+            let command = self.commands.recv().await;
+            return self.obey_or_end(command).await;
+        }
+        if let Some(wake_at) = self.wake_at {
+            self.persist().await?;
+            self.publish();
+            tokio::select! {
+                biased;
+                command = self.commands.recv() => return self.obey_or_end(command).await,
+                () = sleep_until(wake_at) => self.wake_at = None,
+            }
+        }
+        self.deliver().await
+    }
+
+    /// Reads, cuts and sends one batch, or waits for the log to grow.
+    async fn deliver(&mut self) -> Flow {
+        let batch = match self.fill().await {
+            Ok(batch) => batch,
+            Err(error) => {
+                self.unreadable(&error.to_string());
+                return Flow::Continue(());
+            }
+        };
+        if !batch.records.is_empty() {
+            return self.send(batch).await;
+        }
+        if batch.next_seq > batch.from_seq {
+            self.engine.pass(&batch);
+            self.passed = true;
+            return Flow::Continue(());
+        }
+        self.idle().await
+    }
+
+    /// Waits until the log has something for us.
+    async fn idle(&mut self) -> Flow {
+        if self.dirty || !self.facts.is_empty() || self.saved_at.elapsed() >= SAVE_IDLE {
+            self.persist().await?;
+        }
+        self.publish();
+        let size = *self.size.borrow_and_update();
+        let grown = size > self.engine.state().cursor && self.empty_at != Some(size);
+        if !grown {
+            // A log that says it has more than it gives is asked again, but not in a tight loop.
+            let again = match (size > self.engine.state().cursor, self.passed) {
+                (true, _) => Duration::from_secs(1),
+                (false, true) => SAVE_IDLE,
+                (false, false) => IDLE_MAX,
+            };
+            tokio::select! {
+                biased;
+                command = self.commands.recv() => return self.obey_or_end(command).await,
+                lost = self.transport.broken() => self.rewind(lost),
+                changed = self.size.changed() => if changed.is_err() {
+                    // The log is closed: only a command can follow.
+                    let command = self.commands.recv().await;
+                    return self.obey_or_end(command).await;
+                },
+                () = sleep(again) => self.empty_at = None,
+            }
+            return Flow::Continue(());
+        }
+        self.linger(size).await
+    }
+
+    /// Gives events that arrive together the time to become one batch.
+    async fn linger(&mut self, size: u64) -> Flow {
+        let limits = self.spec.limits();
+        self.empty_at = None;
+        if size - self.engine.state().cursor >= limits.events_max as u64 || limits.linger_ms == 0 {
+            return Flow::Continue(());
+        }
+        let until = Instant::now() + Duration::from_millis(limits.linger_ms);
+        tokio::select! {
+            biased;
+            command = self.commands.recv() => self.obey_or_end(command).await,
+            () = sleep_until(until) => Flow::Continue(()),
+        }
+    }
+
+    async fn obey_or_end(&mut self, command: Option<Command>) -> Flow {
+        match command {
+            Some(command) => self.obey(command).await,
+            None => Flow::Break(()),
+        }
+    }
+
+    /// Obeys a command while nothing is in flight. The answer is given when its effect is saved.
+    async fn obey(&mut self, command: Command) -> Flow {
+        let now = self.parts.clock.now();
+        let done = match command {
+            Command::Pause(detail, done) => {
+                self.engine.pause(&detail, now);
+                done
+            }
+            Command::Resume(done) => {
+                self.engine.resume(now);
+                self.wake_at = None;
+                done
+            }
+            Command::Change(change, done) => {
+                (self.spec, self.secrets) = *change;
+                self.engine.change(self.spec.limits(), now);
+                self.transport = (self.opener)(&self.spec, &self.parts);
+                self.wake_at = None;
+                done
+            }
+            Command::Test(done) => {
+                let attempt = self.test().await?;
+                let _ = done.send(attempt);
+                return self.persist().await;
+            }
+            Command::Stop(done) => {
+                let flow = self.persist().await;
+                let _ = done.send(());
+                flow?;
+                return Flow::Break(());
+            }
+        };
+        self.dirty = true;
+        self.persist().await?;
+        self.publish();
+        let _ = done.send(());
+        Flow::Continue(())
+    }
+
+    fn rewind(&mut self, lost: Option<u64>) {
+        if let Some(seq) = lost {
+            tracing::info!(destination.id = %self.spec.id, stream.seq = seq, "the connection broke; sending again from {seq}");
+            self.engine.rewind(seq);
+            self.dirty = true;
+        }
+    }
+
+    fn unreadable(&mut self, error: &str) {
+        let reason = Reason::new(Cause::Log, error);
+        let settled =
+            self.engine.unreadable(&reason, self.parts.clock.now(), random_u64(&*self.parts.rng));
+        self.take(settled);
+    }
+
+    fn take(&mut self, settled: crate::engine::Settled) {
+        self.dirty = true;
+        self.wake_at = settled.wait.map(|wait| Instant::now() + wait);
+        self.facts.notices.extend(settled.facts.notices);
+        self.facts.quarantined.extend(settled.facts.quarantined);
+        self.facts.gaps.extend(settled.facts.gaps);
+    }
+
+    /// Saves the state and the facts, trying until it succeeds.
+    async fn persist(&mut self) -> Flow {
+        let mut pause = Duration::from_secs(1);
+        while self.dirty || self.passed || !self.facts.is_empty() {
+            let saved =
+                self.parts.memory.save(&self.spec.id, self.engine.state(), &self.facts).await;
+            let Err(error) = saved else {
+                self.facts = Facts::default();
+                self.dirty = false;
+                self.passed = false;
+                self.saved_at = Instant::now();
+                break;
+            };
+            tracing::warn!(destination.id = %self.spec.id, %error, "cannot save the state of a destination; it waits");
+            tokio::select! {
+                biased;
+                command = self.commands.recv(), if self.deferred.len() < COMMANDS_MAX => match command {
+                    Some(Command::Stop(done)) => {
+                        let _ = done.send(());
+                        return Flow::Break(());
+                    }
+                    Some(command) => self.deferred.push_back(command),
+                    None => return Flow::Break(()),
+                },
+                () = sleep(pause) => pause = (pause * 2).min(SAVE_RETRY_MAX),
+            }
+        }
+        Flow::Continue(())
+    }
+
+    fn publish(&self) {
+        let retry = self.wake_at.map(|at| at.saturating_duration_since(Instant::now()));
+        let retry_at = retry.map(|wait| self.parts.clock.now().0 + wait.as_millis() as i64);
+        self.status.send_replace(status::snapshot(self.engine.state(), retry_at, self.oldest_ms));
+    }
+}

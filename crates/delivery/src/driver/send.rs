@@ -1,0 +1,185 @@
+//! One attempt: the request goes out, the reply is judged, the engine is told.
+
+use std::time::Duration;
+
+use attestary_event::{Event, EventId, Timestamp, View};
+use tokio::time::{Instant, sleep_until};
+
+use super::{COMMANDS_MAX, Command, Driver, Flow, STOP_GRACE};
+use crate::{
+    attempt::Attempt,
+    batch::{Batch, Record},
+    destination::{Envelope, Request},
+    id::{AttemptId, ulid},
+    ports::{random_10, random_u64},
+    verdict::{Reply, Verdict},
+};
+
+impl Driver {
+    /// Sends a batch whose range is fixed, and acts on what comes back.
+    pub(super) async fn send(&mut self, batch: Batch) -> Flow {
+        let fresh = self.engine.fix(&batch);
+        self.dirty |= fresh && self.spec.destination.fixes_range();
+        // What was confirmed before, and the range when it is part of the request, is saved before the send.
+        self.persist().await?;
+        let (first, last) =
+            batch.first_seq().zip(batch.last_seq()).expect("only batches with events are sent");
+        let request = self.request(&batch, &format!("{}-{first}-{last}", self.spec.id));
+        let (at, begun) = (self.parts.clock.now(), Instant::now());
+        let reply = self.carry(request).await?;
+        let verdict = self.spec.destination.judge(&reply);
+        self.record(&batch, &reply, &verdict, at, begun.elapsed());
+        self.settle(&batch, &reply, &verdict);
+        Flow::Continue(())
+    }
+
+    /// Sends one synthetic event.
+    pub(super) async fn test(&mut self) -> std::ops::ControlFlow<(), Attempt> {
+        let at = self.parts.clock.now();
+        let event = self.synthetic(at);
+        let batch = self.batch_of(&event);
+        let random = random_10(&*self.parts.rng);
+        let request = self.request(
+            &batch,
+            &format!("{}-test-{}", self.spec.id, ulid(at.0.max(0).unsigned_abs(), random)),
+        );
+        let begun = Instant::now();
+        let reply = self.transport.carry(request).await;
+        let verdict = self.spec.destination.judge(&reply);
+        self.record(&batch, &reply, &verdict, at, begun.elapsed());
+        if let Reply::Failed(failure) = &reply {
+            self.rewind(failure.resend_from);
+        }
+        std::ops::ControlFlow::Continue(
+            self.facts.attempts.last().expect("it was just recorded").clone(),
+        )
+    }
+
+    fn request(&self, batch: &Batch, id: &str) -> Request {
+        let (at, secrets, format) = (self.parts.clock.now(), &self.secrets, &self.spec.format);
+        self.spec.destination.request(batch, &Envelope { id, at, secrets, format })
+    }
+
+    /// Carries a request; commands that come meanwhile wait, except a pause and a stop.
+    async fn carry(&mut self, request: Request) -> std::ops::ControlFlow<(), Reply> {
+        let mut stop_at = None;
+        let mut stops = Vec::new();
+        let mut carrying = self.transport.carry(request);
+        let reply = loop {
+            let grace = async {
+                match stop_at {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                reply = &mut carrying => break Some(reply),
+                () = grace => break None,
+                command = self.commands.recv(), if self.deferred.len() < COMMANDS_MAX => match command {
+                    Some(Command::Pause(detail, done)) => {
+                        self.engine.pause(&detail, self.parts.clock.now());
+                        // Saved now if it can be; else with the outcome, before anything else is sent.
+                        self.dirty = self.parts.memory.save(&self.spec.id, self.engine.state(), &self.facts).await.is_err();
+                        let _ = done.send(());
+                    }
+                    Some(Command::Stop(done)) => {
+                        stop_at.get_or_insert_with(|| Instant::now() + STOP_GRACE);
+                        stops.push(Command::Stop(done));
+                    }
+                    Some(command) => self.deferred.push_back(command),
+                    None => break None,
+                },
+            }
+        };
+        drop(carrying);
+        // A stop is obeyed before whatever else waits.
+        stops.into_iter().for_each(|stop| self.deferred.push_front(stop));
+        match reply {
+            Some(reply) => std::ops::ControlFlow::Continue(reply),
+            None => {
+                // The outcome is unknown, so the batch counts as not delivered.
+                let _ = self.persist().await;
+                std::ops::ControlFlow::Break(())
+            }
+        }
+    }
+
+    fn settle(&mut self, batch: &Batch, reply: &Reply, verdict: &Verdict) {
+        let before = self.engine.state().health.phase;
+        let (now, random) = (self.parts.clock.now(), random_u64(&*self.parts.rng));
+        let settled = self.engine.settle(batch, verdict, excerpt(reply), now, random);
+        self.take(settled);
+        if let Reply::Failed(failure) = reply {
+            self.rewind(failure.resend_from);
+        }
+        let health = &self.engine.state().health;
+        if health.phase != before {
+            let (state, reason) = (health.phase.as_str(), &health.reason.detail);
+            tracing::info!(destination.id = %self.spec.id, state, reason, "destination is now {state}");
+        }
+    }
+
+    fn record(
+        &mut self,
+        batch: &Batch,
+        reply: &Reply,
+        verdict: &Verdict,
+        at: Timestamp,
+        took: Duration,
+    ) {
+        let range = batch.range();
+        self.dirty = true;
+        self.facts.attempts.push(Attempt {
+            id: AttemptId::new(at.0.max(0).unsigned_abs(), random_10(&*self.parts.rng)),
+            at_ms: at.0,
+            duration_ms: took.as_millis() as u64,
+            test: batch.test,
+            request: self.spec.destination.summary(),
+            first_seq: range.map(|(first, _)| first),
+            last_seq: range.map(|(_, last)| last),
+            events: batch.records.len() as u32,
+            bytes: batch.bytes.len() as u64,
+            status: if let Reply::Http(response) = reply { Some(response.status) } else { None },
+            verdict: verdict.name().to_owned(),
+            reason: verdict.reason().map(|reason| reason.detail.clone()).unwrap_or_default(),
+            excerpt: excerpt(reply).to_owned(),
+        });
+    }
+
+    /// Returns the event that a test sends: marked as the service's own, without a place in the log.
+    fn synthetic(&self, now: Timestamp) -> Event {
+        let random = random_10(&*self.parts.rng);
+        let body = format!(
+            r#"{{"action":"attestary.test","occurred_at":"{now}","actor":{{"type":"service","id":"attestary"}},"outcome":"success","severity":1,"category":"service","description":"This is a test. It stands in no log."}}"#
+        );
+        Event {
+            id: EventId::v7(now.0.max(0).unsigned_abs(), random),
+            tenant: self.spec.tenant.clone(),
+            environment: self.spec.environment.clone(),
+            seq: 0,
+            received_at: now,
+            flags: Event::SERVICE,
+            leaf_hash: [0; 32],
+            body: body.into_bytes().into(),
+        }
+    }
+
+    fn batch_of(&self, event: &Event) -> Batch {
+        let fields = event.fields();
+        let mut bytes = Vec::new();
+        let view = View { event, fields: &fields };
+        self.spec.destination.encode(&view, &self.spec.format, &self.parts.actions, &mut bytes);
+        let record = Record {
+            seq: event.seq,
+            id: event.id,
+            leaf_hash: event.leaf_hash,
+            bytes: 0..bytes.len(),
+        };
+        Batch { from_seq: 0, next_seq: 0, records: vec![record], bytes, test: true }
+    }
+}
+
+fn excerpt(reply: &Reply) -> &str {
+    if let Reply::Http(response) = reply { &response.excerpt } else { "" }
+}

@@ -1,0 +1,87 @@
+//! Transports: the only code of this crate that touches sockets and files.
+//!
+//! A transport belongs to one destination and is used by one task. It carries one request at a time within a
+//! deadline, and brings back a reply for `judge`. It never retries: that is the engine's decision.
+
+mod datagram;
+pub(crate) mod file;
+mod http;
+mod output;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+pub use output::LineWriter;
+
+use crate::{
+    destination::{DestinationConfig, Request, syslog},
+    driver::Components,
+    health::Cause,
+    spec::Spec,
+    verdict::{Failure, Reply},
+};
+
+/// How long one exchange may take, from the first look-up to the last byte read.
+pub(crate) const EXCHANGE_MAX: Duration = Duration::from_secs(30);
+/// How long a connection is used before its address is checked anew.
+pub(crate) const CONNECTION_MAX: Duration = Duration::from_mins(5);
+/// Most bytes that are read from a receiver for one reply, or on one stream.
+pub(crate) const READ_MAX: usize = 64 * 1024;
+
+/// Carries requests for one destination.
+pub(crate) trait Transport: Send {
+    /// Carries one request. Dropping the future leaves the transport usable.
+    fn carry(&mut self, request: Request) -> BoxFuture<'_, Reply>;
+
+    /// Completes when an idle connection breaks: with the seq from which events may not have arrived, if any.
+    fn broken(&mut self) -> BoxFuture<'_, Option<u64>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+/// Returns the transport of a destination. Opens nothing yet.
+pub(crate) fn open(spec: &Spec, parts: &Components) -> Box<dyn Transport> {
+    match &spec.destination {
+        DestinationConfig::Webhook(config) => {
+            let target = config.target();
+            Box::new(http::Http::new(parts.guard.clone(), spec.owner(), target, config.ca.clone()))
+        }
+        DestinationConfig::Syslog(config) => {
+            let target = config.target();
+            match config.transport {
+                syslog::Transport::Udp => {
+                    Box::new(datagram::Datagrams::new(parts.guard.clone(), spec.owner(), target))
+                }
+                syslog::Transport::Tcp | syslog::Transport::Tls => Box::new(stream::Stream::new(
+                    parts.guard.clone(),
+                    spec.owner(),
+                    target,
+                    config.ca.clone(),
+                )),
+            }
+        }
+        DestinationConfig::File(config) => {
+            let place = file::Place::new(
+                parts.file_root.clone(),
+                &spec.environment,
+                &spec.tenant,
+                &config.path,
+            );
+            Box::new(file::Files::new(place, config.rotate_bytes, config.files_max))
+        }
+        DestinationConfig::Stdout(_) => Box::new(output::Lines::new(parts.output.clone())),
+    }
+}
+
+/// What a transport answers to a request of another kind; only a bug can cause it.
+fn wrong_kind() -> Reply {
+    Reply::Failed(Failure::new(Cause::Configuration, "the request does not fit the transport"))
+}
+
+fn too_slow(what: &str) -> Failure {
+    Failure::new(Cause::Timeout, format!("{what} took longer than {} s", EXCHANGE_MAX.as_secs()))
+}

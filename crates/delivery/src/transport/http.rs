@@ -1,0 +1,198 @@
+//! One HTTP POST at a time over a connection that the guard opened.
+//!
+//! Redirects are not followed, proxies are not asked, and nothing but status, `Retry-After` and the beginning of the
+//! body is looked at. A body without end is cut: it cannot hold the destination's task, nor fill memory.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::{HeaderMap, HeaderValue, Method, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::{
+    body::Incoming,
+    client::conn::http1::{self, SendRequest},
+};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, timeout},
+};
+use url::Url;
+
+use super::{CONNECTION_MAX, EXCHANGE_MAX, READ_MAX, Transport, too_slow, wrong_kind};
+use crate::{
+    attempt,
+    destination::Request,
+    guard::{Guard, Owner, Target},
+    health::Cause,
+    tls,
+    verdict::{Failure, Reply, Response},
+};
+
+/// How long the head of a response may take after the request was sent.
+const HEAD_MAX: Duration = Duration::from_secs(15);
+/// How long is waited for the body once the status is known: it only serves to explain.
+const BODY_MAX: Duration = Duration::from_secs(5);
+
+/// The HTTP transport.
+pub(crate) struct Http {
+    guard: Guard,
+    owner: Owner,
+    target: Target,
+    ca: Option<String>,
+    tls: Option<Arc<ClientConfig>>,
+    connection: Option<Connection>,
+}
+
+struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    driver: JoinHandle<()>,
+    opened: Instant,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Transport for Http {
+    fn carry(&mut self, request: Request) -> BoxFuture<'_, Reply> {
+        Box::pin(async move {
+            let Request::Http { url, headers, body } = request else { return wrong_kind() };
+            match timeout(EXCHANGE_MAX, self.exchange(&url, &headers, &body)).await {
+                Ok(Ok(response)) => Reply::Http(response),
+                Ok(Err(failure)) => {
+                    self.connection = None;
+                    Reply::Failed(failure)
+                }
+                Err(_) => {
+                    self.connection = None;
+                    Reply::Failed(too_slow("the exchange"))
+                }
+            }
+        })
+    }
+}
+
+impl Http {
+    pub(crate) fn new(guard: Guard, owner: Owner, target: Target, ca: Option<String>) -> Self {
+        Self { guard, owner, target, ca, tls: None, connection: None }
+    }
+
+    async fn exchange(
+        &mut self,
+        url: &Url,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Result<Response, Failure> {
+        let mut kept =
+            match self.connection.take().filter(|kept| kept.opened.elapsed() < CONNECTION_MAX) {
+                Some(mut kept) => kept.sender.ready().await.is_ok().then_some(kept),
+                None => None,
+            };
+        loop {
+            let fresh = kept.is_none();
+            let mut connection = match kept.take() {
+                Some(kept) => kept,
+                None => self.connect().await?,
+            };
+            let sent = connection.sender.try_send_request(request(url, headers, body.clone()));
+            match timeout(HEAD_MAX, sent).await {
+                Ok(Ok(response)) => return Ok(self.read(connection, response).await),
+                // A kept connection may have been closed under our hands before the request was written.
+                Ok(Err(mut unsent)) => {
+                    let untouched = unsent.take_message().is_some();
+                    if fresh || !untouched {
+                        return Err(broken(unsent.error()));
+                    }
+                }
+                Err(_) => return Err(Failure::new(Cause::Timeout, "no answer within 15 s")),
+            }
+        }
+    }
+
+    async fn connect(&mut self) -> Result<Connection, Failure> {
+        let stream = self.guard.connect(&self.owner, &self.target).await?;
+        if !self.target.encrypted {
+            return handshake(TokioIo::new(stream)).await;
+        }
+        let config = match &self.tls {
+            Some(config) => config.clone(),
+            None => self.tls.insert(tls::config(self.ca.as_deref())?).clone(),
+        };
+        handshake(TokioIo::new(tls::wrap(config, &self.target.host, stream).await?)).await
+    }
+
+    /// Reads what is looked at, and keeps the connection only if the body ended within the limits.
+    async fn read(
+        &mut self,
+        connection: Connection,
+        response: http::Response<Incoming>,
+    ) -> Response {
+        let status = response.status().as_u16();
+        let after =
+            response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let retry_after = after.map(str::to_owned);
+        let mut start = Vec::new();
+        let ended = timeout(BODY_MAX, read_body(response.into_body(), &mut start)).await;
+        self.connection = ended.is_ok_and(|ended| ended).then_some(connection);
+        Response { status, retry_after, excerpt: attempt::excerpt(&start) }
+    }
+}
+
+/// Reads a body up to the limit, keeping its beginning. Returns whether it ended.
+async fn read_body(mut body: Incoming, start: &mut Vec<u8>) -> bool {
+    let mut left = READ_MAX;
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else { return false };
+        let Some(data) = frame.data_ref() else { continue };
+        if data.len() > left {
+            return false;
+        }
+        left -= data.len();
+        let room = attempt::EXCERPT_BYTES_MAX.saturating_sub(start.len());
+        start.extend_from_slice(&data[..data.len().min(room)]);
+    }
+    true
+}
+
+async fn handshake<I>(io: I) -> Result<Connection, Failure>
+where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+{
+    let (sender, connection) = http1::Builder::new()
+        .max_buf_size(READ_MAX)
+        .handshake(io)
+        .await
+        .map_err(|error| broken(&error))?;
+    let driver = tokio::spawn(async move {
+        // Errors come back to the request that they belong to.
+        let _ = connection.await;
+    });
+    Ok(Connection { sender, driver, opened: Instant::now() })
+}
+
+fn request(url: &Url, headers: &HeaderMap, body: Bytes) -> http::Request<Full<Bytes>> {
+    let mut request = http::Request::new(Full::new(body));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = url[url::Position::BeforePath..url::Position::AfterQuery]
+        .parse()
+        .expect("a parsed URL has an escaped path and query");
+    *request.headers_mut() = headers.clone();
+    let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
+    let host = HeaderValue::from_str(host).expect("the host of a parsed URL is ASCII");
+    request.headers_mut().insert(header::HOST, host);
+    request
+}
+
+fn broken(error: &hyper::Error) -> Failure {
+    let cause = if error.is_parse() { Cause::Protocol } else { Cause::Broken };
+    let mut detail = format!("the exchange failed: {error}");
+    if let Some(source) = std::error::Error::source(error) {
+        detail.push_str(&format!(": {source}"));
+    }
+    Failure::new(cause, detail)
+}
