@@ -217,7 +217,7 @@ fn what_is_left_out_follows_one_order() {
     assert_eq!(kept(5000), [Some(metadata), Some(100), Some(900), Some(900), Some(1)]);
     assert_eq!(kept(2250), [Some(metadata), None, Some(900), Some(900), Some(1)]);
     assert_eq!(kept(2150), [Some(metadata), None, None, Some(900), Some(1)]);
-    assert_eq!(kept(1250), [Some(metadata), None, None, None, Some(1)]);
+    assert_eq!(kept(1200), [Some(metadata), None, None, None, Some(1)]);
 }
 
 /// What a value looks like after a trip through CEF.
