@@ -139,7 +139,7 @@ impl Filter {
         let mut paths = Vec::new();
         self.node.each_clause(&mut |clause| match clause {
             Node::Exists(path) | Node::Match(path, _) | Node::Compare(path, _, _) => {
-                paths.push(path)
+                paths.push(path);
             }
             _ => {}
         });

@@ -17,11 +17,11 @@ pub const TEXT_BYTES_MAX: usize = 8 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
     /// Every part matches; without parts (only as the root) every event matches.
-    And(Vec<Node>),
+    And(Vec<Self>),
     /// Some part matches.
-    Or(Vec<Node>),
+    Or(Vec<Self>),
     /// The part does not match.
-    Not(Box<Node>),
+    Not(Box<Self>),
     /// The event has a value at or below the path.
     Exists(Path),
     /// A word without a field: some value of the event contains it, in any letter case.
@@ -141,11 +141,12 @@ impl Relative {
     /// Most digits of an offset: the largest one reaches past the range of times, so no more are needed.
     pub(super) const DIGITS_MAX: usize = 9;
 
-    /// Returns the instant in milliseconds since the epoch, held within the years 0000 to 9999.
+    /// Returns the instant in milliseconds since the epoch, held within the years 0000 to 9998,
+    /// all of which have a text.
     pub(super) fn instant(self, now_ms: i64) -> i64 {
         let offset =
             self.offset.map_or(0, |(amount, unit)| amount.saturating_mul(unit.milliseconds()));
-        now_ms.saturating_add(offset).clamp(-62_167_219_200_000, 253_402_300_799_999)
+        now_ms.saturating_add(offset).clamp(-62_167_219_200_000, 253_370_764_799_999)
     }
 }
 

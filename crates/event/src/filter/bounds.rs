@@ -286,7 +286,7 @@ fn severities(matcher: &Matcher) -> Option<Range> {
     let mut matching = (0..=10)
         .filter(|severity| matcher.matches(Scalar::Number(itoa::Buffer::new().format(*severity))));
     let min = matching.next()?;
-    Some(Range { min, max: matching.last().unwrap_or(min) })
+    Some(Range { min, max: matching.next_back().unwrap_or(min) })
 }
 
 fn seqs(matcher: &Matcher) -> Option<Range> {

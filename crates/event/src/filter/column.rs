@@ -170,7 +170,7 @@ pub(super) fn is_known(path: &Path) -> bool {
         for step in member.pointer[1..].split('/') {
             match rest.split_first() {
                 Some((first, after)) if *first == step || (step == "*" && is_index(first)) => {
-                    rest = after
+                    rest = after;
                 }
                 _ if step == "*" => {}
                 _ => return false,

@@ -41,9 +41,9 @@ pub(super) fn write(node: &Node) -> Value {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Wire {
-    and: Option<Vec<Wire>>,
-    or: Option<Vec<Wire>>,
-    not: Option<Box<Wire>>,
+    and: Option<Vec<Self>>,
+    or: Option<Vec<Self>>,
+    not: Option<Box<Self>>,
     field: Option<String>,
     op: Option<String>,
     value: Option<String>,

@@ -94,16 +94,16 @@ impl Parser<'_> {
 
     fn unary(&mut self) -> Result<Node, FilterError> {
         let start = self.lexer.at();
-        if self.lexer.take("-") {
-            if self.lexer.peek().is_some_and(char::is_whitespace) {
-                return Err(self.lexer.unexpected(CLAUSE));
-            }
-        } else if self.lexer.take_keyword("NOT") {
-            self.lexer.skip_space();
-        } else {
+        let minus = self.lexer.take("-");
+        if !minus && !self.lexer.take_keyword("NOT") {
             return self.primary();
         }
         self.descend(start, self.lexer.at() - start)?;
+        // `a - b` is nearly always prose; a minus touches what it negates.
+        if minus && self.lexer.peek().is_some_and(char::is_whitespace) {
+            return Err(self.lexer.unexpected(CLAUSE));
+        }
+        self.lexer.skip_space();
         let node = self.unary()?;
         self.nesting -= 1;
         Ok(Node::Not(Box::new(node)))

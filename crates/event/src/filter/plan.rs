@@ -15,9 +15,9 @@ use crate::{Field, Kind, View};
 /// One step of a plan.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
-    All(Box<[Step]>),
-    Any(Box<[Step]>),
-    Not(Box<Step>),
+    All(Box<[Self]>),
+    Any(Box<[Self]>),
+    Not(Box<Self>),
     Exists(Source),
     Word(Word),
     Compare(Source, Matcher),

@@ -56,9 +56,9 @@ fn list(parts: &[Node], separator: &str, f: &mut fmt::Formatter<'_>) -> fmt::Res
         }
         // `AND` binds tighter, so only an `Or` inside an `And` needs parentheses.
         if separator == " " && matches!(part, Node::Or(_)) {
-            write!(f, "({part})")?
+            write!(f, "({part})")?;
         } else {
-            write!(f, "{part}")?
+            write!(f, "{part}")?;
         }
     }
     Ok(())
