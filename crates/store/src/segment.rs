@@ -31,8 +31,8 @@ use parquet::errors::ParquetError;
 
 use crate::{catalog::SegmentMeta, record::RecordError};
 
-pub(crate) use file::SegmentFile;
-pub(crate) use rows::{EventRows, Proofs, key_columns};
+pub(crate) use file::{Rows, SegmentFile};
+pub(crate) use rows::{EventRows, key_columns};
 pub use schema::FORMAT_VERSION;
 pub use write::{Row, Written, write};
 

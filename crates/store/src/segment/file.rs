@@ -3,6 +3,7 @@
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use arrow_array::RecordBatch;
+use attestary_event::EventId;
 use parking_lot::Mutex;
 use parquet::{
     arrow::{
@@ -18,7 +19,7 @@ use parquet::{
 
 use super::{
     FORMAT_VERSION, SegmentError,
-    schema::{Column, MAGIC, MAGIC_KEY, READ_SCHEMA, VERSION_KEY},
+    schema::{Column, MAGIC, MAGIC_KEY, READ_SCHEMA, SCHEMA, VERSION_KEY},
     source::Source,
 };
 use crate::catalog::SegmentMeta;
@@ -73,6 +74,16 @@ impl SegmentFile {
         &self.path
     }
 
+    /// Returns a pair of the key-value metadata.
+    pub(crate) fn value(&self, key: &str) -> Option<&str> {
+        value(&self.metadata, key)
+    }
+
+    /// Returns the error for bytes of this segment that do not fit.
+    pub(crate) fn corrupt(&self, what: impl Into<String>) -> SegmentError {
+        SegmentError::corrupt(&self.path, what)
+    }
+
     /// Returns the bytes kept in memory for this segment.
     pub(super) fn cached_bytes(&self) -> usize {
         self.metadata.metadata().memory_size() + self.blooms.lock().bytes
@@ -91,14 +102,36 @@ impl SegmentFile {
         &self,
         columns: &[Column],
         rows: &[Rows],
-    ) -> Result<impl Iterator<Item = Result<RecordBatch, SegmentError>>, SegmentError> {
-        let reader = self.reader(columns, rows).map_err(|source| SegmentError::of_parquet(&self.path, &source))?;
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, SegmentError>> + use<>, SegmentError> {
+        self.batches_of(self.metadata.clone(), columns, rows)
+    }
+
+    /// Like [`SegmentFile::batches`], with text in the arrays of the written schema.
+    pub(crate) fn batches_as_written(
+        &self,
+        columns: &[Column],
+        rows: &[Rows],
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, SegmentError>> + use<>, SegmentError> {
+        let options = ArrowReaderOptions::new().with_schema(Arc::clone(&SCHEMA));
+        let metadata = ArrowReaderMetadata::try_new(Arc::clone(self.metadata.metadata()), options);
+        self.batches_of(metadata.map_err(|source| SegmentError::of_parquet(&self.path, &source))?, columns, rows)
+    }
+
+    fn batches_of(
+        &self,
+        metadata: ArrowReaderMetadata,
+        columns: &[Column],
+        rows: &[Rows],
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, SegmentError>> + use<>, SegmentError> {
+        let reader = self.reader(metadata, columns, rows);
+        let reader = reader.map_err(|source| SegmentError::of_parquet(&self.path, &source))?;
         let path = self.path.clone();
         Ok(reader.map(move |batch| batch.map_err(|source| SegmentError::corrupt(&path, source.to_string()))))
     }
 
     fn reader(
         &self,
+        metadata: ArrowReaderMetadata,
         columns: &[Column],
         rows: &[Rows],
     ) -> Result<ParquetRecordBatchReader, parquet::errors::ParquetError> {
@@ -110,8 +143,8 @@ impl SegmentFile {
         let ranges = rows.iter().map(|range| (range.start - shift) as usize..(range.end - shift) as usize);
         let selection = RowSelection::from_consecutive_ranges(ranges, (end - shift) as usize);
         let roots = columns.iter().map(|column| column.index());
-        let mask = ProjectionMask::roots(self.metadata.parquet_schema(), roots);
-        ParquetRecordBatchReaderBuilder::new_with_metadata(self.source.clone(), self.metadata.clone())
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
+        ParquetRecordBatchReaderBuilder::new_with_metadata(self.source.clone(), metadata)
             .with_projection(mask)
             .with_row_groups(groups.iter().map(|(group, _)| *group).collect())
             .with_row_selection(selection)
@@ -130,6 +163,13 @@ impl SegmentFile {
             Some(bloom) => Ok(values.any(|value| bloom.check(value))),
             None => Ok(true),
         }
+    }
+
+    /// Returns those of `ids` that may be in the row group.
+    pub(crate) fn possible_ids(&self, group: usize, ids: &[EventId]) -> Result<Vec<EventId>, SegmentError> {
+        let bloom = self.bloom(group, Column::Id)?;
+        let possible = ids.iter().filter(|id| bloom.as_ref().is_none_or(|bloom| bloom.check(id.0.as_slice())));
+        Ok(possible.copied().collect())
     }
 
     fn bloom(&self, group: usize, column: Column) -> Result<Option<Arc<Sbbf>>, SegmentError> {
@@ -151,13 +191,17 @@ impl SegmentFile {
     }
 }
 
+/// Returns a pair of the file's key-value metadata.
+fn value<'a>(metadata: &'a ArrowReaderMetadata, key: &str) -> Option<&'a str> {
+    let pairs = metadata.metadata().file_metadata().key_value_metadata()?;
+    pairs.iter().find(|pair| pair.key == key)?.value.as_deref()
+}
+
 fn check_version(metadata: &ArrowReaderMetadata, path: &str) -> Result<(), SegmentError> {
-    let pairs = metadata.metadata().file_metadata().key_value_metadata();
-    let value = |key: &str| pairs?.iter().find(|pair| pair.key == key)?.value.as_deref();
-    if value(MAGIC_KEY) != Some(MAGIC) {
+    if value(metadata, MAGIC_KEY) != Some(MAGIC) {
         return Err(SegmentError::corrupt(path, "it is a Parquet file but not a segment"));
     }
-    match value(VERSION_KEY).and_then(|text| text.parse::<u32>().ok()) {
+    match value(metadata, VERSION_KEY).and_then(|text| text.parse::<u32>().ok()) {
         Some(found) if found > FORMAT_VERSION => Err(SegmentError::Newer { path: path.to_owned(), found }),
         Some(_) => Ok(()),
         None => Err(SegmentError::corrupt(path, "it names no format version")),

@@ -25,11 +25,36 @@ pub(crate) fn key_columns() -> Vec<Column> {
     EVENT_COLUMNS.into_iter().chain([Column::Digest]).collect()
 }
 
-/// What only some readers need of a row besides the event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Proofs {
-    /// Keyed digest of the submission; `None` after erasure.
-    pub(crate) digest: Option<[u8; 16]>,
+/// An event whose leaf hash is still to be computed.
+#[derive(Debug)]
+pub(crate) struct Content {
+    /// The event; its leaf hash is zero before [`Content::hash`].
+    pub(crate) event: Event,
+    /// Its flattened body.
+    pub(crate) fields: Fields,
+    origin: [u8; 16],
+    seed: [u8; 16],
+    hashed: bool,
+}
+
+impl Content {
+    /// Recomputes the leaf hash from the content.
+    pub(crate) fn hash(&mut self) {
+        if std::mem::replace(&mut self.hashed, true) {
+            return;
+        }
+        let fields = self.fields.iter().map(|field| (field.pointer, field.kind as u8, field.value.as_bytes()));
+        let entry = Entry {
+            origin: self.origin,
+            seq: self.event.seq,
+            received_ms: self.event.received_at.0.cast_unsigned(),
+            event_id: self.event.id.0,
+            n_fields: self.fields.len() as u16,
+            flags: self.event.flags,
+            fields_hash: attestary_ledger::fields_hash(&self.seed, fields),
+        };
+        self.event.leaf_hash = entry.leaf_hash();
+    }
 }
 
 /// The event columns of one batch.
@@ -78,8 +103,8 @@ impl<'a> EventRows<'a> {
         self.seq.value(row)
     }
 
-    /// Returns the event at `row` and its fields; the leaf hash is recomputed from the content.
-    pub(crate) fn event(&self, row: usize, log: &Log) -> Result<(Event, Fields), SegmentError> {
+    /// Returns the content of `row`.
+    pub(crate) fn content(&self, row: usize, log: &Log) -> Result<Content, SegmentError> {
         let seq = self.seq.value(row);
         if self.body.is_null(row) || self.seed.is_null(row) {
             return Err(SegmentError::corrupt(self.path, format!("seq {seq} has no content")));
@@ -89,37 +114,23 @@ impl<'a> EventRows<'a> {
         if fields.len() != usize::from(self.n_fields.value(row)) {
             return Err(SegmentError::corrupt(self.path, format!("seq {seq} does not have its number of fields")));
         }
-        let id = EventId(array(self.id.value(row)));
-        let received_ms = self.received_at.value(row);
-        let entry = Entry {
-            origin: log.origin_id,
-            seq,
-            received_ms: received_ms.cast_unsigned(),
-            event_id: id.0,
-            n_fields: self.n_fields.value(row),
-            flags: self.flags.value(row),
-            fields_hash: attestary_ledger::fields_hash(
-                &array(self.seed.value(row)),
-                fields.iter().map(|field| (field.pointer, field.kind as u8, field.value.as_bytes())),
-            ),
-        };
         let event = Event {
-            id,
+            id: EventId(array(self.id.value(row))),
             tenant: log.tenant.clone(),
             environment: log.environment.clone(),
             seq,
-            received_at: Timestamp(received_ms),
-            flags: entry.flags,
-            leaf_hash: entry.leaf_hash(),
+            received_at: Timestamp(self.received_at.value(row)),
+            flags: self.flags.value(row),
+            leaf_hash: [0; 32],
             body: body.into(),
         };
-        Ok((event, fields))
+        Ok(Content { event, fields, origin: log.origin_id, seed: array(self.seed.value(row)), hashed: false })
     }
 
-    /// Returns what else a repeated id is compared with.
-    pub(crate) fn proofs(&self, row: usize) -> Proofs {
-        let digest = self.digest.filter(|digest| !digest.is_null(row));
-        Proofs { digest: digest.map(|digest| array(digest.value(row))) }
+    /// Returns the keyed digest of the submission; `None` after erasure, or when the column was not read.
+    pub(crate) fn digest(&self, row: usize) -> Option<[u8; 16]> {
+        let digest = self.digest.filter(|digest| !digest.is_null(row))?;
+        Some(array(digest.value(row)))
     }
 }
 
