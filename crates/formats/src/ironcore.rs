@@ -35,12 +35,21 @@ pub fn encode(view: &View<'_>, out: &mut Vec<u8>) {
     event.object("iclFields", |icl_fields| {
         icl_fields
             .optional("dataLabel", residue(view, "dataLabel").or(data_label(view)).as_deref())
-            .optional("sourceIp", residue(view, "sourceIp").or(text(view, "/context/ip")).as_deref())
-            .optional("objectId", residue(view, "objectId").or(text(view, "/targets/0/id")).as_deref())
+            .optional(
+                "sourceIp",
+                residue(view, "sourceIp").or(text(view, "/context/ip")).as_deref(),
+            )
+            .optional(
+                "objectId",
+                residue(view, "objectId").or(text(view, "/targets/0/id")).as_deref(),
+            )
             .optional("requestingId", view.text("/actor/id").or(view.text("/actor/type")))
             .text("tspRayId", &view.event.id.to_string())
             .optional("event", view.text("/action").map(event_name))
-            .optional("requestId", residue(view, "requestId").or(text(view, "/context/request_id")).as_deref())
+            .optional(
+                "requestId",
+                residue(view, "requestId").or(text(view, "/context/request_id")).as_deref(),
+            )
             .text("logdriverRayId", &ray_id(&view.event.leaf_hash));
     });
     event.raw("customFields", member(&view.event.body, "metadata").unwrap_or(b"{}"));

@@ -21,7 +21,7 @@ mod operations;
 mod refusal;
 mod request;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use attestary_event::{Limits, scan};
 

@@ -1,5 +1,9 @@
 use super::*;
-use attestary_event::{Fields, Kind, Limits};
+use attestary_event::{
+    Fields, Kind, Limits, Timestamp,
+    actions::KnownActions,
+    intake::{Accepted, Context, DigestKey, Door, accept},
+};
 
 mod documented;
 mod forged;
@@ -25,12 +29,27 @@ fn read(log: &[u8]) -> Vec<Item> {
     items
 }
 
-/// Reads a log of one event, and checks that the event would be accepted as far as size and shape go.
+/// Sends an item through intake, as an import does.
+#[track_caller]
+fn accepted(item: &Item) -> Accepted {
+    let context = Context {
+        now: Timestamp(1_795_307_951_123),
+        actions: KnownActions::builtin(),
+        limits: &Limits::default(),
+        default_tenant: None,
+    };
+    let id = item.event_id(&[7; 32], "t");
+    let submission = item.submission(id, "t");
+    let accepted = accept(&submission, Door::Adapter, &context, &DigestKey::new(&[0; 32])).unwrap();
+    assert_eq!((accepted.id, accepted.tenant.as_str()), (Some(id), "t"));
+    accepted
+}
+
+/// Reads a log of one event that intake accepts.
 #[track_caller]
 fn read_one(log: &str) -> (Item, Fields) {
     let [item] = <[Item; 1]>::try_from(read(log.as_bytes())).unwrap();
-    let submission = item.submission(item.event_id(&[7; 32], "t"), "t");
-    Fields::parse(&submission, &Limits::default()).unwrap();
+    accepted(&item);
     let fields = Fields::parse(&item.json, &Limits::default()).unwrap();
     (item, fields)
 }

@@ -196,7 +196,11 @@ impl Logged<'_> {
             }
             icl_fields.raw_members(&request.icl_extra);
         });
-        source.object("extra", |extra| extra.raw_members(&request.extra));
+        // A report's operations are summed up in the metadata.
+        let summed = |key: &[u8]| self.counts.is_some() && is_key(key, "operations");
+        source.object("extra", |extra| {
+            extra.raw_members(request.extra.iter().filter(|(key, _)| !summed(key)));
+        });
     }
 }
 

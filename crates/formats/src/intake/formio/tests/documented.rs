@@ -22,6 +22,17 @@ fn all_documented_lines_become_the_expected_events() {
     check_events(LOG);
 }
 
+#[test]
+fn intake_knows_every_documented_event() {
+    for item in read(LOG.as_bytes()) {
+        let fields = accepted(&item).fields;
+        let text = |pointer| fields.get(pointer).unwrap().value.to_owned();
+        let failed = text("/action").starts_with("EAUTH_");
+        assert_eq!(text("/outcome") == "failure", failed, "{}", text("/action"));
+        assert!(KnownActions::builtin().find(&text("/action")).is_some(), "{}", text("/action"));
+    }
+}
+
 #[track_caller]
 fn check_events(log: &str) {
     let rendered: Vec<String> = read(log.as_bytes()).iter().map(render).collect();
