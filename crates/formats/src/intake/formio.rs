@@ -37,6 +37,10 @@ use identity::Occurrences;
 /// Longest line that is read; the rest of a longer one is cut and the event flagged [`TRUNCATED`].
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 
+/// Longest line worth handing to [`Reader::push_line`]: docker's wrapping can make six bytes of one. Callers that
+/// read from a stream may drop what a line has beyond one byte more.
+pub const INPUT_BYTES_MAX: usize = 6 * LINE_BYTES_MAX + 1024;
+
 /// Lines that may continue one event: three stack traces of the usual ten frames. What follows is kept raw.
 pub const CONTINUATION_LINES_MAX: usize = 32;
 
@@ -78,7 +82,7 @@ pub const INVALID_UTF8: &str = "invalid-utf8";
 pub struct Item {
     /// The native event as a JSON object without `id` and `tenant`, `source` last.
     pub json: Vec<u8>,
-    /// The project that the line names, for callers that let it name the tenant.
+    /// The project that the line names, for callers that let it name the tenant; none on suspected lines.
     pub tenant_hint: Option<String>,
     /// The first of its lines, counted from 1.
     pub line_number: u64,

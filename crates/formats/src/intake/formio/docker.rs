@@ -17,9 +17,9 @@ pub(super) enum Wrapped {
 
 /// Unwraps a line; JSON without a text `log` is not a wrapper.
 pub(super) fn unwrap(line: &[u8]) -> Wrapped {
-    // Docker's parts have 16 KiB, and escapes make at most six bytes of one; the rest is for other writers.
+    // Docker's parts have 16 KiB at most; the rest is for other writers of the same form.
     let limits = Limits {
-        event_bytes_max: 6 * super::LINE_BYTES_MAX,
+        event_bytes_max: super::INPUT_BYTES_MAX,
         string_bytes_max: super::LINE_BYTES_MAX,
         ..Limits::default()
     };

@@ -118,8 +118,9 @@ impl<'a> Line<'a> {
             raw.write(source);
         });
         event.close();
-        let tenant_hint =
-            columns.project.filter(|project| columns::is_id(project)).map(str::to_owned);
+        let trusted =
+            columns.project.filter(|project| !pending.suspected && columns::is_id(project));
+        let tenant_hint = trusted.map(str::to_owned);
         Mapped { json, tenant_hint, flags, parsed: true }
     }
 

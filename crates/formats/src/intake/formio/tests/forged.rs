@@ -96,6 +96,9 @@ fn a_suspected_line_is_kept_with_what_it_claims() {
     assert_eq!(fields.get("/action").unwrap().value, "AUTH_LOGIN");
     assert_eq!(fields.get("/labels/0").unwrap().value, FLAGGED);
     assert_eq!(items[2].flags, [SUSPECTED_FORGERY]);
+    assert_eq!(fields.get("/targets/0/id").unwrap().value, PROJECT);
+    assert_eq!(items[1].tenant_hint.as_deref(), Some(PROJECT));
+    assert_eq!(items[2].tenant_hint, None, "it does not get to choose a tenant");
 }
 
 #[test]
