@@ -4,8 +4,26 @@
 //! The state of a partition is a deterministic fold over journal records ([`state`]); recovery reads the journal
 //! through the very same `apply`. Sealing moves events from the journal to sorted Parquet segments and commits
 //! segment, journal position and state in one catalog transaction.
+//!
+//! [`Store`] is the engine; everything else here is a part of it.
 
 pub mod catalog;
+pub mod disk;
+pub mod journal;
+pub mod partition;
+pub mod planted;
 pub mod query;
 pub mod record;
+pub mod seam;
 pub mod segment;
+#[cfg(feature = "mutants")]
+pub mod sim;
+pub mod state;
+pub mod store;
+pub mod tail;
+
+pub use catalog::Catalog;
+pub use partition::{Outcome, Receipt};
+pub use query::{Order, Page};
+pub use seam::{Clock, Rng, SystemClock, SystemRng};
+pub use store::{DeleteError, Health, LogHead, OpenError, ReadError, Search, Settings, Store, SubmitError};

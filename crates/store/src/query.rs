@@ -104,22 +104,24 @@ impl std::fmt::Debug for ReadView<'_> {
 impl<'a> ReadView<'a> {
     /// Returns a page of the events that the query selects.
     pub fn search(&self, query: &Query) -> Result<Page, SegmentError> {
-        let plan = Plan::of(query);
-        let log = self.log(query.slot)?;
-        let mut progress = Progress::new(query);
-        let sealed_end = self.manifest.next_seq(query.slot);
+        self.search_planned(&Plan::of(query), Progress::new(query))
+    }
+
+    fn search_planned(&self, plan: &Plan, mut progress: Progress) -> Result<Page, SegmentError> {
+        let log = self.log(plan.slot)?;
+        let sealed_end = self.manifest.next_seq(plan.slot);
         let mut end = sealed_end;
-        match query.order {
+        match plan.order {
             Order::Ascending => {
-                self.search_sealed(&plan, &log, &mut progress)?;
-                unsealed::search(self.unsealed, &plan, &log, sealed_end, &mut progress, &mut end);
+                self.search_sealed(plan, &log, &mut progress)?;
+                unsealed::search(self.unsealed, plan, &log, sealed_end, &mut progress, &mut end);
             }
             Order::Descending => {
-                unsealed::search(self.unsealed, &plan, &log, sealed_end, &mut progress, &mut end);
-                self.search_sealed(&plan, &log, &mut progress)?;
+                unsealed::search(self.unsealed, plan, &log, sealed_end, &mut progress, &mut end);
+                self.search_sealed(plan, &log, &mut progress)?;
             }
         }
-        Ok(progress.into_page(&plan, end))
+        Ok(progress.into_page(plan, end))
     }
 
     fn search_sealed(&self, plan: &Plan, log: &Log, progress: &mut Progress) -> Result<(), SegmentError> {

@@ -35,6 +35,8 @@ pub(crate) use file::{Rows, SegmentFile};
 pub(crate) use rows::{EventRows, key_columns};
 pub use schema::FORMAT_VERSION;
 pub use write::{Row, Written, write};
+#[cfg(test)]
+pub(crate) use write::write_sized;
 
 /// What segments need to know about a log to name its rows and to recompute its leaf hashes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -180,6 +182,7 @@ pub struct Segments {
     /// Set when the store is a local directory: reads then go to the files directly.
     root: Option<PathBuf>,
     cache: Mutex<cache::Cache>,
+    sizes: schema::Sizes,
 }
 
 /// Runs store I/O to its end on this (blocking) thread.
@@ -193,15 +196,21 @@ fn wait<F: Future>(future: F) -> F::Output {
 impl Segments {
     /// Uses any object store.
     pub fn new(store: Arc<dyn ObjectStore>, limits: CacheLimits) -> Self {
-        Self { store, root: None, cache: Mutex::new(cache::Cache::new(limits)) }
+        let sizes = schema::Sizes::STANDARD;
+        Self { store, root: None, cache: Mutex::new(cache::Cache::new(limits)), sizes }
     }
 
     /// Uses an existing local directory; every write is synced with its directory.
     pub fn local(root: PathBuf, limits: CacheLimits) -> Result<Self, SegmentError> {
         let path = root.display().to_string();
         let store = LocalFileSystem::new_with_prefix(&root).map_err(|source| SegmentError::Store { path, source })?;
-        let store = Arc::new(store.with_fsync(true));
-        Ok(Self { store, root: Some(root), cache: Mutex::new(cache::Cache::new(limits)) })
+        Ok(Self { root: Some(root), ..Self::new(Arc::new(store.with_fsync(true)), limits) })
+    }
+
+    /// Reads segments that were written with other sizes.
+    #[cfg(test)]
+    pub(crate) fn with_sizes(self, sizes: schema::Sizes) -> Self {
+        Self { sizes, ..self }
     }
 
     /// Returns the path of the segment called `id`.
@@ -255,7 +264,7 @@ impl Segments {
             return Ok(file);
         }
         // Two readers may open the same segment at once; the second insert wins and both work.
-        let file = Arc::new(SegmentFile::open(self.source(meta)?, meta)?);
+        let file = Arc::new(SegmentFile::open(self.source(meta)?, meta, self.sizes)?);
         self.cache.lock().insert(&meta.path, &file);
         Ok(file)
     }

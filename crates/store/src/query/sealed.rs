@@ -17,7 +17,7 @@ use crate::{
     catalog::Extent,
     segment::{
         EventRows, Log, Rows, SegmentError, SegmentFile,
-        schema::{BODY_PAGE_ROWS, Column, PAGE_ROWS, ROW_GROUP_ROWS},
+        schema::Column,
     },
 };
 
@@ -38,13 +38,13 @@ pub(super) fn search(
     if plan.order == Order::Descending {
         groups.reverse();
     }
-    let mut search = Search { file, plan, log, tests };
+    let search = Search { file, plan, log, tests };
     let mut window_rows = search.first_window(progress.room());
     for (group, share) in groups {
         if !may_match(file, group, plan)? {
             continue;
         }
-        for window in Windows::new(share, plan.order, &mut window_rows) {
+        for window in (Windows { left: share, order: plan.order, rows: &mut window_rows, rows_max: file.sizes().row_group_rows as u32 }) {
             if search.window(&window, progress)?.is_break() {
                 return Ok(());
             }
@@ -89,13 +89,9 @@ fn may_match(file: &SegmentFile, group: usize, plan: &Plan) -> Result<bool, Segm
 struct Windows<'a> {
     left: Rows,
     order: Order,
+    /// Rows of the next window, a power of two; grows from window to window, across row groups.
     rows: &'a mut u32,
-}
-
-impl<'a> Windows<'a> {
-    fn new(left: Rows, order: Order, rows: &'a mut u32) -> Self {
-        Self { left, order, rows }
-    }
+    rows_max: u32,
 }
 
 impl Iterator for Windows<'_> {
@@ -122,7 +118,7 @@ impl Iterator for Windows<'_> {
                 window
             }
         };
-        *self.rows = (rows * 4).min(ROW_GROUP_ROWS as u32);
+        *self.rows = (rows * 4).min(self.rows_max);
         Some(window)
     }
 }
@@ -135,12 +131,14 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    /// Without columns to test, every row of a window is a candidate: about a page of events is enough at first.
     fn first_window(&self, room: usize) -> u32 {
-        let rows = if self.tests.columns.is_empty() { room.min(PAGE_ROWS) } else { PAGE_ROWS };
-        rows.next_multiple_of(BODY_PAGE_ROWS).next_power_of_two() as u32
+        let sizes = self.file.sizes();
+        let rows = if self.tests.columns.is_empty() { room.min(sizes.page_rows) } else { sizes.page_rows };
+        rows.next_multiple_of(sizes.body_page_rows).next_power_of_two() as u32
     }
 
-    fn window(&mut self, window: &Rows, progress: &mut Progress) -> Result<ControlFlow<()>, SegmentError> {
+    fn window(&self, window: &Rows, progress: &mut Progress) -> Result<ControlFlow<()>, SegmentError> {
         let mut admitted = self.admitted(window)?;
         if !self.tests.columns.is_empty() {
             progress.pay_columns(window.len());

@@ -19,7 +19,7 @@ use parquet::{
 
 use super::{
     FORMAT_VERSION, SegmentError,
-    schema::{Column, MAGIC, MAGIC_KEY, READ_SCHEMA, SCHEMA, VERSION_KEY},
+    schema::{Column, MAGIC, MAGIC_KEY, READ_SCHEMA, SCHEMA, Sizes, VERSION_KEY},
     source::Source,
 };
 use crate::catalog::SegmentMeta;
@@ -39,6 +39,7 @@ pub(crate) struct SegmentFile {
     /// First row of each row group, then the number of rows.
     bounds: Vec<u32>,
     blooms: Mutex<Blooms>,
+    sizes: Sizes,
 }
 
 #[derive(Debug, Default)]
@@ -49,7 +50,7 @@ struct Blooms {
 
 impl SegmentFile {
     /// Reads footer and page index and compares them with the manifest.
-    pub(super) fn open(source: Source, meta: &SegmentMeta) -> Result<Self, SegmentError> {
+    pub(super) fn open(source: Source, meta: &SegmentMeta, sizes: Sizes) -> Result<Self, SegmentError> {
         let path = meta.path.clone();
         let options = ArrowReaderOptions::new()
             .with_schema(Arc::clone(&READ_SCHEMA))
@@ -66,12 +67,17 @@ impl SegmentFile {
         if u64::from(rows) != meta.events {
             return Err(SegmentError::corrupt(&path, format!("{rows} rows; the manifest says {}", meta.events)));
         }
-        Ok(Self { path, source, metadata, bounds, blooms: Mutex::default() })
+        Ok(Self { path, source, metadata, bounds, blooms: Mutex::default(), sizes })
     }
 
     /// Returns the path, for messages.
     pub(crate) fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Returns how many rows the writer kept together.
+    pub(crate) fn sizes(&self) -> Sizes {
+        self.sizes
     }
 
     /// Returns a pair of the key-value metadata.

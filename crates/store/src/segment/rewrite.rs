@@ -22,7 +22,7 @@ pub fn without(segments: &Segments, meta: &SegmentMeta, slot: u64) -> Result<Opt
     }
     let file = segments.open(meta)?;
     let encode = |source| SegmentError::Encode { source };
-    let mut writer = writer(file.value(LOG_NAME_KEY).unwrap_or_default()).map_err(encode)?;
+    let mut writer = writer(file.value(LOG_NAME_KEY).unwrap_or_default(), file.sizes()).map_err(encode)?;
     for batch in file.batches_as_written(&all_columns(), &kept)? {
         writer.write(&batch?).map_err(encode)?;
     }

@@ -30,15 +30,26 @@ pub const VERSION_KEY: &str = "attestary.format_version";
 /// Key-value metadata: the first part of the origin of every log in the file.
 pub const LOG_NAME_KEY: &str = "attestary.log_name";
 
-/// Rows of a row group. A reader decodes one dictionary per column and row group, so smaller groups make small
-/// reads cheaper; bloom filters and statistics are per group too.
-pub const ROW_GROUP_ROWS: usize = 65_536;
+/// How many rows are kept together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// Rows of a row group. A reader decodes one dictionary per column and row group, so smaller groups make small
+    /// reads cheaper; bloom filters and statistics are per group too.
+    pub row_group_rows: usize,
+    /// Rows of a page of a narrow column.
+    pub page_rows: usize,
+    /// Rows of a page of bodies; a divisor of the other two.
+    pub body_page_rows: usize,
+}
+
+impl Sizes {
+    /// What is written. A page of a narrow column is 10 to 100 KiB decoded, a page of bodies about 160 KiB, so that
+    /// one body costs about 0.2 ms.
+    pub const STANDARD: Self = Self { row_group_rows: 65_536, page_rows: 4_096, body_page_rows: 256 };
+}
+
 /// Encoded bytes of a row group, for logs of very large events.
 pub const ROW_GROUP_BYTES: usize = 64 << 20;
-/// Rows of a page of a narrow column: some 10–100 KiB decoded.
-pub const PAGE_ROWS: usize = 4_096;
-/// Rows of a page of bodies: about 160 KiB decoded, so that one body costs about 0.2 ms.
-pub const BODY_PAGE_ROWS: usize = 256;
 /// Bytes after which a page of bodies ends even with fewer rows.
 pub const BODY_PAGE_BYTES: usize = 256 << 10;
 
@@ -198,15 +209,15 @@ pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| schema_with(&DataType:
 pub static READ_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| schema_with(&DataType::Utf8View));
 
 /// Returns the settings of a file for logs under `log_name`.
-pub(super) fn properties(log_name: &str) -> WriterProperties {
+pub(super) fn properties(log_name: &str, sizes: Sizes) -> WriterProperties {
     let level = ZstdLevel::try_new(3).expect("3 is a zstd level");
     let mut builder = WriterProperties::builder()
         .set_created_by(concat!("attestary ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::ZSTD(level))
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_row_count(Some(sizes.row_group_rows))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
-        .set_write_batch_size(BODY_PAGE_ROWS)
-        .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_write_batch_size(sizes.body_page_rows)
+        .set_data_page_row_count_limit(sizes.page_rows)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_statistics_truncate_length(Some(64))
         .set_sorting_columns(Some(vec![sorted_by(Column::Slot), sorted_by(Column::Seq)]))
@@ -220,8 +231,8 @@ pub(super) fn properties(log_name: &str) -> WriterProperties {
     }
     builder = numbers(builder);
     builder = random_bytes(builder);
-    builder = bodies(builder);
-    bloom_filters(builder).build()
+    builder = bodies(builder, sizes);
+    bloom_filters(builder, sizes).build()
 }
 
 fn sorted_by(column: Column) -> SortingColumn {
@@ -251,12 +262,12 @@ fn random_bytes(mut builder: WriterPropertiesBuilder) -> WriterPropertiesBuilder
 }
 
 /// Bodies and ids of requests and sessions hardly repeat; a dictionary would have to be decoded to read one of them.
-fn bodies(mut builder: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
+fn bodies(mut builder: WriterPropertiesBuilder, sizes: Sizes) -> WriterPropertiesBuilder {
     for column in [Column::Body, Column::Disclosures] {
         builder = builder
             .set_column_dictionary_enabled(column.path(), false)
             .set_column_statistics_enabled(column.path(), EnabledStatistics::None)
-            .set_column_data_page_row_count_limit(column.path(), BODY_PAGE_ROWS)
+            .set_column_data_page_row_count_limit(column.path(), sizes.body_page_rows)
             .set_column_data_page_size_limit(column.path(), BODY_PAGE_BYTES);
     }
     for name in ["request_id", "session_id"] {
@@ -266,14 +277,14 @@ fn bodies(mut builder: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
     builder
 }
 
-fn bloom_filters(mut builder: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
+fn bloom_filters(mut builder: WriterPropertiesBuilder, sizes: Sizes) -> WriterPropertiesBuilder {
     let texts = (0..TEXT_COLUMNS.len()).map(Column::Text);
     let columns = texts.chain([Column::Id, Column::TargetIds]).filter(|column| column.has_bloom_filter());
     for column in columns {
         // Sized for one value per row, then folded to what the values need.
         builder = builder
             .set_column_bloom_filter_fpp(column.path(), 0.01)
-            .set_column_bloom_filter_max_ndv(column.path(), ROW_GROUP_ROWS as u64);
+            .set_column_bloom_filter_max_ndv(column.path(), sizes.row_group_rows as u64);
     }
     builder
 }

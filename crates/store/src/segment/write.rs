@@ -15,7 +15,7 @@ use parquet::{arrow::ArrowWriter, errors::ParquetError};
 
 use super::{
     FORMAT_VERSION, Log, Logs, SegmentError, Segments,
-    schema::{ROW_GROUP_ROWS, SCHEMA, properties},
+    schema::{SCHEMA, Sizes, properties},
     sha256,
 };
 use crate::{
@@ -72,8 +72,18 @@ pub fn write<'a>(
     log_name: &str,
     logs: &dyn Logs,
 ) -> Result<Written, SegmentError> {
+    write_sized(rows, log_name, logs, Sizes::STANDARD)
+}
+
+/// [`write`] with other sizes, so that tests reach every edge with few rows.
+pub(crate) fn write_sized<'a>(
+    rows: impl Iterator<Item = Row<'a>>,
+    log_name: &str,
+    logs: &dyn Logs,
+    sizes: Sizes,
+) -> Result<Written, SegmentError> {
     let encode = |source| SegmentError::Encode { source };
-    let mut writer = writer(log_name).map_err(encode)?;
+    let mut writer = writer(log_name, sizes).map_err(encode)?;
     let mut chunk = Chunk::default();
     let mut extents = Extents::default();
     for row in rows {
@@ -89,8 +99,8 @@ pub fn write<'a>(
 }
 
 /// Opens a Parquet writer with this format's settings.
-pub(super) fn writer(log_name: &str) -> Result<ArrowWriter<Vec<u8>>, ParquetError> {
-    ArrowWriter::try_new(Vec::new(), Arc::clone(&SCHEMA), Some(properties(log_name)))
+pub(super) fn writer(log_name: &str, sizes: Sizes) -> Result<ArrowWriter<Vec<u8>>, ParquetError> {
+    ArrowWriter::try_new(Vec::new(), Arc::clone(&SCHEMA), Some(properties(log_name, sizes)))
 }
 
 /// The extents so far; the last one grows.
@@ -199,7 +209,7 @@ impl Default for Chunk {
 
 impl Chunk {
     fn is_full(&self) -> bool {
-        self.rows >= CHUNK_ROWS.min(ROW_GROUP_ROWS) || self.body_bytes >= CHUNK_BODY_BYTES
+        self.rows >= CHUNK_ROWS || self.body_bytes >= CHUNK_BODY_BYTES
     }
 
     fn add(&mut self, row: &Row<'_>, log: &Log) -> Result<(), SegmentError> {

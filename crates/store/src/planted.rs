@@ -1,0 +1,75 @@
+//! Planted bugs: wrong turns that the crash harness switches on to prove that it would notice.
+//!
+//! Without the `mutants` feature every check is a constant `false` and the wrong turns are not compiled in.
+
+/// A wrong turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Bug {
+    /// Acknowledge without syncing the batch.
+    AckBeforeSync,
+    /// Sync again after a failed sync and believe the second answer.
+    RetryFailedSync,
+    /// Never sync the directory after creating a journal file.
+    NoDirectorySync,
+    /// Accept records without comparing checksums.
+    NoChecksum,
+    /// Treat the first bad batch as the end, whatever lies behind it.
+    TruncateAtFirstBad,
+    /// Start seqs again from the last seal instead of the replayed state.
+    SeqReuse,
+    /// Forget the ids of replayed events.
+    ForgetIds,
+    /// Serve replayed batches without syncing them first.
+    NoRecoverySync,
+    /// Trim the journal before the catalog committed the seal.
+    TrimBeforeCommit,
+    /// Commit the journal position of the seal one batch too far.
+    PositionAhead,
+}
+
+impl Bug {
+    /// Every wrong turn there is.
+    pub const ALL: [Self; 10] = [
+        Self::AckBeforeSync,
+        Self::RetryFailedSync,
+        Self::NoDirectorySync,
+        Self::NoChecksum,
+        Self::TruncateAtFirstBad,
+        Self::SeqReuse,
+        Self::ForgetIds,
+        Self::NoRecoverySync,
+        Self::TrimBeforeCommit,
+        Self::PositionAhead,
+    ];
+}
+
+#[cfg(feature = "mutants")]
+mod on {
+    use std::cell::Cell;
+
+    use super::Bug;
+
+    thread_local! {
+        static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+    }
+
+    /// Switches one bug on for this thread, or all off.
+    pub fn plant(bug: Option<Bug>) {
+        PLANTED.set(bug);
+    }
+
+    pub(crate) fn planted(bug: Bug) -> bool {
+        PLANTED.get() == Some(bug)
+    }
+}
+
+#[cfg(feature = "mutants")]
+pub use on::plant;
+#[cfg(feature = "mutants")]
+pub(crate) use on::planted;
+
+#[cfg(not(feature = "mutants"))]
+pub(crate) const fn planted(_: Bug) -> bool {
+    false
+}

@@ -1,0 +1,161 @@
+//! The engine behind one handle: partition thread, sealing thread, catalog, segments and queries.
+//!
+//! [`Store::submit`] answers after the events are on stable storage and applied. Reads never block the runtime:
+//! segment and catalog work runs on blocking threads. Opening recovers; there is no other way in.
+
+mod deletion;
+mod opening;
+mod reading;
+mod sealer;
+pub mod settings;
+mod submitting;
+#[cfg(test)]
+mod tests;
+mod view;
+mod world;
+mod writer;
+
+use std::{
+    fs::File,
+    sync::{Arc, atomic::Ordering, mpsc::SyncSender},
+    time::Duration,
+};
+
+use attestary_event::{EnvironmentId, TenantId};
+pub use deletion::DeleteError;
+pub use opening::OpenError;
+pub use reading::{ReadError, Search};
+pub use settings::Settings;
+pub use submitting::SubmitError;
+use tokio::sync::{oneshot, watch};
+pub use view::LogHead;
+
+use crate::{
+    catalog::Catalog,
+    segment::Segments,
+    store::{
+        view::View,
+        world::World,
+        writer::{Gauge, Message},
+    },
+};
+
+/// An open data directory. Cloning is cheap; the directory stays locked until the last clone is gone.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    world: World,
+    catalog: Arc<Catalog>,
+    segments: Arc<Segments>,
+    view: Arc<View>,
+    gauge: Arc<Gauge>,
+    partition: SyncSender<Message>,
+    manifest: Arc<parking_lot::Mutex<()>>,
+    threads: parking_lot::Mutex<Vec<std::thread::JoinHandle<()>>>,
+    /// Held for its lock.
+    _directory: File,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("directory", &self.0.settings.dir).finish_non_exhaustive()
+    }
+}
+
+/// How the engine is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Health {
+    /// Events can be accepted.
+    pub writable: bool,
+    /// Events that wait for their place, in bytes.
+    pub queued_bytes: usize,
+    /// Accepted events that are not in a segment.
+    pub unsealed_events: usize,
+    /// Their bytes.
+    pub unsealed_bytes: usize,
+    /// Segments in the manifest.
+    pub segments: usize,
+    /// Events in segments.
+    pub sealed_events: u64,
+    /// Bytes of all segments.
+    pub sealed_bytes: u64,
+}
+
+impl Store {
+    /// Returns the catalog.
+    pub fn catalog(&self) -> &Catalog {
+        &self.0.catalog
+    }
+
+    /// Returns the installation's part of every log's origin.
+    pub fn log_name(&self) -> &str {
+        &self.0.world.log_name
+    }
+
+    /// Returns a tenant's log, if there is one.
+    pub fn log(&self, environment: &EnvironmentId, tenant: &TenantId) -> Option<LogHead> {
+        let slot = self.0.view.slot(environment, tenant)?;
+        self.0.view.head(slot, &self.0.world.log_name)
+    }
+
+    /// Returns all logs of an environment, system tenants included, in no order.
+    pub fn logs(&self, environment: &EnvironmentId) -> Vec<LogHead> {
+        let slots = self.0.view.slots_of(environment);
+        slots.into_iter().filter_map(|slot| self.0.view.head(slot, &self.0.world.log_name)).collect()
+    }
+
+    /// Returns a channel that always holds the log's size, if there is such a log.
+    pub fn watch(&self, environment: &EnvironmentId, tenant: &TenantId) -> Option<watch::Receiver<u64>> {
+        self.0.view.watch(self.0.view.slot(environment, tenant)?)
+    }
+
+    /// Returns how the engine is.
+    pub fn health(&self) -> Health {
+        let (unsealed_events, unsealed_bytes) = self.0.view.unsealed();
+        let manifest = self.0.view.manifest();
+        Health {
+            writable: !self.0.gauge.failed.load(Ordering::Acquire),
+            queued_bytes: self.0.gauge.queued_bytes.load(Ordering::Relaxed),
+            unsealed_events,
+            unsealed_bytes,
+            segments: manifest.segments.len(),
+            sealed_events: manifest.segments.iter().map(|segment| segment.events).sum(),
+            sealed_bytes: manifest.segments.iter().map(|segment| segment.bytes).sum(),
+        }
+    }
+
+    /// Seals everything accepted so far and waits until that is committed.
+    pub async fn seal(&self) {
+        let (reply, done) = oneshot::channel();
+        if self.send(Message::Seal { reply }).await {
+            let _ = done.await;
+        }
+    }
+
+    /// Stops the partition after everything queued is durable. Later submissions are refused.
+    pub async fn close(&self) {
+        let (reply, done) = oneshot::channel();
+        if self.send(Message::Close { reply }).await {
+            let _ = done.await;
+        }
+        let threads = std::mem::take(&mut *self.0.threads.lock());
+        let join = move || threads.into_iter().for_each(|thread| drop(thread.join()));
+        let _ = tokio::task::spawn_blocking(join).await;
+    }
+
+    /// Sends a control message, waiting for room in the queue. Returns false when the partition has stopped.
+    async fn send(&self, message: Message) -> bool {
+        use std::sync::mpsc::TrySendError;
+        let mut message = message;
+        loop {
+            match self.0.partition.try_send(message) {
+                Ok(()) => return true,
+                Err(TrySendError::Disconnected(_)) => return false,
+                Err(TrySendError::Full(back)) => message = back,
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Opening a data directory: lock, catalog, recovery, threads.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::PathBuf,
+    sync::{Arc, mpsc},
+};
+
+use attestary_event::id::ulid;
+
+use super::{
+    Inner, Settings, Store,
+    sealer::Sealer,
+    view::View,
+    world::World,
+    writer::{Gauge, Writer},
+};
+use crate::{
+    catalog::{Catalog, CatalogError, Installation, Loaded},
+    disk::RealDisk,
+    journal::{JournalError, Position},
+    partition::{Nonce as _, Partition},
+    seam::{Clock, Rng},
+    segment::{CacheLimits, SegmentError, Segments},
+    state::State,
+};
+
+/// Submissions that may wait; their bytes have a bound of their own.
+const QUEUE_MESSAGES: usize = 8 * 1024;
+/// The one partition there is until more are configured.
+const PARTITION: u32 = 0;
+
+/// Why a data directory cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// A directory or file cannot be made or read.
+    #[error("cannot use the data directory {path}")]
+    Directory {
+        /// Which one.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// Another process has it open.
+    #[error("the data directory {path} is in use by another process")]
+    Locked {
+        /// Which one.
+        path: PathBuf,
+    },
+    /// The catalog cannot be read.
+    #[error("cannot read the catalog")]
+    Catalog(#[source] CatalogError),
+    /// The segments cannot be reached.
+    #[error("cannot reach the segments")]
+    Segments(#[source] SegmentError),
+    /// The journal cannot be recovered.
+    #[error("cannot recover the journal")]
+    Journal(#[source] JournalError),
+}
+
+impl Store {
+    /// Opens `settings.dir`, creating it when it is missing, and recovers. Blocks: call it before serving.
+    pub fn open(settings: Settings, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Result<Self, OpenError> {
+        let directory = lock(&settings)?;
+        let catalog = Catalog::open(&settings.dir.join("catalog.sqlite")).map_err(OpenError::Catalog)?;
+        let mut world = World { clock, rng, log_name: String::new() };
+        let loaded = load(&catalog, &settings, &world).map_err(OpenError::Catalog)?;
+        let installation = loaded.installation.as_ref();
+        world.log_name = installation.map_or(settings.log_name.clone(), |i| i.log_name.clone());
+        let segments = Segments::local(settings.dir.clone(), CacheLimits::default()).map_err(OpenError::Segments)?;
+        collect_garbage(&catalog, &segments, &loaded.intents);
+
+        let position = loaded.positions.get(&PARTITION).map_or(Position::default(), |at| Position {
+            generation: at.generation,
+            offset: at.offset,
+            batch: at.batch,
+            owner_epoch: at.owner_epoch,
+        });
+        let state = State::restore(&world.log_name, loaded.next_slot, loaded.heads);
+        let path = settings.dir.join("journal").join(format!("{PARTITION:04}"));
+        let disk = RealDisk::new(path.clone()).map_err(|source| OpenError::Directory { path, source })?;
+        let nonce = world.nonce();
+        let (partition, replayed) =
+            Partition::recover(disk, PARTITION, settings.journal_file_bytes, position, state, nonce)
+                .map_err(OpenError::Journal)?;
+        report_damage(partition.state());
+        let view = Arc::new(View::new(partition.state(), loaded.manifest, replayed));
+        Ok(Self(Arc::new(start(settings, world, catalog, segments, view, partition, directory)?)))
+    }
+}
+
+fn lock(settings: &Settings) -> Result<File, OpenError> {
+    let path = settings.dir.join("lock");
+    let failed = |source| OpenError::Directory { path: settings.dir.clone(), source };
+    for part in ["segments", "journal"] {
+        fs::create_dir_all(settings.dir.join(part)).map_err(failed)?;
+    }
+    let file = File::options().create(true).truncate(false).write(true).open(path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(OpenError::Locked { path: settings.dir.clone() }),
+        Err(fs::TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+fn load(catalog: &Catalog, settings: &Settings, world: &World) -> Result<Loaded, CatalogError> {
+    let loaded = catalog.load()?;
+    if loaded.installation.is_some() {
+        return Ok(loaded);
+    }
+    let created_ms = world.clock.now_ms();
+    let id = ulid(created_ms, world.random());
+    catalog.install(&Installation { id, log_name: settings.log_name.clone(), created_ms })?;
+    catalog.load()
+}
+
+/// Deletes what crashes left behind, by name: announced objects that were never committed, and objects of
+/// segments that were removed. Failing is no reason not to start.
+fn collect_garbage(catalog: &Catalog, segments: &Segments, intents: &[String]) {
+    let collected = catalog.tombstones().map(|tombstones| {
+        let paths = intents.iter().cloned().chain(tombstones);
+        paths.filter(|path| segments.delete(path).is_ok()).collect::<Vec<_>>()
+    });
+    if let Err(error) = collected.and_then(|gone| catalog.forget_paths(&gone)) {
+        tracing::warn!(error = &error as &dyn std::error::Error, "left-over segments were not deleted");
+    }
+}
+
+fn report_damage(state: &State) {
+    if state.read_only() {
+        tracing::error!("whole journal batches are damaged: the store is read only; run a check of the data directory");
+    }
+    for (slot, log) in state.logs().filter(|(_, log)| !log.damaged.is_empty()) {
+        tracing::error!(
+            environment = %log.environment, tenant.id = %log.tenant, slot, seqs = ?log.damaged,
+            "acknowledged events are damaged: the tenant's log is read only from there on"
+        );
+    }
+}
+
+fn start(
+    settings: Settings,
+    world: World,
+    catalog: Catalog,
+    segments: Segments,
+    view: Arc<View>,
+    partition: Partition<RealDisk>,
+    directory: File,
+) -> Result<Inner, OpenError> {
+    let (catalog, segments, gauge) = (Arc::new(catalog), Arc::new(segments), Arc::new(Gauge::default()));
+    let manifest = Arc::new(parking_lot::Mutex::new(()));
+    let (sender, queue) = mpsc::sync_channel(QUEUE_MESSAGES);
+    // One seal at a time: the second place is never used, so the partition never waits here.
+    let (sealer_sender, seals) = mpsc::sync_channel(1);
+    let sealer = Sealer {
+        number: PARTITION,
+        world: world.clone(),
+        catalog: Arc::clone(&catalog),
+        segments: Arc::clone(&segments),
+        view: Arc::clone(&view),
+        manifest: Arc::clone(&manifest),
+        partition: sender.clone(),
+    };
+    let oldest_unsealed = (view.live().0 > 0).then(|| world.clock.monotonic());
+    let writer = Writer {
+        partition,
+        world: world.clone(),
+        settings: settings.clone(),
+        view: Arc::clone(&view),
+        gauge: Arc::clone(&gauge),
+        sealer: sealer_sender,
+        sealing: false,
+        oldest_unsealed,
+        waiting: vec![],
+        failure: None,
+    };
+    let failed = |source| OpenError::Directory { path: settings.dir.clone(), source };
+    let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
+    let threads = vec![
+        named("partition").spawn(move || writer.run(&queue)).map_err(failed)?,
+        named("sealer").spawn(move || sealer.run(&seals)).map_err(failed)?,
+    ];
+    let threads = parking_lot::Mutex::new(threads);
+    Ok(Inner { settings, world, catalog, segments, view, gauge, partition: sender, manifest, threads, _directory: directory })
+}

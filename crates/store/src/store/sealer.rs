@@ -1,0 +1,101 @@
+//! The sealing thread: writes frozen events as a segment and commits segment, journal position and heads together.
+
+use std::{
+    sync::{Arc, mpsc::{Receiver, RecvTimeoutError, SyncSender}},
+    time::Duration,
+};
+
+use tokio::sync::oneshot;
+
+use super::{view::View, world::World, writer::Message};
+use crate::{
+    catalog::{Catalog, CatalogError, JournalPosition, SealCommit},
+    partition::Frozen,
+    segment::{self, Row, SegmentError, Segments},
+    tail::Tail,
+};
+
+/// How long a failed seal waits before it is tried again. Intake goes on meanwhile, up to its bound.
+const RETRY_DELAY: Duration = Duration::from_secs(2);
+
+pub(super) struct Seal {
+    pub(super) frozen: Frozen,
+    pub(super) tail: Arc<Tail>,
+    pub(super) waiting: Vec<oneshot::Sender<()>>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum SealError {
+    #[error("cannot write the segment")]
+    Segment(#[source] SegmentError),
+    #[error("cannot commit the segment")]
+    Catalog(#[source] CatalogError),
+}
+
+pub(super) struct Sealer {
+    pub(super) number: u32,
+    pub(super) world: World,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) segments: Arc<Segments>,
+    pub(super) view: Arc<View>,
+    /// Serialises everything that replaces the manifest.
+    pub(super) manifest: Arc<parking_lot::Mutex<()>>,
+    pub(super) partition: SyncSender<Message>,
+}
+
+impl Sealer {
+    pub(super) fn run(self, seals: &Receiver<Seal>) {
+        while let Ok(Seal { frozen, tail, waiting }) = seals.recv() {
+            let version = loop {
+                match self.seal(&frozen, &tail) {
+                    Ok(version) => break version,
+                    Err(error) => {
+                        tracing::error!(error = &error as &dyn std::error::Error, "sealing failed and is tried again");
+                        // Nothing is sent while a seal is under way: this is a wait that ends when the store goes.
+                        if !matches!(seals.recv_timeout(RETRY_DELAY), Err(RecvTimeoutError::Timeout)) {
+                            return;
+                        }
+                    }
+                }
+            };
+            for waiter in waiting {
+                let _ = waiter.send(());
+            }
+            if self.partition.send(Message::Sealed { frozen: Box::new(frozen), version }).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn seal(&self, frozen: &Frozen, tail: &Tail) -> Result<u64, SealError> {
+        let known = tail.sorted().filter(|unsealed| self.view.has(unsealed.record().slot()));
+        let rows = known.map(|unsealed| Row { record: unsealed.record(), node16: unsealed.node() });
+        let mut rows = rows.peekable();
+        let mut new_segments = Vec::new();
+        if rows.peek().is_some() {
+            let written = segment::write(rows, &self.world.log_name, self.view.as_ref()).map_err(SealError::Segment)?;
+            let now_ms = self.world.clock.now_ms();
+            let id = attestary_event::id::ulid(now_ms, self.world.random());
+            self.catalog.intend(&[Segments::path(&id)]).map_err(SealError::Catalog)?;
+            new_segments.push(self.segments.put(&id, self.number, now_ms, written).map_err(SealError::Segment)?);
+        }
+        let commit = SealCommit {
+            partition: self.number,
+            position: JournalPosition {
+                generation: frozen.position.generation,
+                offset: frozen.position.offset,
+                batch: frozen.position.batch,
+                owner_epoch: frozen.position.owner_epoch,
+            },
+            next_slot: frozen.next_slot,
+            new_segments,
+            removed_segments: vec![],
+            heads: frozen.heads.clone(),
+        };
+        let _one_at_a_time = self.manifest.lock();
+        let version = self.catalog.commit_seal(&commit).map_err(SealError::Catalog)?;
+        let manifest = self.catalog.manifest().map_err(SealError::Catalog)?;
+        self.view.set_manifest(manifest, true);
+        Ok(version)
+    }
+}

@@ -1,0 +1,40 @@
+//! Settings of the engine: values only.
+
+use std::{path::PathBuf, time::Duration};
+
+/// How a data directory is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The data directory.
+    pub dir: PathBuf,
+    /// The installation's part of every log's origin; used when the directory is initialised, ignored after.
+    pub log_name: String,
+    /// Bytes of one journal file. 64 MiB: a seal's worth, written again and again.
+    pub journal_file_bytes: u64,
+    /// Unsealed events that start a seal.
+    pub seal_events_max: usize,
+    /// Unsealed bytes that start a seal.
+    pub seal_bytes_max: usize,
+    /// Age of the oldest unsealed event that starts a seal.
+    pub seal_age: Duration,
+    /// Unsealed bytes at which intake is pushed back: sealing does not keep up.
+    pub unsealed_bytes_max: usize,
+    /// Bytes of submitted events that may wait for the partition; beyond, intake is pushed back.
+    pub queue_bytes_max: usize,
+}
+
+impl Settings {
+    /// Returns the defaults for `dir`.
+    pub fn new(dir: PathBuf) -> Self {
+        Self {
+            dir,
+            log_name: "attestary.local".to_owned(),
+            journal_file_bytes: 64 << 20,
+            seal_events_max: 128 * 1024,
+            seal_bytes_max: 96 << 20,
+            seal_age: Duration::from_mins(10),
+            unsealed_bytes_max: 256 << 20,
+            queue_bytes_max: 32 << 20,
+        }
+    }
+}

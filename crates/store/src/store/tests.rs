@@ -1,0 +1,162 @@
+use std::sync::Arc;
+
+use attestary_event::{EnvironmentId, EventId, Fields, TenantId, filter::Filter};
+
+use super::*;
+use crate::{
+    Order, Outcome, Receipt, SystemClock, SystemRng,
+    record::{Parts, Prepared},
+};
+
+fn open(dir: &tempfile::TempDir) -> Store {
+    let mut settings = Settings::new(dir.path().to_owned());
+    settings.journal_file_bytes = 1 << 20;
+    Store::open(settings, Arc::new(SystemClock::default()), Arc::new(SystemRng::default())).unwrap()
+}
+
+fn names() -> (EnvironmentId, TenantId) {
+    (EnvironmentId::parse("test").unwrap(), TenantId::parse("acme").unwrap())
+}
+
+fn event(tenant: &TenantId, number: u128, content: &str) -> Prepared {
+    let body = format!("{{\"action\":\"{content}\",\"actor\":{{\"type\":\"user\",\"id\":\"u{}\"}}}}", number % 3);
+    let mut digest = [0; 16];
+    digest[..content.len()].copy_from_slice(content.as_bytes());
+    Prepared::new(Parts {
+        environment: names().0,
+        tenant: tenant.clone(),
+        id: EventId(number.to_be_bytes()),
+        client_id: true,
+        service: false,
+        seed: [1; 16],
+        digest,
+        occurred_ms: number as i64,
+        severity: 3,
+        fields: &Fields::of_stored(body.as_bytes()),
+        body: body.as_bytes(),
+    })
+}
+
+fn receipt(outcome: &Outcome) -> &Receipt {
+    match outcome {
+        Outcome::Accepted(receipt) | Outcome::Duplicate(receipt) | Outcome::Conflict(receipt) => receipt,
+        Outcome::Damaged => panic!("the log is damaged"),
+    }
+}
+
+fn search(filter: &str, limit: usize, after: Option<u64>) -> Search {
+    let filter = Filter::parse(filter).unwrap();
+    Search { filter, from: None, to: None, order: Order::Descending, limit, after, scan_budget: 100_000 }
+}
+
+async fn seqs(store: &Store, filter: &str) -> Vec<u64> {
+    let (environment, tenant) = names();
+    let page = store.query(&environment, &tenant, search(filter, 100, None)).await.unwrap();
+    page.events.iter().map(|event| event.seq).collect()
+}
+
+#[tokio::test]
+async fn events_are_found_before_and_after_sealing_and_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let (environment, tenant) = names();
+    let mut store = open(&dir);
+    let first = store.submit((1..=5).map(|n| event(&tenant, n, "a.b")).collect()).await.unwrap();
+    assert_eq!(first.iter().map(|o| receipt(o).seq).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+    for _ in 0..2 {
+        assert_eq!(seqs(&store, "action:a.b").await, [5, 4, 3, 2, 1]);
+        assert_eq!(seqs(&store, "actor.id:u1").await, [4, 1]);
+        assert_eq!(seqs(&store, "action:attestary.genesis").await, [0]);
+        let found = store.event(&environment, &tenant, EventId(3u128.to_be_bytes())).await.unwrap().unwrap();
+        assert_eq!((found.seq, found.leaf_hash), (3, receipt(&first[2]).leaf_hash));
+        let read = store.read(&environment, &tenant, 2, 2, 1 << 20).await.unwrap();
+        assert_eq!(read.iter().map(|event| event.seq).collect::<Vec<_>>(), [2, 3]);
+        store.seal().await;
+    }
+    assert_eq!(store.health().unsealed_events, 0);
+    let sixth = store.submit(vec![event(&tenant, 6, "c")]).await.unwrap();
+    store.close().await;
+    drop(store);
+    store = open(&dir);
+    assert_eq!(seqs(&store, "").await, [6, 5, 4, 3, 2, 1, 0]);
+    let seventh = store.submit(vec![event(&tenant, 7, "c")]).await.unwrap();
+    assert_eq!((receipt(&sixth[0]).seq, receipt(&seventh[0]).seq), (6, 7));
+    assert_eq!(store.log(&environment, &tenant).unwrap().size, 8);
+}
+
+#[tokio::test]
+async fn repeats_get_the_first_receipt_wherever_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, tenant) = names();
+    let store = open(&dir);
+    let first = store.submit(vec![event(&tenant, 9, "x"), event(&tenant, 9, "x")]).await.unwrap();
+    assert!(matches!(&first[1], Outcome::Duplicate(again) if again == receipt(&first[0])));
+    for _ in 0..3 {
+        let again = store.submit(vec![event(&tenant, 10, "new"), event(&tenant, 9, "x"), event(&tenant, 9, "y")]).await.unwrap();
+        assert!(matches!(&again[1], Outcome::Duplicate(again) if again == receipt(&first[0])), "{again:?}");
+        assert!(matches!(&again[2], Outcome::Conflict(again) if again == receipt(&first[0])), "{again:?}");
+        assert_eq!(receipt(&again[0]).seq, 2);
+        store.seal().await;
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_tenant_is_gone_and_comes_back_as_another_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let (environment, tenant) = names();
+    let other = TenantId::parse("other").unwrap();
+    let store = open(&dir);
+    store.submit(vec![event(&tenant, 1, "secret"), event(&other, 2, "kept")]).await.unwrap();
+    store.seal().await;
+    store.submit(vec![event(&tenant, 3, "secret")]).await.unwrap();
+    let before = store.log(&environment, &tenant).unwrap();
+    assert!(store.delete_log(&environment, &tenant).await.unwrap());
+    assert!(store.log(&environment, &tenant).is_none());
+    assert!(!store.delete_log(&environment, &tenant).await.unwrap());
+    assert!(store.event(&environment, &other, EventId(2u128.to_be_bytes())).await.unwrap().is_some());
+    let again = store.submit(vec![event(&tenant, 1, "fresh")]).await.unwrap();
+    assert!(matches!(&again[0], Outcome::Accepted(receipt) if receipt.seq == 1));
+    let after = store.log(&environment, &tenant).unwrap();
+    assert!(after.slot > before.slot && after.log_id != before.log_id);
+    store.close().await;
+    drop(store);
+    let store = open(&dir);
+    assert_eq!(seqs(&store, "").await, [1, 0]);
+    assert_eq!(seqs(&store, "action:secret").await, [0u64; 0]);
+}
+
+#[tokio::test]
+async fn a_directory_is_open_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    let settings = Settings::new(dir.path().to_owned());
+    let second = Store::open(settings, Arc::new(SystemClock::default()), Arc::new(SystemRng::default()));
+    assert!(matches!(second, Err(OpenError::Locked { .. })));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn readers_wake_when_the_log_grows() {
+    let dir = tempfile::tempdir().unwrap();
+    let (environment, tenant) = names();
+    let store = open(&dir);
+    store.open_log(&environment, &tenant).await.unwrap();
+    let mut watch = store.watch(&environment, &tenant).unwrap();
+    assert_eq!(*watch.borrow_and_update(), 1);
+    store.submit(vec![event(&tenant, 1, "x")]).await.unwrap();
+    watch.changed().await.unwrap();
+    assert_eq!(*watch.borrow(), 2);
+}
+
+#[tokio::test]
+async fn more_than_may_wait_is_pushed_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, tenant) = names();
+    let mut settings = Settings::new(dir.path().to_owned());
+    settings.unsealed_bytes_max = 1;
+    let store = Store::open(settings, Arc::new(SystemClock::default()), Arc::new(SystemRng::default())).unwrap();
+    store.submit(vec![event(&tenant, 1, "x")]).await.unwrap();
+    let refused = store.submit(vec![event(&tenant, 2, "x")]).await;
+    assert!(matches!(refused, Err(SubmitError::Pushback { .. })));
+    store.seal().await;
+    assert!(store.submit(vec![event(&tenant, 2, "x")]).await.is_ok());
+}

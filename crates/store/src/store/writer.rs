@@ -1,0 +1,251 @@
+//! The partition thread: takes submissions off a bounded queue, commits them in groups, and starts seals.
+//!
+//! Whatever queued up during the last sync is the next group. One thread per partition; the only thing it waits
+//! for is its queue and the disk.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender},
+    },
+    time::Duration,
+};
+
+use attestary_event::{EnvironmentId, TenantId};
+use tokio::sync::oneshot;
+
+use super::{sealer::Seal, settings::Settings, view::View, world::World};
+use crate::{
+    disk::RealDisk,
+    partition::{Frozen, Outcome, Partition},
+    record::Prepared,
+};
+
+/// Largest group of submissions that shares one sync: at 1 GB/s a group is written in 8 ms.
+const GROUP_BYTES_MAX: usize = 8 << 20;
+/// How long the newest batch may go without a later one that carries its mark.
+const MARK_DELAY: Duration = Duration::from_millis(100);
+/// How often an idle partition looks at the age of what is unsealed.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Why submissions are refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The look-up of ids in the segments is outdated.
+    LookAgain,
+    /// The journal failed.
+    Failed(String),
+}
+
+pub(super) type Reply = oneshot::Sender<Result<Vec<Outcome>, Refusal>>;
+
+pub(super) struct Submission {
+    pub(super) events: Vec<Prepared>,
+    pub(super) bytes: usize,
+    /// Manifest version that the look-up of client-made ids saw.
+    pub(super) looked_at: u64,
+    pub(super) reply: Reply,
+}
+
+pub(super) enum Message {
+    Submit(Submission),
+    /// Opens a log when there is none; answers when its genesis event is durable.
+    OpenLog { environment: EnvironmentId, tenant: TenantId, reply: oneshot::Sender<Result<(), Refusal>> },
+    /// Takes a log's name away; what is left of it goes with the next seal.
+    Delete { slot: u64, reply: oneshot::Sender<()> },
+    /// A seal is committed as this manifest version.
+    Sealed { frozen: Box<Frozen>, version: u64 },
+    /// Seals everything there is; answers when it is committed.
+    Seal { reply: oneshot::Sender<()> },
+    Close { reply: oneshot::Sender<()> },
+}
+
+/// What the queue knows without asking the thread.
+#[derive(Debug, Default)]
+pub(super) struct Gauge {
+    pub(super) queued_bytes: AtomicUsize,
+    /// The journal failed: nothing is accepted until the process starts again.
+    pub(super) failed: AtomicBool,
+}
+
+pub(super) struct Writer {
+    pub(super) partition: Partition<RealDisk>,
+    pub(super) world: World,
+    pub(super) settings: Settings,
+    pub(super) view: Arc<View>,
+    pub(super) gauge: Arc<Gauge>,
+    pub(super) sealer: SyncSender<Seal>,
+    pub(super) sealing: bool,
+    pub(super) oldest_unsealed: Option<Duration>,
+    pub(super) waiting: Vec<oneshot::Sender<()>>,
+    pub(super) failure: Option<String>,
+}
+
+impl Writer {
+    pub(super) fn run(mut self, queue: &Receiver<Message>) {
+        loop {
+            let wait = if self.partition.journal().mark_lags() { MARK_DELAY } else { IDLE };
+            match queue.recv_timeout(wait) {
+                Ok(Message::Close { reply }) => {
+                    self.mark();
+                    let _ = reply.send(());
+                    return;
+                }
+                Ok(message) => self.handle(message, queue),
+                Err(RecvTimeoutError::Timeout) => self.mark(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            self.seal_when_due();
+        }
+    }
+
+    fn handle(&mut self, message: Message, queue: &Receiver<Message>) {
+        let mut group = Vec::new();
+        let mut bytes = 0;
+        let mut next = Some(message);
+        // Whatever waits joins the group; the first message of another kind ends it.
+        while let Some(message) = next.take() {
+            match message {
+                Message::Submit(submission) => {
+                    self.gauge.queued_bytes.fetch_sub(submission.bytes, Ordering::Relaxed);
+                    bytes += submission.bytes;
+                    group.push(submission);
+                    if bytes < GROUP_BYTES_MAX {
+                        next = queue.try_recv().ok();
+                    }
+                }
+                other => {
+                    self.commit(std::mem::take(&mut group));
+                    self.control(other);
+                }
+            }
+        }
+        self.commit(group);
+    }
+
+    fn control(&mut self, message: Message) {
+        match message {
+            Message::Submit(submission) => self.commit(vec![submission]),
+            Message::OpenLog { environment, tenant, reply } => {
+                let _ = reply.send(self.open_log(&environment, &tenant));
+            }
+            Message::Delete { slot, reply } => {
+                self.partition.state_mut().delete(slot);
+                self.view.delete(slot);
+                let _ = reply.send(());
+            }
+            Message::Sealed { frozen, version } => self.sealed(&frozen, version),
+            Message::Seal { reply } => {
+                self.waiting.push(reply);
+                self.seal();
+            }
+            Message::Close { reply } => {
+                self.mark();
+                let _ = reply.send(());
+            }
+        }
+    }
+
+    fn commit(&mut self, mut group: Vec<Submission>) {
+        let floor = self.partition.state().floor();
+        let stale = |s: &mut Submission| s.looked_at < floor && s.events.iter().any(|event| event.client_id);
+        for submission in group.extract_if(.., stale) {
+            let _ = submission.reply.send(Err(Refusal::LookAgain));
+        }
+        if group.is_empty() {
+            return;
+        }
+        let events = group.iter().flat_map(|submission| &submission.events);
+        let now_ms = self.world.clock.now_ms();
+        match self.partition.commit(events, now_ms, &mut self.world) {
+            Ok((outcomes, applied)) => {
+                if !applied.places.is_empty() {
+                    self.view.publish(self.partition.state(), applied);
+                    let now = self.world.clock.monotonic();
+                    self.oldest_unsealed.get_or_insert(now);
+                }
+                let mut outcomes = outcomes.into_iter();
+                for submission in group {
+                    let part = outcomes.by_ref().take(submission.events.len()).collect();
+                    let _ = submission.reply.send(Ok(part));
+                }
+            }
+            Err(error) => {
+                let failure = self.fail(&error);
+                for submission in group {
+                    let _ = submission.reply.send(Err(Refusal::Failed(failure.clone())));
+                }
+            }
+        }
+    }
+
+    /// After a failed write or sync nobody knows what the disk holds: no more writes until recovery has read it.
+    fn fail(&mut self, error: &crate::journal::JournalError) -> String {
+        self.gauge.failed.store(true, Ordering::Release);
+        self.failure
+            .get_or_insert_with(|| {
+                tracing::error!(error = error as &dyn std::error::Error, "the journal failed: intake stops until the service is started again");
+                error.to_string()
+            })
+            .clone()
+    }
+
+    fn open_log(&mut self, environment: &EnvironmentId, tenant: &TenantId) -> Result<(), Refusal> {
+        let now_ms = self.world.clock.now_ms();
+        match self.partition.open_log(environment, tenant, now_ms, &mut self.world) {
+            Ok(Some(applied)) => {
+                self.view.publish(self.partition.state(), applied);
+                Ok(())
+            }
+            Ok(None) => Ok(()),
+            Err(error) => Err(Refusal::Failed(self.fail(&error))),
+        }
+    }
+
+    fn mark(&mut self) {
+        if self.failure.is_none()
+            && self.partition.journal().mark_lags()
+            && let Err(error) = self.partition.mark(&mut self.world)
+        {
+            self.fail(&error);
+        }
+    }
+
+    fn seal_when_due(&mut self) {
+        let (events, bytes) = self.view.live();
+        let old = self.oldest_unsealed.is_some_and(|since| {
+            self.world.clock.monotonic().saturating_sub(since) >= self.settings.seal_age
+        });
+        if events >= self.settings.seal_events_max || bytes >= self.settings.seal_bytes_max || (old && events > 0) {
+            self.seal();
+        }
+    }
+
+    /// Freezes what there is and hands it to the sealing thread; one seal at a time.
+    fn seal(&mut self) {
+        if self.sealing || self.failure.is_some() {
+            return;
+        }
+        let frozen = self.partition.freeze();
+        let tail = self.view.freeze();
+        self.oldest_unsealed = None;
+        self.sealing = true;
+        let waiting = std::mem::take(&mut self.waiting);
+        if self.sealer.send(Seal { frozen, tail, waiting }).is_err() {
+            self.gauge.failed.store(true, Ordering::Release);
+        }
+        // A spare is made here, while nothing waits for it yet, so that switching files costs no allocation.
+        if let Err(error) = self.partition.journal().prepare_spare() {
+            self.fail(&error);
+        }
+    }
+
+    fn sealed(&mut self, frozen: &Frozen, version: u64) {
+        self.partition.sealed(frozen, version);
+        self.sealing = false;
+        if !self.waiting.is_empty() {
+            self.seal();
+        }
+    }
+}
