@@ -18,7 +18,8 @@ const FILTERS: [&str; 6] = [
     "nowhere",
 ];
 
-const ROUNDS: u32 = 2_000_000;
+const ROUNDS: u32 = 5_000;
+const RUNS: u32 = 400;
 
 fn main() {
     let event = Event {
@@ -35,10 +36,15 @@ fn main() {
     let view = View { event: &event, fields: &fields };
     for text in FILTERS {
         let filter = Filter::parse(text).expect("the filter is valid").resolve(event.received_at);
-        let start = Instant::now();
-        let matched = (0..ROUNDS).filter(|_| black_box(&filter).matches(black_box(&view))).count();
-        let nanoseconds = start.elapsed().as_secs_f64() * 1e9 / f64::from(ROUNDS);
-        report(&format!("{nanoseconds:8.1} ns  {:5}  {text}\n", matched > 0));
+        let mut fastest = f64::MAX;
+        let mut matched = 0;
+        // The fastest of many short runs is the one that was disturbed least.
+        for _ in 0..RUNS {
+            let start = Instant::now();
+            matched = (0..ROUNDS).filter(|_| black_box(&filter).matches(black_box(&view))).count();
+            fastest = fastest.min(start.elapsed().as_secs_f64() * 1e9 / f64::from(ROUNDS));
+        }
+        report(&format!("{fastest:8.1} ns  {:5}  {text}\n", matched > 0));
     }
 }
 

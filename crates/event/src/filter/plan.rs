@@ -10,7 +10,7 @@ use super::{
     moment,
     word::Word,
 };
-use crate::{Field, Kind, View};
+use crate::{Field, Fields, Kind, View};
 
 /// One step of a plan.
 #[derive(Debug, Clone)]
@@ -97,6 +97,32 @@ fn scalar(field: Field<'_>) -> Option<Scalar<'_>> {
     }
 }
 
+/// Fields up to which looking at each one beats a binary search, because lengths nearly always tell them apart.
+const LINEAR_FIELDS_MAX: usize = 64;
+
+fn find<'a>(fields: &'a Fields, pointer: &str) -> Option<Field<'a>> {
+    if fields.slots.len() > LINEAR_FIELDS_MAX {
+        return fields.get(pointer);
+    }
+    let (arena, wanted) = (fields.arena.as_bytes(), pointer.as_bytes());
+    let index = fields.slots.iter().position(|slot| {
+        let (start, end) = (slot.pointer.0 as usize, slot.pointer.1 as usize);
+        end - start == wanted.len() && arena[start..end] == *wanted
+    });
+    index.map(|index| fields.at(index))
+}
+
+/// Returns the fields at `root` or below it: one look at the beginning of each pointer.
+fn under<'a>(fields: &'a Fields, root: &'a str) -> impl Iterator<Item = Field<'a>> {
+    let arena = fields.arena.as_bytes();
+    let below = move |(start, end): (u32, u32)| {
+        let rest = arena[start as usize..end as usize].strip_prefix(root.as_bytes());
+        rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
+    };
+    let indexes = 0..fields.slots.len();
+    indexes.filter(move |index| below(fields.slots[*index].pointer)).map(|index| fields.at(index))
+}
+
 impl Source {
     /// Event ids and leaf hashes are kept as bytes: either case of their digits means the same.
     fn is_hexadecimal(&self) -> bool {
@@ -105,7 +131,7 @@ impl Source {
 
     /// Returns true when `test` holds for some value at this place.
     pub(super) fn any(&self, view: &View<'_>, test: impl Fn(Scalar<'_>) -> bool) -> bool {
-        let at = |pointer: &str| view.fields.get(pointer);
+        let at = |pointer: &str| find(view.fields, pointer);
         let text = |field: Field<'_>| field.kind == Kind::String && test(Scalar::Text(field.value));
         match self {
             Self::Id => test(Scalar::Text(IdText::new(view).as_str())),
@@ -124,12 +150,11 @@ impl Source {
             Self::Text(_, pointer) => at(pointer).is_some_and(text),
             Self::Scalar(pointer) => at(pointer).and_then(scalar).is_some_and(test),
             Self::Target(_, member) => {
-                view.fields.under("/targets").any(|field| is_target(&field, member) && text(field))
+                under(view.fields, "/targets").any(|field| is_target(&field, member) && text(field))
             }
-            Self::Walk { root, names } => view.fields.under(root).any(|field| {
-                let steps = field.pointer[root.len()..].split('/').skip(1);
-                follows(steps, names).is_some_and(|mut rest| rest.all(is_index))
-                    && scalar(field).is_some_and(&test)
+            Self::Walk { root, names } => under(view.fields, root).any(|field| {
+                let rest = follow(&field.pointer[root.len()..], names);
+                rest.is_some_and(are_indexes) && scalar(field).is_some_and(&test)
             }),
         }
     }
@@ -137,9 +162,8 @@ impl Source {
     /// Returns true when there is a value that is not null at this place or below it.
     fn exists(&self, view: &View<'_>) -> bool {
         match self {
-            Self::Walk { root, names } => view.fields.under(root).any(|field| {
-                let steps = field.pointer[root.len()..].split('/').skip(1);
-                scalar(field).is_some() && follows(steps, names).is_some()
+            Self::Walk { root, names } => under(view.fields, root).any(|field| {
+                scalar(field).is_some() && follow(&field.pointer[root.len()..], names).is_some()
             }),
             place => place.any(view, |_| true),
         }
@@ -152,20 +176,33 @@ fn is_target(field: &Field<'_>, member: &str) -> bool {
     position.and_then(|position| position.strip_prefix('/')).is_some_and(is_index)
 }
 
-/// Follows `names` along `steps`, passing over array positions; returns the steps that are left.
-fn follows<'a, I: Iterator<Item = &'a str>>(mut steps: I, names: &[Box<str>]) -> Option<I> {
+/// Follows `names` along the steps of `pointer`, passing over array positions; returns what is left of it.
+fn follow<'a>(mut pointer: &'a str, names: &[Box<str>]) -> Option<&'a str> {
     for name in names {
         loop {
-            let step = steps.next()?;
-            if *step == **name {
-                break;
-            }
-            if !is_index(step) {
-                return None;
+            let step = pointer.strip_prefix('/')?;
+            match step.strip_prefix(&**name) {
+                Some(rest) if rest.is_empty() || rest.starts_with('/') => {
+                    pointer = rest;
+                    break;
+                }
+                _ => {
+                    let digits = step.bytes().take_while(u8::is_ascii_digit).count();
+                    let rest = &step[digits..];
+                    if digits == 0 || !(rest.is_empty() || rest.starts_with('/')) {
+                        return None;
+                    }
+                    pointer = rest;
+                }
             }
         }
     }
-    Some(steps)
+    Some(pointer)
+}
+
+/// Returns true when nothing but array positions is left.
+fn are_indexes(pointer: &str) -> bool {
+    pointer.is_empty() || pointer[1..].split('/').all(is_index)
 }
 
 fn leaf_hash(view: &View<'_>, test: impl Fn(&str) -> bool) -> bool {
