@@ -9,6 +9,8 @@
 
 mod escape;
 mod extension;
+mod fit;
+mod layout;
 #[cfg(test)]
 mod tests;
 mod texts;
