@@ -39,12 +39,25 @@ pub enum Order {
 /// The part of the logs that is in no segment yet.
 pub trait Unsealed {
     /// Calls `f` with the unsealed records of `slot` whose seq is in `seqs`, in `order`, until it breaks.
-    fn visit(&self, slot: u64, seqs: Range<u64>, order: Order, f: &mut dyn FnMut(Record<'_>) -> ControlFlow<()>);
+    fn visit(
+        &self,
+        slot: u64,
+        seqs: Range<u64>,
+        order: Order,
+        f: &mut dyn FnMut(Record<'_>) -> ControlFlow<()>,
+    );
 }
 
 /// Nothing is unsealed.
 impl Unsealed for () {
-    fn visit(&self, _: u64, _: Range<u64>, _: Order, _: &mut dyn FnMut(Record<'_>) -> ControlFlow<()>) {}
+    fn visit(
+        &self,
+        _: u64,
+        _: Range<u64>,
+        _: Order,
+        _: &mut dyn FnMut(Record<'_>) -> ControlFlow<()>,
+    ) {
+    }
 }
 
 /// A search in one log.
@@ -124,11 +137,18 @@ impl<'a> ReadView<'a> {
         Ok(progress.into_page(plan, end))
     }
 
-    fn search_sealed(&self, plan: &Plan, log: &Log, progress: &mut Progress) -> Result<(), SegmentError> {
+    fn search_sealed(
+        &self,
+        plan: &Plan,
+        log: &Log,
+        progress: &mut Progress,
+    ) -> Result<(), SegmentError> {
         if plan.is_never() {
             return Ok(());
         }
-        for cluster in clusters(self.places(plan.slot, |extent| plan.admits_extent(extent)), plan.order) {
+        for cluster in
+            clusters(self.places(plan.slot, |extent| plan.admits_extent(extent)), plan.order)
+        {
             if progress.is_done() {
                 break;
             }

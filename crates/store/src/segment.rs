@@ -5,6 +5,9 @@
 //! encodings and page sizes are in [`schema`]; any Parquet reader can use the files. Leaf hashes are not stored: they
 //! are recomputed from the content on every read, which needs the log's origin ([`Logs`]).
 //!
+//! Every byte that is read was checked against the CRCs in the manifest first, so damaged bytes are an error and
+//! never reach a decoder.
+//!
 //! Writing is CPU only ([`write`]); [`Segments`] does the I/O. Its methods are **synchronous**: call them from
 //! blocking threads, never from an async worker. An object is durable when [`Segments::put`] returns, and it is part
 //! of the logs only when the catalog committed it.
@@ -24,7 +27,8 @@ use std::{io, path::PathBuf, sync::Arc};
 use attestary_event::{EnvironmentId, ErrorKind, TenantId};
 use attestary_ledger::Hash;
 use object_store::{
-    ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, local::LocalFileSystem, path::Path as ObjectPath,
+    ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, local::LocalFileSystem,
+    path::Path as ObjectPath,
 };
 use parking_lot::Mutex;
 use parquet::errors::ParquetError;
@@ -34,9 +38,10 @@ use crate::{catalog::SegmentMeta, record::RecordError};
 pub(crate) use file::{Rows, SegmentFile};
 pub(crate) use rows::{EventRows, key_columns};
 pub use schema::FORMAT_VERSION;
-pub use write::{Row, Written, write};
+pub use source::BLOCK_BYTES;
 #[cfg(test)]
 pub(crate) use write::write_sized;
+pub use write::{Row, Written, write};
 
 /// What segments need to know about a log to name its rows and to recompute its leaf hashes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,7 +144,9 @@ impl SegmentError {
     /// Returns what the caller should do.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Unsorted { .. } | Self::UnknownLog { .. } | Self::Encode { .. } => ErrorKind::Internal,
+            Self::Unsorted { .. } | Self::UnknownLog { .. } | Self::Encode { .. } => {
+                ErrorKind::Internal
+            }
             Self::Missing { .. } | Self::Store { .. } | Self::Read { .. } => ErrorKind::Unavailable,
             Self::Record { .. } | Self::Newer { .. } | Self::Corrupt { .. } => ErrorKind::Corrupt,
         }
@@ -151,9 +158,21 @@ impl SegmentError {
 
     /// Sorts what the Parquet reader says into failed reads and damaged bytes.
     fn of_parquet(path: &str, source: &ParquetError) -> Self {
-        let inner = std::error::Error::source(source).and_then(|inner| inner.downcast_ref::<io::Error>());
+        let inner =
+            std::error::Error::source(source).and_then(|inner| inner.downcast_ref::<io::Error>());
         match inner {
-            Some(io) => Self::Read { path: path.to_owned(), source: io::Error::new(io.kind(), io.to_string()) },
+            Some(io)
+                if matches!(
+                    io.kind(),
+                    io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+                ) =>
+            {
+                Self::corrupt(path, io.to_string())
+            }
+            Some(io) => Self::Read {
+                path: path.to_owned(),
+                source: io::Error::new(io.kind(), io.to_string()),
+            },
             None => Self::corrupt(path, source.to_string()),
         }
     }
@@ -203,7 +222,8 @@ impl Segments {
     /// Uses an existing local directory; every write is synced with its directory.
     pub fn local(root: PathBuf, limits: CacheLimits) -> Result<Self, SegmentError> {
         let path = root.display().to_string();
-        let store = LocalFileSystem::new_with_prefix(&root).map_err(|source| SegmentError::Store { path, source })?;
+        let store = LocalFileSystem::new_with_prefix(&root)
+            .map_err(|source| SegmentError::Store { path, source })?;
         Ok(Self { root: Some(root), ..Self::new(Arc::new(store.with_fsync(true)), limits) })
     }
 
@@ -229,7 +249,8 @@ impl Segments {
         let meta = written.meta(id, partition, created_ms);
         let payload = PutPayload::from_bytes(written.bytes);
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        let put = wait(self.store.put_opts(&ObjectPath::from(meta.path.as_str()), payload, options));
+        let put =
+            wait(self.store.put_opts(&ObjectPath::from(meta.path.as_str()), payload, options));
         put.map_err(|source| SegmentError::Store { path: meta.path.clone(), source })?;
         Ok(meta)
     }
@@ -246,9 +267,13 @@ impl Segments {
     /// Reads a whole object and compares it with the manifest.
     pub fn verify(&self, meta: &SegmentMeta) -> Result<(), SegmentError> {
         let source = self.source(meta)?;
-        let found = source.sha256().map_err(|source| SegmentError::of_parquet(&meta.path, &source))?;
+        let found =
+            source.sha256().map_err(|source| SegmentError::of_parquet(&meta.path, &source))?;
         if found != meta.sha256 {
-            return Err(SegmentError::corrupt(&meta.path, "its SHA-256 is not the one in the manifest"));
+            return Err(SegmentError::corrupt(
+                &meta.path,
+                "its SHA-256 is not the one in the manifest",
+            ));
         }
         Ok(())
     }
@@ -271,9 +296,9 @@ impl Segments {
 
     fn source(&self, meta: &SegmentMeta) -> Result<source::Source, SegmentError> {
         if let Some(root) = &self.root {
-            return source::Source::file(&root.join(&meta.path), &meta.path, meta.bytes);
+            return source::Source::file(&root.join(&meta.path), meta);
         }
-        Ok(source::Source::object(Arc::clone(&self.store), &meta.path, meta.bytes))
+        Ok(source::Source::object(Arc::clone(&self.store), meta))
     }
 }
 

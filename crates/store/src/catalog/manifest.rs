@@ -37,6 +37,8 @@ pub struct SegmentMeta {
     pub format_version: u32,
     /// Of the whole object.
     pub sha256: Hash,
+    /// CRC32C of every [`crate::segment::BLOCK_BYTES`] of the object: each read is checked against them.
+    pub crcs: Vec<u32>,
     /// Which partition sealed it.
     pub partition: u32,
     /// When, in milliseconds since the epoch.
@@ -291,8 +293,9 @@ fn bury(transaction: &Transaction<'_>, id: &str) -> Result<()> {
 }
 
 fn insert_segment(transaction: &Transaction<'_>, segment: &SegmentMeta) -> Result<()> {
-    let text = "INSERT INTO segments (id, path, bytes, events, format_version, sha256, partition, created_ms, extents)
-                VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)";
+    let text =
+        "INSERT INTO segments (id, path, bytes, events, format_version, sha256, crcs, partition,
+                created_ms, extents) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)";
     transaction.prepare_cached(text)?.execute(params![
         segment.id,
         segment.path,
@@ -300,6 +303,7 @@ fn insert_segment(transaction: &Transaction<'_>, segment: &SegmentMeta) -> Resul
         signed(segment.events),
         segment.format_version,
         segment.sha256,
+        segment.crcs.iter().flat_map(|crc| crc.to_le_bytes()).collect::<Vec<u8>>(),
         segment.partition,
         signed(segment.created_ms),
         extent::encode(&segment.extents),
@@ -332,8 +336,8 @@ fn put_head(transaction: &Transaction<'_>, head: &HeadRow) -> Result<()> {
 }
 
 fn select_manifest(connection: &Connection) -> Result<Manifest> {
-    let text = "SELECT id, path, bytes, events, format_version, sha256, partition, created_ms, extents FROM segments
-                ORDER BY created_ms, id";
+    let text = "SELECT id, path, bytes, events, format_version, sha256, crcs, partition, created_ms, extents
+                FROM segments ORDER BY created_ms, id";
     let mut select = connection.prepare_cached(text)?;
     let rows = select.query_map([], |row| Ok(segment_row(row)))?;
     let segments = rows.map(|row| row?.map(Arc::new)).collect::<Result<_>>()?;
@@ -342,7 +346,8 @@ fn select_manifest(connection: &Connection) -> Result<Manifest> {
 
 fn segment_row(row: &Row<'_>) -> Result<SegmentMeta> {
     let id: String = row.get(0)?;
-    let extents = extent::decode(&row.get::<_, Vec<u8>>(8)?)
+    let crcs: Vec<u8> = row.get(6)?;
+    let extents = extent::decode(&row.get::<_, Vec<u8>>(9)?)
         .ok_or_else(|| CatalogError::corrupt(format!("extents of segment {id}")))?;
     Ok(SegmentMeta {
         id,
@@ -351,8 +356,9 @@ fn segment_row(row: &Row<'_>) -> Result<SegmentMeta> {
         events: unsigned(row.get(3)?),
         format_version: row.get(4)?,
         sha256: row.get(5)?,
-        partition: row.get(6)?,
-        created_ms: unsigned(row.get(7)?),
+        crcs: crcs.as_chunks().0.iter().map(|crc| u32::from_le_bytes(*crc)).collect(),
+        partition: row.get(7)?,
+        created_ms: unsigned(row.get(8)?),
         extents,
     })
 }

@@ -9,7 +9,10 @@ use attestary_ledger::Hash;
 use super::{Order, ReadView};
 use crate::{
     catalog::{Extent, Manifest},
-    segment::{EventRows, Log, Logs, Rows, SegmentError, SegmentFile, Segments, key_columns, schema::Column},
+    segment::{
+        EventRows, Log, Logs, Rows, SegmentError, SegmentFile, Segments, key_columns,
+        schema::Column,
+    },
 };
 
 /// Rows of bodies read at once.
@@ -58,7 +61,11 @@ pub fn find_ids(
 }
 
 /// Returns the rows of `extent` whose id is one of `ids`, as ascending ranges of one row.
-fn rows_of_ids(file: &SegmentFile, extent: &Extent, ids: &[EventId]) -> Result<Vec<Rows>, SegmentError> {
+fn rows_of_ids(
+    file: &SegmentFile,
+    extent: &Extent,
+    ids: &[EventId],
+) -> Result<Vec<Rows>, SegmentError> {
     let mut rows = Vec::new();
     for (group, share) in file.groups(&(extent.row_start..extent.row_start + extent.rows)) {
         let mut possible = file.possible_ids(group, ids)?;
@@ -81,7 +88,11 @@ fn rows_of_ids(file: &SegmentFile, extent: &Extent, ids: &[EventId]) -> Result<V
     Ok(rows)
 }
 
-fn answers(file: &SegmentFile, rows: &[Rows], log: &Log) -> Result<Vec<(EventId, Found)>, SegmentError> {
+fn answers(
+    file: &SegmentFile,
+    rows: &[Rows],
+    log: &Log,
+) -> Result<Vec<(EventId, Found)>, SegmentError> {
     let mut answers = Vec::new();
     if rows.is_empty() {
         return Ok(answers);
@@ -155,8 +166,16 @@ impl ReadView<'_> {
             for (meta, extent) in &cluster {
                 // What one place gives up for the sake of bytes cannot be told from a gap, so only a place that
                 // stands alone may stop early.
-                let bytes_max = if cluster.len() == 1 { bytes_max - taken.bytes } else { usize::MAX };
-                read_place(&*self.segments.open(meta)?, extent, from_seq, (room, bytes_max), &log, &mut events)?;
+                let bytes_max =
+                    if cluster.len() == 1 { bytes_max - taken.bytes } else { usize::MAX };
+                read_place(
+                    &*self.segments.open(meta)?,
+                    extent,
+                    from_seq,
+                    (room, bytes_max),
+                    &log,
+                    &mut events,
+                )?;
             }
             events.sort_unstable_by_key(|event: &Event| event.seq);
             events.into_iter().take(room).for_each(|event| taken.push(event));

@@ -8,11 +8,7 @@ use attestary_event::{
 };
 
 use super::{Order, Page, Query};
-use crate::{
-    catalog::Extent,
-    record::Record,
-    segment::schema::Column,
-};
+use crate::{catalog::Extent, record::Record, segment::schema::Column};
 
 /// Cost of looking at a row's columns and of evaluating the whole event; the budget is in the latter.
 const COLUMNS_COST: usize = 1;
@@ -72,7 +68,10 @@ impl Plan {
         extent.seq_first < self.seqs.end
             && self.seqs.start <= extent.seq_last
             && self.occurred.overlaps(extent.occurred_min_ms, extent.occurred_max_ms)
-            && self.received.overlaps(extent.received_min_ms.cast_signed(), extent.received_max_ms.cast_signed())
+            && self.received.overlaps(
+                extent.received_min_ms.cast_signed(),
+                extent.received_max_ms.cast_signed(),
+            )
     }
 
     /// Returns false when the record cannot match, looking at its columns only.
@@ -81,7 +80,9 @@ impl Plan {
             && self.received.contains(record.received_ms().cast_signed())
             && self.severity.contains(i64::from(record.severity()));
         let id = self.ids.as_ref().is_none_or(|ids| ids.contains(&record.id()));
-        numbers && id && self.texts.iter().all(|(column, bound)| admits_text(record, *column, bound))
+        numbers
+            && id
+            && self.texts.iter().all(|(column, bound)| admits_text(record, *column, bound))
     }
 
     /// Returns true when the whole filter selects the event.
@@ -97,7 +98,8 @@ impl Plan {
 /// Seqs that the cursor and the filter leave.
 fn seqs(query: &Query, bound: filter::Range) -> Range<u64> {
     let start = u64::try_from(bound.min).unwrap_or(0);
-    let end = u64::try_from(bound.max).map_or(0, |max| if bound.max == i64::MAX { u64::MAX } else { max + 1 });
+    let end = u64::try_from(bound.max)
+        .map_or(0, |max| if bound.max == i64::MAX { u64::MAX } else { max + 1 });
     match (query.order, query.after) {
         (Order::Ascending, Some(after)) => start.max(after.saturating_add(1))..end,
         (Order::Descending, Some(after)) => start..end.min(after),
@@ -128,8 +130,14 @@ fn stored(column: filter::Column) -> Option<Column> {
 fn admits_text(record: &Record<'_>, column: Column, bound: &TextBound) -> bool {
     match column {
         Column::Text(text) => record.text(text).is_some_and(|text| bound.admits(text)),
-        Column::TargetTypes => record.texts().targets.iter().any(|(kind, _)| kind.is_some_and(|kind| bound.admits(kind))),
-        Column::TargetIds => record.texts().targets.iter().any(|(_, id)| id.is_some_and(|id| bound.admits(id))),
+        Column::TargetTypes => record
+            .texts()
+            .targets
+            .iter()
+            .any(|(kind, _)| kind.is_some_and(|kind| bound.admits(kind))),
+        Column::TargetIds => {
+            record.texts().targets.iter().any(|(_, id)| id.is_some_and(|id| bound.admits(id)))
+        }
         _ => true,
     }
 }

@@ -15,10 +15,7 @@ use super::{
 };
 use crate::{
     catalog::Extent,
-    segment::{
-        EventRows, Log, Rows, SegmentError, SegmentFile,
-        schema::Column,
-    },
+    segment::{EventRows, Log, Rows, SegmentError, SegmentFile, schema::Column},
 };
 
 /// Bodies read at once.
@@ -44,7 +41,12 @@ pub(super) fn search(
         if !may_match(file, group, plan)? {
             continue;
         }
-        for window in (Windows { left: share, order: plan.order, rows: &mut window_rows, rows_max: file.sizes().row_group_rows as u32 }) {
+        for window in (Windows {
+            left: share,
+            order: plan.order,
+            rows: &mut window_rows,
+            rows_max: file.sizes().row_group_rows as u32,
+        }) {
             if search.window(&window, progress)?.is_break() {
                 return Ok(());
             }
@@ -106,7 +108,8 @@ impl Iterator for Windows<'_> {
         let rows = *self.rows;
         let window = match self.order {
             Order::Ascending => {
-                let edge = self.left.start.saturating_add(rows).next_multiple_of(rows).min(self.left.end);
+                let edge =
+                    self.left.start.saturating_add(rows).next_multiple_of(rows).min(self.left.end);
                 let window = self.left.start..edge;
                 self.left.start = edge;
                 window
@@ -134,11 +137,16 @@ impl Search<'_> {
     /// Without columns to test, every row of a window is a candidate: about a page of events is enough at first.
     fn first_window(&self, room: usize) -> u32 {
         let sizes = self.file.sizes();
-        let rows = if self.tests.columns.is_empty() { room.min(sizes.page_rows) } else { sizes.page_rows };
+        let rows =
+            if self.tests.columns.is_empty() { room.min(sizes.page_rows) } else { sizes.page_rows };
         rows.next_multiple_of(sizes.body_page_rows).next_power_of_two() as u32
     }
 
-    fn window(&self, window: &Rows, progress: &mut Progress) -> Result<ControlFlow<()>, SegmentError> {
+    fn window(
+        &self,
+        window: &Rows,
+        progress: &mut Progress,
+    ) -> Result<ControlFlow<()>, SegmentError> {
         let mut admitted = self.admitted(window)?;
         if !self.tests.columns.is_empty() {
             progress.pay_columns(window.len());
@@ -159,7 +167,11 @@ impl Search<'_> {
     }
 
     /// Notes that the window is behind us, which may spend the budget.
-    fn pass(&self, window: &Rows, progress: &mut Progress) -> Result<ControlFlow<()>, SegmentError> {
+    fn pass(
+        &self,
+        window: &Rows,
+        progress: &mut Progress,
+    ) -> Result<ControlFlow<()>, SegmentError> {
         let row = match self.plan.order {
             Order::Ascending => window.end - 1,
             Order::Descending => window.start,
@@ -186,14 +198,20 @@ impl Search<'_> {
         for batch in self.file.batches(&self.tests.columns, std::slice::from_ref(window))? {
             let batch = batch?;
             let mask = self.tests.mask(&batch, self.plan, self.file)?;
-            admitted.extend((first..).zip(&mask).filter(|(_, admitted)| **admitted).map(|(row, _)| row));
+            admitted.extend(
+                (first..).zip(&mask).filter(|(_, admitted)| **admitted).map(|(row, _)| row),
+            );
             first += batch.num_rows() as u32;
         }
         Ok(admitted)
     }
 
     /// Reads the events at `rows` (in the query's order) and lets the filter decide.
-    fn evaluate(&self, rows: &[u32], progress: &mut Progress) -> Result<ControlFlow<()>, SegmentError> {
+    fn evaluate(
+        &self,
+        rows: &[u32],
+        progress: &mut Progress,
+    ) -> Result<ControlFlow<()>, SegmentError> {
         let batches = self.file.batches(EventRows::COLUMNS, &ranges(rows))?;
         let mut batches = batches.collect::<Result<Vec<_>, _>>()?;
         let descending = self.plan.order == Order::Descending;
@@ -248,12 +266,17 @@ struct Tests {
 
 impl Tests {
     fn of(plan: &Plan, extent: &Extent) -> Self {
-        let within = |range: filter::Range, min: i64, max: i64| range.contains(min) && range.contains(max);
+        let within =
+            |range: filter::Range, min: i64, max: i64| range.contains(min) && range.contains(max);
         let mut columns: Vec<_> = plan.texts.iter().map(|(column, _)| *column).collect();
         if !within(plan.occurred, extent.occurred_min_ms, extent.occurred_max_ms) {
             columns.push(Column::OccurredAt);
         }
-        if !within(plan.received, extent.received_min_ms.cast_signed(), extent.received_max_ms.cast_signed()) {
+        if !within(
+            plan.received,
+            extent.received_min_ms.cast_signed(),
+            extent.received_max_ms.cast_signed(),
+        ) {
             columns.push(Column::ReceivedAt);
         }
         if plan.severity != filter::Range::ALL {
@@ -271,11 +294,17 @@ impl Tests {
         Self { columns }
     }
 
-    fn mask(&self, batch: &RecordBatch, plan: &Plan, file: &SegmentFile) -> Result<Vec<bool>, SegmentError> {
+    fn mask(
+        &self,
+        batch: &RecordBatch,
+        plan: &Plan,
+        file: &SegmentFile,
+    ) -> Result<Vec<bool>, SegmentError> {
         let mut mask = vec![true; batch.num_rows()];
         for column in &self.columns {
             let array = batch.column_by_name(column.name());
-            let array = array.ok_or_else(|| file.corrupt(format!("column {} is missing", column.name())))?;
+            let array = array
+                .ok_or_else(|| file.corrupt(format!("column {} is missing", column.name())))?;
             match column {
                 Column::OccurredAt => test_times(array, plan.occurred, &mut mask),
                 Column::ReceivedAt => test_times(array, plan.received, &mut mask),

@@ -15,10 +15,17 @@ const SLOT: u64 = 5;
 struct Memory(Vec<Sample>);
 
 impl Unsealed for Memory {
-    fn visit(&self, slot: u64, seqs: Range<u64>, order: Order, f: &mut dyn FnMut(Record<'_>) -> ControlFlow<()>) {
+    fn visit(
+        &self,
+        slot: u64,
+        seqs: Range<u64>,
+        order: Order,
+        f: &mut dyn FnMut(Record<'_>) -> ControlFlow<()>,
+    ) {
         let records = self.0.iter().map(Sample::record);
-        let mut records: Vec<_> =
-            records.filter(|record| record.slot() == slot && seqs.contains(&record.seq())).collect();
+        let mut records: Vec<_> = records
+            .filter(|record| record.slot() == slot && seqs.contains(&record.seq()))
+            .collect();
         if order == Order::Descending {
             records.reverse();
         }
@@ -52,19 +59,33 @@ impl World {
         let neighbours = [plain_log(SLOT - 1, 7), plain_log(SLOT + 1, 7)].concat();
         let mut manifest = Manifest { version: 1, segments: vec![] };
         for place in 0..segments_count {
-            let mine = samples.iter().zip(places).filter(|(_, at)| **at == place).map(|(sample, _)| sample.clone());
+            let mine = samples
+                .iter()
+                .zip(places)
+                .filter(|(_, at)| **at == place)
+                .map(|(sample, _)| sample.clone());
             let mine: Vec<_> = mine.collect();
             if !mine.is_empty() {
-                let meta = seal(&segments, &format!("s{place}"), &[mine, neighbours.clone()].concat());
+                let meta =
+                    seal(&segments, &format!("s{place}"), &[mine, neighbours.clone()].concat());
                 manifest.segments.push(meta.into());
             }
         }
         let rest = samples.iter().zip(places).filter(|(_, at)| **at >= segments_count);
-        Self { manifest, segments, unsealed: Memory(rest.map(|(sample, _)| sample.clone()).collect()) }
+        Self {
+            manifest,
+            segments,
+            unsealed: Memory(rest.map(|(sample, _)| sample.clone()).collect()),
+        }
     }
 
     fn view(&self) -> ReadView<'_> {
-        ReadView { manifest: &self.manifest, segments: &self.segments, unsealed: &self.unsealed, logs: &log }
+        ReadView {
+            manifest: &self.manifest,
+            segments: &self.segments,
+            unsealed: &self.unsealed,
+            logs: &log,
+        }
     }
 }
 
@@ -110,7 +131,9 @@ impl Case {
             assert!(page.events.len() <= self.limit);
             assert!(page_number <= self.samples.len() + 1, "the cursor does not get on");
             let is_end = match self.order {
-                Order::Ascending => page.next == after || (page.events.is_empty() && page.scanned == 0),
+                Order::Ascending => {
+                    page.next == after || (page.events.is_empty() && page.scanned == 0)
+                }
                 Order::Descending => page.next.is_none(),
             };
             assert!(is_end || page.next != after);
@@ -129,7 +152,16 @@ impl Case {
 }
 
 fn arbitrary_samples() -> impl Strategy<Value = Vec<Sample>> {
-    let event = (any::<u64>(), 0..200i64, 0..=10u8, 0..4u8, 0..3u8, 0..3u8, 0..6u8, prop::bool::weighted(0.1));
+    let event = (
+        any::<u64>(),
+        0..200i64,
+        0..=10u8,
+        0..4u8,
+        0..3u8,
+        0..3u8,
+        0..6u8,
+        prop::bool::weighted(0.1),
+    );
     vec(event, 1..70).prop_map(|events| {
         let mut ids: Vec<u128> = Vec::new();
         sample_log(
@@ -166,7 +198,8 @@ fn arbitrary_filter() -> impl Strategy<Value = String> {
         (0..70u8).prop_map(|n| format!("context.request_id:r-{n}")),
         (0..70u8).prop_map(|n| format!("seq>={n}")),
         (0..70u8).prop_map(|n| format!("seq<{n}")),
-        (0..70u64).prop_map(|n| format!("received_at<\"{}\"", Timestamp((1_000_000 + n * 10) as i64))),
+        (0..70u64)
+            .prop_map(|n| format!("received_at<\"{}\"", Timestamp((1_000_000 + n * 10) as i64))),
         (0..70i64).prop_map(|n| format!("occurred_at>=\"{}\"", Timestamp(10_000 + n * 20))),
         (0..11u8).prop_map(|n| format!("severity>={n}")),
         select(vec![
@@ -190,7 +223,8 @@ fn arbitrary_filter() -> impl Strategy<Value = String> {
         ])
         .prop_map(str::to_owned),
     ];
-    let signed = (clause, prop::bool::weighted(0.15)).prop_map(|(clause, not)| if not { format!("-{clause}") } else { clause });
+    let signed = (clause, prop::bool::weighted(0.15))
+        .prop_map(|(clause, not)| if not { format!("-{clause}") } else { clause });
     vec(signed, 0..4).prop_map(|clauses| clauses.join(" "))
 }
 
@@ -200,8 +234,9 @@ fn arbitrary_places() -> impl Strategy<Value = Vec<usize>> {
         cuts.sort_unstable();
         (0..70).map(|seq| cuts.iter().filter(|cut| **cut <= seq).count()).collect()
     });
-    let interleaved = (vec(0..4usize, 70), 0..70usize)
-        .prop_map(|(places, cut)| places.into_iter().enumerate().map(|(seq, at)| if seq < cut { at } else { 4 }).collect());
+    let interleaved = (vec(0..4usize, 70), 0..70usize).prop_map(|(places, cut)| {
+        places.into_iter().enumerate().map(|(seq, at)| if seq < cut { at } else { 4 }).collect()
+    });
     prop_oneof![3 => in_order, 1 => interleaved]
 }
 
@@ -209,17 +244,23 @@ fn arbitrary_case() -> impl Strategy<Value = Case> {
     (
         (arbitrary_samples(), arbitrary_places(), arbitrary_filter()),
         (prop::option::of(9_800..11_500i64), prop::option::of(9_800..11_500i64)),
-        (select(vec![Order::Ascending, Order::Descending]), select(vec![1, 2, 7, 50, 1_000]), select(vec![1, 3, 20, 10_000])),
+        (
+            select(vec![Order::Ascending, Order::Descending]),
+            select(vec![1, 2, 7, 50, 1_000]),
+            select(vec![1, 3, 20, 10_000]),
+        ),
     )
-        .prop_map(|((samples, places, filter), (from, to), (order, limit, scan_budget))| Case {
-            places: places[..samples.len()].to_vec(),
-            samples,
-            filter,
-            from,
-            to,
-            order,
-            limit,
-            scan_budget,
+        .prop_map(|((samples, places, filter), (from, to), (order, limit, scan_budget))| {
+            Case {
+                places: places[..samples.len()].to_vec(),
+                samples,
+                filter,
+                from,
+                to,
+                order,
+                limit,
+                scan_budget,
+            }
         })
 }
 
@@ -281,8 +322,18 @@ proptest! {
 /// Sixty events over three segments and the unsealed part.
 fn fixed_case(filter: &str, order: Order) -> Case {
     let samples = plain_log(SLOT, 60);
-    let places = (0..60).map(|seq| seq / 17).map(|place| if place == 3 { 4 } else { place }).collect();
-    Case { samples, places, filter: filter.to_owned(), from: None, to: None, order, limit: 10, scan_budget: 10_000 }
+    let places =
+        (0..60).map(|seq| seq / 17).map(|place| if place == 3 { 4 } else { place }).collect();
+    Case {
+        samples,
+        places,
+        filter: filter.to_owned(),
+        from: None,
+        to: None,
+        order,
+        limit: 10,
+        scan_budget: 10_000,
+    }
 }
 
 #[test]
@@ -295,8 +346,14 @@ fn a_wrong_prune_is_caught() {
             assert_ne!(case.found(&case.world(), plant), case.expected(), "{filter}");
         }
     }
-    check("actor.id:u1", &|plan| plan.texts = vec![(schema::text_column("actor_id").unwrap(), TextBound::Equals(vec!["u2".into()]))]);
-    check("action:user.*", &|plan| plan.texts = vec![(schema::text_column("action").unwrap(), TextBound::Prefixes(vec!["v".into()]))]);
+    check("actor.id:u1", &|plan| {
+        plan.texts =
+            vec![(schema::text_column("actor_id").unwrap(), TextBound::Equals(vec!["u2".into()]))]
+    });
+    check("action:user.*", &|plan| {
+        plan.texts =
+            vec![(schema::text_column("action").unwrap(), TextBound::Prefixes(vec!["v".into()]))]
+    });
     check("severity>=5", &|plan| plan.severity.min += 1);
     check("", &|plan| plan.occurred.max = 5_058);
     check("", &|plan| plan.received.min = 1_000_001);

@@ -34,7 +34,11 @@ impl Cache {
         self.clock += 1;
         self.entries.insert(path.to_owned(), Entry { file: Arc::clone(file), used: self.clock });
         while self.entries.len() > 1 && self.is_over() {
-            let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.used).map(|(path, _)| path.clone());
+            let oldest = self
+                .entries
+                .iter()
+                .min_by_key(|(_, entry)| entry.used)
+                .map(|(path, _)| path.clone());
             let Some(oldest) = oldest else { return };
             self.entries.remove(&oldest);
         }

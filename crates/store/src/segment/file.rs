@@ -9,8 +9,8 @@ use parquet::{
     arrow::{
         ProjectionMask,
         arrow_reader::{
-            ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-            RowSelection,
+            ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+            ParquetRecordBatchReaderBuilder, RowSelection,
         },
     },
     bloom_filter::Sbbf,
@@ -50,22 +50,30 @@ struct Blooms {
 
 impl SegmentFile {
     /// Reads footer and page index and compares them with the manifest.
-    pub(super) fn open(source: Source, meta: &SegmentMeta, sizes: Sizes) -> Result<Self, SegmentError> {
+    pub(super) fn open(
+        source: Source,
+        meta: &SegmentMeta,
+        sizes: Sizes,
+    ) -> Result<Self, SegmentError> {
         let path = meta.path.clone();
         let options = ArrowReaderOptions::new()
             .with_schema(Arc::clone(&READ_SCHEMA))
             .with_offset_index_policy(PageIndexPolicy::Required);
-        let metadata =
-            ArrowReaderMetadata::load(&source, options).map_err(|source| SegmentError::of_parquet(&path, &source))?;
+        let metadata = ArrowReaderMetadata::load(&source, options)
+            .map_err(|source| SegmentError::of_parquet(&path, &source))?;
         check_version(&metadata, &path)?;
         let mut bounds = vec![0];
         for group in metadata.metadata().row_groups() {
-            let rows = u32::try_from(group.num_rows()).map_err(|_| SegmentError::corrupt(&path, "row count"))?;
+            let rows = u32::try_from(group.num_rows())
+                .map_err(|_| SegmentError::corrupt(&path, "row count"))?;
             bounds.push(bounds.last().expect("starts with 0") + rows);
         }
         let rows = *bounds.last().expect("starts with 0");
         if u64::from(rows) != meta.events {
-            return Err(SegmentError::corrupt(&path, format!("{rows} rows; the manifest says {}", meta.events)));
+            return Err(SegmentError::corrupt(
+                &path,
+                format!("{rows} rows; the manifest says {}", meta.events),
+            ));
         }
         Ok(Self { path, source, metadata, bounds, blooms: Mutex::default(), sizes })
     }
@@ -97,9 +105,10 @@ impl SegmentFile {
 
     /// Returns the row groups that `rows` touches, each with its share of `rows`.
     pub(crate) fn groups(&self, rows: &Rows) -> Vec<(usize, Rows)> {
-        let shares = self.bounds.array_windows().enumerate().map(|(group, [start, end])| {
-            (group, (*start).max(rows.start)..(*end).min(rows.end))
-        });
+        let shares =
+            self.bounds.array_windows().enumerate().map(|(group, [start, end])| {
+                (group, (*start).max(rows.start)..(*end).min(rows.end))
+            });
         shares.filter(|(_, share)| share.start < share.end).collect()
     }
 
@@ -120,7 +129,11 @@ impl SegmentFile {
     ) -> Result<impl Iterator<Item = Result<RecordBatch, SegmentError>> + use<>, SegmentError> {
         let options = ArrowReaderOptions::new().with_schema(Arc::clone(&SCHEMA));
         let metadata = ArrowReaderMetadata::try_new(Arc::clone(self.metadata.metadata()), options);
-        self.batches_of(metadata.map_err(|source| SegmentError::of_parquet(&self.path, &source))?, columns, rows)
+        self.batches_of(
+            metadata.map_err(|source| SegmentError::of_parquet(&self.path, &source))?,
+            columns,
+            rows,
+        )
     }
 
     fn batches_of(
@@ -132,7 +145,9 @@ impl SegmentFile {
         let reader = self.reader(metadata, columns, rows);
         let reader = reader.map_err(|source| SegmentError::of_parquet(&self.path, &source))?;
         let path = self.path.clone();
-        Ok(reader.map(move |batch| batch.map_err(|source| SegmentError::corrupt(&path, source.to_string()))))
+        Ok(reader.map(move |batch| {
+            batch.map_err(|source| SegmentError::of_parquet(&path, &source.into()))
+        }))
     }
 
     fn reader(
@@ -141,12 +156,14 @@ impl SegmentFile {
         columns: &[Column],
         rows: &[Rows],
     ) -> Result<ParquetRecordBatchReader, parquet::errors::ParquetError> {
-        let whole = rows.first().map_or(0, |first| first.start)..rows.last().map_or(0, |last| last.end);
+        let whole =
+            rows.first().map_or(0, |first| first.start)..rows.last().map_or(0, |last| last.end);
         let groups = self.groups(&whole);
         // Between the first and the last row group none is left out, so positions shift by one constant.
         let shift = groups.first().map_or(0, |(group, _)| self.bounds[*group]);
         let end = groups.last().map_or(0, |(group, _)| self.bounds[*group + 1]);
-        let ranges = rows.iter().map(|range| (range.start - shift) as usize..(range.end - shift) as usize);
+        let ranges =
+            rows.iter().map(|range| (range.start - shift) as usize..(range.end - shift) as usize);
         let selection = RowSelection::from_consecutive_ranges(ranges, (end - shift) as usize);
         let roots = columns.iter().map(|column| column.index());
         let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
@@ -172,9 +189,14 @@ impl SegmentFile {
     }
 
     /// Returns those of `ids` that may be in the row group.
-    pub(crate) fn possible_ids(&self, group: usize, ids: &[EventId]) -> Result<Vec<EventId>, SegmentError> {
+    pub(crate) fn possible_ids(
+        &self,
+        group: usize,
+        ids: &[EventId],
+    ) -> Result<Vec<EventId>, SegmentError> {
         let bloom = self.bloom(group, Column::Id)?;
-        let possible = ids.iter().filter(|id| bloom.as_ref().is_none_or(|bloom| bloom.check(id.0.as_slice())));
+        let possible =
+            ids.iter().filter(|id| bloom.as_ref().is_none_or(|bloom| bloom.check(id.0.as_slice())));
         Ok(possible.copied().collect())
     }
 
@@ -184,7 +206,8 @@ impl SegmentFile {
         }
         let chunk = self.metadata.metadata().row_group(group).column(column.index());
         let bloom = Sbbf::read_from_column_chunk(chunk, &self.source);
-        let bloom = bloom.map_err(|source| SegmentError::of_parquet(&self.path, &source))?.map(Arc::new);
+        let bloom =
+            bloom.map_err(|source| SegmentError::of_parquet(&self.path, &source))?.map(Arc::new);
         let mut blooms = self.blooms.lock();
         blooms.bytes += bloom.as_ref().map_or(0, |bloom| bloom.num_blocks() * 32);
         blooms.loaded.insert((group, column), bloom.clone());
@@ -208,7 +231,9 @@ fn check_version(metadata: &ArrowReaderMetadata, path: &str) -> Result<(), Segme
         return Err(SegmentError::corrupt(path, "it is a Parquet file but not a segment"));
     }
     match value(metadata, VERSION_KEY).and_then(|text| text.parse::<u32>().ok()) {
-        Some(found) if found > FORMAT_VERSION => Err(SegmentError::Newer { path: path.to_owned(), found }),
+        Some(found) if found > FORMAT_VERSION => {
+            Err(SegmentError::Newer { path: path.to_owned(), found })
+        }
         Some(_) => Ok(()),
         None => Err(SegmentError::corrupt(path, "it names no format version")),
     }

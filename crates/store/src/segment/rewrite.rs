@@ -15,14 +15,19 @@ use crate::{
 /// Returns a copy of the segment `meta` without the rows of `slot`, or `None` when nothing would be left.
 ///
 /// The caller puts it under a new id and swaps the two in one commit.
-pub fn without(segments: &Segments, meta: &SegmentMeta, slot: u64) -> Result<Option<Written>, SegmentError> {
+pub fn without(
+    segments: &Segments,
+    meta: &SegmentMeta,
+    slot: u64,
+) -> Result<Option<Written>, SegmentError> {
     let kept = kept(meta, slot);
     if kept.is_empty() {
         return Ok(None);
     }
     let file = segments.open(meta)?;
     let encode = |source| SegmentError::Encode { source };
-    let mut writer = writer(file.value(LOG_NAME_KEY).unwrap_or_default(), file.sizes()).map_err(encode)?;
+    let mut writer =
+        writer(file.value(LOG_NAME_KEY).unwrap_or_default(), file.sizes()).map_err(encode)?;
     for batch in file.batches_as_written(&all_columns(), &kept)? {
         writer.write(&batch?).map_err(encode)?;
     }

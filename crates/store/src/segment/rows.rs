@@ -1,8 +1,8 @@
 //! Turning decoded columns back into events, with leaf hashes recomputed from content.
 
 use arrow_array::{
-    Array as _, FixedSizeBinaryArray, RecordBatch, StringViewArray, TimestampMillisecondArray, UInt16Array, UInt64Array,
-    cast::AsArray as _,
+    Array as _, FixedSizeBinaryArray, RecordBatch, StringViewArray, TimestampMillisecondArray,
+    UInt16Array, UInt64Array, cast::AsArray as _,
 };
 use attestary_event::{Event, EventId, Fields, Timestamp};
 use attestary_ledger::Entry;
@@ -43,7 +43,10 @@ impl Content {
         if std::mem::replace(&mut self.hashed, true) {
             return;
         }
-        let fields = self.fields.iter().map(|field| (field.pointer, field.kind as u8, field.value.as_bytes()));
+        let fields = self
+            .fields
+            .iter()
+            .map(|field| (field.pointer, field.kind as u8, field.value.as_bytes()));
         let entry = Entry {
             origin: self.origin,
             seq: self.event.seq,
@@ -79,7 +82,9 @@ impl<'a> EventRows<'a> {
     pub(crate) fn of(batch: &'a RecordBatch, path: &'a str) -> Result<Self, SegmentError> {
         let column = |column: Column| {
             let found = batch.column_by_name(column.name());
-            found.ok_or_else(|| SegmentError::corrupt(path, format!("column {} is missing", column.name())))
+            found.ok_or_else(|| {
+                SegmentError::corrupt(path, format!("column {} is missing", column.name()))
+            })
         };
         Ok(Self {
             path,
@@ -90,7 +95,9 @@ impl<'a> EventRows<'a> {
             n_fields: column(Column::NFields)?.as_primitive(),
             body: column(Column::Body)?.as_string_view(),
             seed: column(Column::Seed)?.as_fixed_size_binary(),
-            digest: batch.column_by_name(Column::Digest.name()).map(|digest| digest.as_fixed_size_binary()),
+            digest: batch
+                .column_by_name(Column::Digest.name())
+                .map(|digest| digest.as_fixed_size_binary()),
         })
     }
 
@@ -112,7 +119,10 @@ impl<'a> EventRows<'a> {
         let body = self.body.value(row).as_bytes();
         let fields = Fields::of_stored(body);
         if fields.len() != usize::from(self.n_fields.value(row)) {
-            return Err(SegmentError::corrupt(self.path, format!("seq {seq} does not have its number of fields")));
+            return Err(SegmentError::corrupt(
+                self.path,
+                format!("seq {seq} does not have its number of fields"),
+            ));
         }
         let event = Event {
             id: EventId(array(self.id.value(row))),
@@ -124,7 +134,13 @@ impl<'a> EventRows<'a> {
             leaf_hash: [0; 32],
             body: body.into(),
         };
-        Ok(Content { event, fields, origin: log.origin_id, seed: array(self.seed.value(row)), hashed: false })
+        Ok(Content {
+            event,
+            fields,
+            origin: log.origin_id,
+            seed: array(self.seed.value(row)),
+            hashed: false,
+        })
     }
 
     /// Returns the keyed digest of the submission; `None` after erasure, or when the column was not read.

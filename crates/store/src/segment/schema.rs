@@ -45,7 +45,8 @@ pub struct Sizes {
 impl Sizes {
     /// What is written. A page of a narrow column is 10 to 100 KiB decoded, a page of bodies about 160 KiB, so that
     /// one body costs about 0.2 ms.
-    pub const STANDARD: Self = Self { row_group_rows: 65_536, page_rows: 4_096, body_page_rows: 256 };
+    pub const STANDARD: Self =
+        Self { row_group_rows: 65_536, page_rows: 4_096, body_page_rows: 256 };
 }
 
 /// Encoded bytes of a row group, for logs of very large events.
@@ -279,7 +280,8 @@ fn bodies(mut builder: WriterPropertiesBuilder, sizes: Sizes) -> WriterPropertie
 
 fn bloom_filters(mut builder: WriterPropertiesBuilder, sizes: Sizes) -> WriterPropertiesBuilder {
     let texts = (0..TEXT_COLUMNS.len()).map(Column::Text);
-    let columns = texts.chain([Column::Id, Column::TargetIds]).filter(|column| column.has_bloom_filter());
+    let columns =
+        texts.chain([Column::Id, Column::TargetIds]).filter(|column| column.has_bloom_filter());
     for column in columns {
         // Sized for one value per row, then folded to what the values need.
         builder = builder

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow_array::{
     ArrayRef, RecordBatch,
     builder::{
-        BinaryBuilder, BooleanBuilder, FixedSizeBinaryBuilder, ListBuilder, StringBuilder, TimestampMillisecondBuilder,
-        UInt8Builder, UInt16Builder, UInt64Builder,
+        BinaryBuilder, BooleanBuilder, FixedSizeBinaryBuilder, ListBuilder, StringBuilder,
+        TimestampMillisecondBuilder, UInt8Builder, UInt16Builder, UInt64Builder,
     },
 };
 use attestary_ledger::Hash;
@@ -14,7 +14,7 @@ use bytes::Bytes;
 use parquet::{arrow::ArrowWriter, errors::ParquetError};
 
 use super::{
-    FORMAT_VERSION, Log, Logs, SegmentError, Segments,
+    BLOCK_BYTES, FORMAT_VERSION, Log, Logs, SegmentError, Segments,
     schema::{SCHEMA, Sizes, properties},
     sha256,
 };
@@ -53,6 +53,7 @@ impl Written {
             events: self.events,
             format_version: FORMAT_VERSION,
             sha256: sha256(&self.bytes),
+            crcs: self.bytes.chunks(BLOCK_BYTES).map(crc32c::crc32c).collect(),
             partition,
             created_ms,
             extents: self.extents.clone(),
@@ -215,8 +216,10 @@ impl Chunk {
     fn add(&mut self, row: &Row<'_>, log: &Log) -> Result<(), SegmentError> {
         const WIDTH: &str = "an array has the width of its builder";
         let record = &row.record;
-        let refused = |source| SegmentError::Record { slot: record.slot(), seq: record.seq(), source };
-        let body = std::str::from_utf8(record.body()).map_err(|_| refused(RecordError::Malformed))?;
+        let refused =
+            |source| SegmentError::Record { slot: record.slot(), seq: record.seq(), source };
+        let body =
+            std::str::from_utf8(record.body()).map_err(|_| refused(RecordError::Malformed))?;
         self.rows += 1;
         self.body_bytes += body.len();
         self.slot.append_value(record.slot());
