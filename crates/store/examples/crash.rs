@@ -11,7 +11,8 @@ fn main() -> ExitCode {
     let crashes = arguments.next().unwrap_or(1_000_000);
     let first_seed = arguments.next().unwrap_or(1);
     // Two threads, two ranges of seeds.
-    let halves = [first_seed, first_seed + (1 << 40)].map(|seed| std::thread::spawn(move || run(seed, crashes / 2, None)));
+    let halves = [first_seed, first_seed + (1 << 40)]
+        .map(|seed| std::thread::spawn(move || run(seed, crashes / 2, None)));
     let mut violation = None;
     for half in halves {
         let report = half.join().expect("the harness does not panic");

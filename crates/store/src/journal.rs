@@ -62,7 +62,10 @@ pub enum JournalError {
         limit: u64,
     },
     /// Written by a newer version.
-    #[error("journal file {file} has format version {version}; this program reads up to {}", format::VERSION)]
+    #[error(
+        "journal file {file} has format version {version}; this program reads up to {}",
+        format::VERSION
+    )]
     Version {
         /// The file's name.
         file: String,
@@ -97,7 +100,13 @@ impl BatchBuilder {
     pub fn push(&mut self, slot: u64, seq: u64, encode: impl FnOnce(&mut Vec<u8>)) {
         let start = self.bytes.len();
         encode(&mut self.bytes);
-        self.table.push(format::TableRow { start: start as u32, bytes: (self.bytes.len() - start) as u32, crc: 0, slot, seq });
+        self.table.push(format::TableRow {
+            start: start as u32,
+            bytes: (self.bytes.len() - start) as u32,
+            crc: 0,
+            slot,
+            seq,
+        });
     }
 
     /// Returns the number of records.
@@ -149,7 +158,10 @@ pub struct Journal<D: Disk> {
 
 impl<D: Disk> std::fmt::Debug for Journal<D> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Journal").field("partition", &self.partition).field("next_batch", &self.next_batch).finish()
+        f.debug_struct("Journal")
+            .field("partition", &self.partition)
+            .field("next_batch", &self.next_batch)
+            .finish()
     }
 }
 
@@ -198,7 +210,8 @@ impl<D: Disk> Journal<D> {
 
     /// Returns true when the newest batch is not yet covered by the mark of a later one.
     pub fn mark_lags(&self) -> bool {
-        self.current.as_ref().is_some_and(|c| c.offset > FILE_HEADER_BYTES) && self.synced == self.next_batch
+        self.current.as_ref().is_some_and(|c| c.offset > FILE_HEADER_BYTES)
+            && self.synced == self.next_batch
     }
 
     /// Writes `batch` and syncs it. `Ok` means: on stable storage. `nonce` is random and used when a file begins.
@@ -209,7 +222,11 @@ impl<D: Disk> Journal<D> {
         self.append_with_nonce(batch, nonce)
     }
 
-    fn append_with_nonce(&mut self, batch: &mut BatchBuilder, nonce: u64) -> Result<(), JournalError> {
+    fn append_with_nonce(
+        &mut self,
+        batch: &mut BatchBuilder,
+        nonce: u64,
+    ) -> Result<(), JournalError> {
         let bytes = batch.file_bytes();
         let limit = self.file_bytes - FILE_HEADER_BYTES;
         if bytes > limit {
@@ -229,7 +246,12 @@ impl<D: Disk> Journal<D> {
             records: batch.table.len() as u32,
             records_bytes: (batch.bytes.len() - BATCH_HEADER_BYTES) as u32,
         };
-        format::finish_batch(&header, current.header.seed(current.offset), &mut batch.bytes, &mut batch.table);
+        format::finish_batch(
+            &header,
+            current.header.seed(current.offset),
+            &mut batch.bytes,
+            &mut batch.table,
+        );
         let failed = |doing, source| JournalError::Io { doing, file: current.name.clone(), source };
         current.file.write_all(current.offset, &batch.bytes).map_err(|e| failed("write", e))?;
         if !planted(Bug::AckBeforeSync) {
@@ -272,11 +294,14 @@ impl<D: Disk> Journal<D> {
         };
         let failed = |doing, source| JournalError::Io { doing, file: name.clone(), source };
         let mut file = self.disk.open(&name).map_err(|e| failed("open", e))?;
-        let header = FileHeader { partition: self.partition, generation: self.next_generation, nonce };
+        let header =
+            FileHeader { partition: self.partition, generation: self.next_generation, nonce };
         // The header needs no sync of its own: the first batch's sync covers it, and before that nothing was acked.
         file.write_all(0, &header.encode()).map_err(|e| failed("write", e))?;
         self.next_generation += 1;
-        if let Some(old) = self.current.replace(Current { name, file, header, offset: FILE_HEADER_BYTES }) {
+        if let Some(old) =
+            self.current.replace(Current { name, file, header, offset: FILE_HEADER_BYTES })
+        {
             self.full.push_back((old.header.generation, old.name));
         }
         Ok(())

@@ -49,7 +49,12 @@ pub enum Outcome {
 /// What a new log's genesis event is made of; built by the caller because it hashes.
 pub trait Genesis {
     /// Returns the genesis event of a log in `slot`, and the id of its incarnation.
-    fn genesis(&mut self, environment: &EnvironmentId, tenant: &TenantId, slot: u64) -> (Prepared, String);
+    fn genesis(
+        &mut self,
+        environment: &EnvironmentId,
+        tenant: &TenantId,
+        slot: u64,
+    ) -> (Prepared, String);
 }
 
 /// Random numbers for journal files.
@@ -167,7 +172,9 @@ impl<D: Disk> Partition<D> {
         let mut pending = Pending { next_slot: self.state.next_slot(), ..Pending::default() };
         let bytes = events.clone().map(Prepared::bytes).sum();
         let mut batch = BatchBuilder::with_capacity(bytes);
-        let outcomes = events.map(|event| self.decide(event, now_ms, &mut pending, &mut batch, world)).collect();
+        let outcomes = events
+            .map(|event| self.decide(event, now_ms, &mut pending, &mut batch, world))
+            .collect();
         if batch.is_empty() {
             return Ok((outcomes, Applied::default()));
         }
@@ -175,7 +182,11 @@ impl<D: Disk> Partition<D> {
         Ok((outcomes, applied))
     }
 
-    fn write(&mut self, mut batch: BatchBuilder, world: &mut impl Nonce) -> Result<Applied, JournalError> {
+    fn write(
+        &mut self,
+        mut batch: BatchBuilder,
+        world: &mut impl Nonce,
+    ) -> Result<Applied, JournalError> {
         // Append and sync. A crash before the sync may lose the group, which nobody was told of; after it,
         // recovery finds the group and applies it.
         self.journal.append(&mut batch, world.nonce())?;
@@ -237,11 +248,14 @@ impl<D: Disk> Partition<D> {
     ) -> Outcome {
         let slot = match self.slot(event, pending) {
             Some(slot) => slot,
-            None => self.begin_log(&event.environment, &event.tenant, now_ms, pending, batch, world),
+            None => {
+                self.begin_log(&event.environment, &event.tenant, now_ms, pending, batch, world)
+            }
         };
         self.load(slot, pending);
         if event.client_id
-            && let Some(first) = pending.ids.get(&(slot, event.id)).or_else(|| self.state.remembered(slot, event.id))
+            && let Some(first) =
+                pending.ids.get(&(slot, event.id)).or_else(|| self.state.remembered(slot, event.id))
         {
             return repeated(event, first);
         }
@@ -287,7 +301,8 @@ impl<D: Disk> Partition<D> {
         pending.next_slot += 1;
         let (genesis, log_id) = world.genesis(environment, tenant, slot);
         let origin_id = attestary_ledger::origin_id(&self.state.origin(&log_id));
-        let mut log = PendingLog { origin_id, size: 0, last_received_ms: 0, damaged: self.state.read_only() };
+        let mut log =
+            PendingLog { origin_id, size: 0, last_received_ms: 0, damaged: self.state.read_only() };
         if !log.damaged {
             let name = LogName {
                 environment: environment.as_str(),
@@ -322,7 +337,11 @@ fn repeated(event: &Prepared, first: &Remembered) -> Outcome {
         received_at: Timestamp(first.received_ms as i64),
         leaf_hash: first.leaf_hash,
     };
-    if first.digest == event.digest { Outcome::Duplicate(receipt) } else { Outcome::Conflict(receipt) }
+    if first.digest == event.digest {
+        Outcome::Duplicate(receipt)
+    } else {
+        Outcome::Conflict(receipt)
+    }
 }
 
 /// Gives `event` the next seq of `log`, a time that does not decrease, and its leaf hash; writes its record.
@@ -359,7 +378,9 @@ fn sequence(
 
 /// Folds the records of one batch into `state`; the normal path and recovery both come through here.
 fn apply(state: &mut State, bytes: &[u8], places: &[(u32, u32)]) -> Vec<Option<Hash>> {
-    let record = |&(start, length): &(u32, u32)| Record::decode(&bytes[start as usize..(start + length) as usize]);
+    let record = |&(start, length): &(u32, u32)| {
+        Record::decode(&bytes[start as usize..(start + length) as usize])
+    };
     places.iter().map(|place| record(place).ok().and_then(|record| state.apply(&record))).collect()
 }
 

@@ -92,7 +92,10 @@ impl Prepared {
         tail.extend_from_slice(&parts.occurred_ms.to_le_bytes());
         tail.push(parts.severity);
         for (_, pointer) in TEXT_COLUMNS {
-            put_text(&mut tail, fields.get(pointer).filter(|f| f.kind == Kind::String).map(|f| f.value));
+            put_text(
+                &mut tail,
+                fields.get(pointer).filter(|f| f.kind == Kind::String).map(|f| f.value),
+            );
         }
         put_targets(&mut tail, fields);
         let columns_bytes = tail.len() as u32;
@@ -179,8 +182,14 @@ pub struct LogName<'a> {
 pub const FIXED_BYTES: usize = 160;
 
 /// Appends the record of `prepared` under `decision`; `log` is given for genesis records only.
-pub fn encode(prepared: &Prepared, decision: &Decision, log: Option<LogName<'_>>, out: &mut Vec<u8>) {
-    let log_bytes = log.map_or(0, |log| 6 + log.environment.len() + log.tenant.len() + log.log_id.len());
+pub fn encode(
+    prepared: &Prepared,
+    decision: &Decision,
+    log: Option<LogName<'_>>,
+    out: &mut Vec<u8>,
+) {
+    let log_bytes =
+        log.map_or(0, |log| 6 + log.environment.len() + log.tenant.len() + log.log_id.len());
     out.reserve(FIXED_BYTES + log_bytes + prepared.tail.len());
     out.extend_from_slice(&[VERSION, u8::from(log.is_some())]);
     out.extend_from_slice(&prepared.flags.to_le_bytes());
@@ -368,9 +377,8 @@ impl<'a> Record<'a> {
             *column = cursor.text().flatten();
         }
         let count = cursor.take(2).map_or(0, |bytes| u16::from_le_bytes(array(bytes, 0)));
-        let targets = (0..count)
-            .map(|_| (cursor.text().flatten(), cursor.text().flatten()))
-            .collect();
+        let targets =
+            (0..count).map(|_| (cursor.text().flatten(), cursor.text().flatten())).collect();
         Texts { columns, targets }
     }
 

@@ -32,7 +32,10 @@ impl Default for SystemClock {
 }
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the wall clock"
+    )]
     fn now_ms(&self) -> u64 {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         since.map_or(0, |since| since.as_millis() as u64)
@@ -66,7 +69,8 @@ impl Rng for SystemRng {
         let mut pool = self.pool.lock();
         for chunk in out.chunks_mut(1024) {
             if pool.used + chunk.len() > pool.bytes.len() {
-                getrandom::fill(&mut pool.bytes).expect("the operating system has randomness once it is up");
+                getrandom::fill(&mut pool.bytes)
+                    .expect("the operating system has randomness once it is up");
                 pool.used = 0;
             }
             let end = pool.used + chunk.len();

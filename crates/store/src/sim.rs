@@ -251,8 +251,11 @@ impl SimDisk {
     /// Returns the names and lengths of all files.
     pub fn files(&self) -> Vec<(String, usize)> {
         let world = self.0.lock();
-        let mut files: Vec<_> =
-            world.names.iter().map(|(name, &inode)| (name.clone(), world.inodes[inode].cached.len())).collect();
+        let mut files: Vec<_> = world
+            .names
+            .iter()
+            .map(|(name, &inode)| (name.clone(), world.inodes[inode].cached.len()))
+            .collect();
         files.sort();
         files
     }

@@ -238,7 +238,8 @@ impl State {
         let mut dirty = std::mem::take(&mut self.dirty);
         dirty.sort_unstable();
         dirty.dedup();
-        let heads = dirty.iter().filter_map(|&slot| Some(self.logs.get(&slot)?.head(slot))).collect();
+        let heads =
+            dirty.iter().filter_map(|&slot| Some(self.logs.get(&slot)?.head(slot))).collect();
         self.freezes += 1;
         let ids = std::mem::take(&mut self.ids);
         self.frozen_ids.push(FrozenIds { number: self.freezes, ids, sealed_as: None });
@@ -249,7 +250,8 @@ impl State {
     /// look-up that is under way need not be repeated.
     pub fn sealed(&mut self, number: u64, manifest_version: u64) {
         let old = |frozen: &FrozenIds| frozen.number < number;
-        let floor = self.frozen_ids.iter().filter(|f| old(f)).filter_map(|frozen| frozen.sealed_as).max();
+        let floor =
+            self.frozen_ids.iter().filter(|f| old(f)).filter_map(|frozen| frozen.sealed_as).max();
         self.floor = self.floor.max(floor.unwrap_or(0));
         self.frozen_ids.retain(|frozen| !(old(frozen) && frozen.sealed_as.is_some()));
         for frozen in &mut self.frozen_ids {

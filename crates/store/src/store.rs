@@ -103,11 +103,18 @@ impl Store {
     /// Returns all logs of an environment, system tenants included, in no order.
     pub fn logs(&self, environment: &EnvironmentId) -> Vec<LogHead> {
         let slots = self.0.view.slots_of(environment);
-        slots.into_iter().filter_map(|slot| self.0.view.head(slot, &self.0.world.log_name)).collect()
+        slots
+            .into_iter()
+            .filter_map(|slot| self.0.view.head(slot, &self.0.world.log_name))
+            .collect()
     }
 
     /// Returns a channel that always holds the log's size, if there is such a log.
-    pub fn watch(&self, environment: &EnvironmentId, tenant: &TenantId) -> Option<watch::Receiver<u64>> {
+    pub fn watch(
+        &self,
+        environment: &EnvironmentId,
+        tenant: &TenantId,
+    ) -> Option<watch::Receiver<u64>> {
         self.0.view.watch(self.0.view.slot(environment, tenant)?)
     }
 

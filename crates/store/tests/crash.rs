@@ -26,7 +26,11 @@ fn no_crash_loses_or_repeats_an_acknowledged_event() {
 #[track_caller]
 fn caught(bug: Bug) {
     let report = run(1, 300_000, Some(bug));
-    assert!(report.violation.is_some(), "{bug:?} went unnoticed in {} crashes", report.faults.crashes);
+    assert!(
+        report.violation.is_some(),
+        "{bug:?} went unnoticed in {} crashes",
+        report.faults.crashes
+    );
 }
 
 #[test]

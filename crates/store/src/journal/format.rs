@@ -76,8 +76,11 @@ impl FileHeader {
             if version > VERSION {
                 return HeaderRead::Newer(version);
             }
-            let header =
-                Self { partition: u32_at(copy, 12), generation: u64_at(copy, 16), nonce: u64_at(copy, 24) };
+            let header = Self {
+                partition: u32_at(copy, 12),
+                generation: u64_at(copy, 16),
+                nonce: u64_at(copy, 24),
+            };
             match found {
                 HeaderRead::Valid(best) if best.generation >= header.generation => {}
                 _ => found = HeaderRead::Valid(header),
@@ -152,7 +155,13 @@ pub fn finish_batch(header: &BatchHeader, seed: u32, bytes: &mut Vec<u8>, table:
     bytes.resize(bytes.len().next_multiple_of(8), 0);
     bytes[..4].copy_from_slice(BATCH_MAGIC);
     bytes[4..8].fill(0);
-    for (at, word) in [(8, header.generation), (16, header.batch), (24, header.owner_epoch), (32, header.synced), (52, 0)] {
+    for (at, word) in [
+        (8, header.generation),
+        (16, header.batch),
+        (24, header.owner_epoch),
+        (32, header.synced),
+        (52, 0),
+    ] {
         bytes[at..at + 8].copy_from_slice(&word.to_le_bytes());
     }
     for (at, word) in [(40, header.records), (44, header.records_bytes), (48, table_crc)] {
@@ -178,7 +187,8 @@ pub struct Batch {
 /// Reads the batch at the start of `bytes`; `None` when header or table are not intact.
 pub fn read_batch(bytes: &[u8], seed: u32) -> Option<Batch> {
     let head = bytes.get(..BATCH_HEADER_BYTES)?;
-    let intact = |crc: u32, of: &[u8]| planted(Bug::NoChecksum) || crc32c::crc32c_append(seed, of) == crc;
+    let intact =
+        |crc: u32, of: &[u8]| planted(Bug::NoChecksum) || crc32c::crc32c_append(seed, of) == crc;
     if &head[..4] != BATCH_MAGIC || !intact(u32_at(head, 60), &head[..60]) {
         return None;
     }
@@ -201,9 +211,17 @@ pub fn read_batch(bytes: &[u8], seed: u32) -> Option<Batch> {
         let start = row.start as usize;
         bytes[..table_at].get(start..start.checked_add(row.bytes as usize)?)
     };
-    let bad = table.iter().enumerate().filter(|(_, row)| !record(row).is_some_and(|r| intact(row.crc, r)));
+    let bad = table
+        .iter()
+        .enumerate()
+        .filter(|(_, row)| !record(row).is_some_and(|r| intact(row.crc, r)));
     let bad = bad.map(|(index, _)| index).collect();
-    Some(Batch { header, bytes: batch_bytes(header.records_bytes as usize, table.len()), table, bad })
+    Some(Batch {
+        header,
+        bytes: batch_bytes(header.records_bytes as usize, table.len()),
+        table,
+        bad,
+    })
 }
 
 fn row(bytes: &[u8]) -> TableRow {

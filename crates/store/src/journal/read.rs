@@ -63,7 +63,8 @@ pub(super) fn recover<D: Disk>(
 ) -> Result<(), JournalError> {
     let mut files = load(journal, from)?;
     let mut walk = Walk { batch: from.batch, owner_epoch: from.owner_epoch };
-    let (mut index, mut offset) = (0, if from.offset == 0 { FILE_HEADER_BYTES } else { from.offset });
+    let (mut index, mut offset) =
+        (0, if from.offset == 0 { FILE_HEADER_BYTES } else { from.offset });
     // The end of the intact part: everything behind it is written anew.
     let mut end = None;
     let mut last = None;
@@ -117,13 +118,17 @@ fn harden<F: DiskFile>(file: &mut JournalFile<F>, bytes: Range<u64>) -> Result<(
     let (write_failed, sync_failed) = (failed("write"), failed("sync"));
     let batch = &file.bytes[bytes.start as usize..bytes.end as usize];
     let header = file.header.encode();
-    let written = file.file.write_all(bytes.start, batch).and_then(|()| file.file.write_all(0, &header));
+    let written =
+        file.file.write_all(bytes.start, batch).and_then(|()| file.file.write_all(0, &header));
     written.map_err(write_failed)?;
     file.file.sync().map_err(sync_failed)
 }
 
 /// Reads every file that may hold batches after `from`; all others become spares.
-fn load<D: Disk>(journal: &mut Journal<D>, from: Position) -> Result<Vec<JournalFile<D::File>>, JournalError> {
+fn load<D: Disk>(
+    journal: &mut Journal<D>,
+    from: Position,
+) -> Result<Vec<JournalFile<D::File>>, JournalError> {
     let failed = |doing, file: &str| {
         let file = file.to_owned();
         move |source| JournalError::Io { doing, file, source }
@@ -134,7 +139,8 @@ fn load<D: Disk>(journal: &mut Journal<D>, from: Position) -> Result<Vec<Journal
             journal.disk.remove(&name).map_err(failed("remove", &name))?;
             continue;
         }
-        let Some(number) = name.strip_suffix(".journal").and_then(|stem| stem.parse::<u64>().ok()) else {
+        let Some(number) = name.strip_suffix(".journal").and_then(|stem| stem.parse::<u64>().ok())
+        else {
             continue;
         };
         journal.next_file = journal.next_file.max(number + 1);
@@ -143,7 +149,9 @@ fn load<D: Disk>(journal: &mut Journal<D>, from: Position) -> Result<Vec<Journal
         let mut head = vec![0; FILE_HEADER_BYTES.min(length) as usize];
         file.read_exact(0, &mut head).map_err(failed("read", &name))?;
         match FileHeader::decode(&head) {
-            HeaderRead::Newer(version) => return Err(JournalError::Version { file: name, version }),
+            HeaderRead::Newer(version) => {
+                return Err(JournalError::Version { file: name, version });
+            }
             HeaderRead::Valid(header) => {
                 journal.next_generation = journal.next_generation.max(header.generation + 1);
                 if header.generation < from.generation || header.partition != journal.partition {
@@ -158,6 +166,11 @@ fn load<D: Disk>(journal: &mut Journal<D>, from: Position) -> Result<Vec<Journal
             HeaderRead::None if length == journal.file_bytes => journal.spare.push(name),
             HeaderRead::None => journal.disk.remove(&name).map_err(failed("remove", &name))?,
         }
+    }
+    // A name may be here only because the process was killed between making and syncing it: a file that is about to
+    // be trusted with events must not vanish with the power.
+    if !planted(Bug::NoDirectorySync) {
+        journal.disk.sync_directory().map_err(failed("sync", "directory"))?;
     }
     files.sort_by_key(|file| file.header.generation);
     if from.generation > 0 && files.first().map(|f| f.header.generation) != Some(from.generation) {
@@ -177,7 +190,13 @@ impl Walk {
         batch.header.batch == self.batch && batch.header.owner_epoch >= self.owner_epoch
     }
 
-    fn deliver<F>(&mut self, file: &JournalFile<F>, offset: u64, batch: &Batch, replay: &mut dyn Replay) {
+    fn deliver<F>(
+        &mut self,
+        file: &JournalFile<F>,
+        offset: u64,
+        batch: &Batch,
+        replay: &mut dyn Replay,
+    ) {
         let start = offset as usize;
         let bytes = file.bytes[start..start + batch.bytes as usize].to_vec();
         let intact = batch.table.iter().enumerate().filter(|(index, _)| !batch.bad.contains(index));
@@ -194,9 +213,15 @@ impl Walk {
 
 /// Finds the first intact batch behind (index, offset) whose mark or number says that what lies before it was
 /// on stable storage. Returns where it is and its number.
-fn later<F>(files: &[JournalFile<F>], index: usize, offset: u64, walk: &Walk) -> Option<(usize, u64, u64)> {
+fn later<F>(
+    files: &[JournalFile<F>],
+    index: usize,
+    offset: u64,
+    walk: &Walk,
+) -> Option<(usize, u64, u64)> {
     if planted(Bug::TruncateAtFirstBad) {
-        let next = files.get(index + 1)?.batch(FILE_HEADER_BYTES).filter(|batch| walk.follows(batch))?;
+        let next =
+            files.get(index + 1)?.batch(FILE_HEADER_BYTES).filter(|batch| walk.follows(batch))?;
         return Some((index + 1, FILE_HEADER_BYTES, next.header.batch));
     }
     for (at, file) in files.iter().enumerate().skip(index) {
@@ -226,7 +251,8 @@ fn adopt<D: Disk>(
         if index < end {
             journal.full.push_back((file.header.generation, file.name));
         } else if index == end {
-            journal.current = Some(Current { name: file.name, file: file.file, header: file.header, offset });
+            journal.current =
+                Some(Current { name: file.name, file: file.file, header: file.header, offset });
         } else {
             journal.spare.push(file.name);
         }

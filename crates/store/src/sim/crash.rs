@@ -79,7 +79,12 @@ impl Nonce for Chance {
 }
 
 impl Genesis for Chance {
-    fn genesis(&mut self, environment: &EnvironmentId, tenant: &TenantId, slot: u64) -> (Prepared, String) {
+    fn genesis(
+        &mut self,
+        environment: &EnvironmentId,
+        tenant: &TenantId,
+        slot: u64,
+    ) -> (Prepared, String) {
         let id = self.id();
         let mut event = prepared(environment, tenant, id, slot, &mut self.0);
         event.client_id = false;
@@ -160,7 +165,9 @@ struct Live {
 impl Run {
     fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
-        let often = |random: &mut Random, times: u64| if random.one_in(3) { 10 + random.below(times) } else { 0 };
+        let often = |random: &mut Random, times: u64| {
+            if random.one_in(3) { 10 + random.below(times) } else { 0 }
+        };
         let mix = FaultMix {
             short_write: often(&mut random, 20),
             interrupt: often(&mut random, 20),
@@ -215,8 +222,15 @@ impl Run {
         let heads = self.sealed.heads.values().cloned().collect();
         let state = State::restore("sim", self.sealed.next_slot, heads);
         let nonce = self.chance.nonce();
-        let recovered =
-            Partition::recover(self.disk.clone(), 0, FILE_BYTES, self.sealed.position, state, nonce).ok()?;
+        let recovered = Partition::recover(
+            self.disk.clone(),
+            0,
+            FILE_BYTES,
+            self.sealed.position,
+            state,
+            nonce,
+        )
+        .ok()?;
         let (partition, replayed) = recovered;
         let unsealed = replayed.iter().flat_map(seen).collect();
         Some(Live { partition, unsealed, frozen: None })
@@ -261,12 +275,20 @@ impl Run {
         let events: Vec<Prepared> = (0..1 + self.chance.0.below(4)).map(|_| self.event()).collect();
         let sealed = |event: &Prepared| self.is_sealed(live, event);
         let events: Vec<Prepared> = events.into_iter().filter(|event| !sealed(event)).collect();
-        let Ok((outcomes, applied)) = live.partition.commit(events.iter(), self.now_ms, &mut self.chance) else {
+        let Ok((outcomes, applied)) =
+            live.partition.commit(events.iter(), self.now_ms, &mut self.chance)
+        else {
             return Ok(None);
         };
         live.unsealed.extend(seen(&applied));
         for (slot, seen) in seen(&applied) {
-            let tenant = live.partition.state().log(slot).ok_or("an applied event has no log")?.tenant.clone();
+            let tenant = live
+                .partition
+                .state()
+                .log(slot)
+                .ok_or("an applied event has no log")?
+                .tenant
+                .clone();
             self.promised.entry(tenant).or_default().insert(seen.seq, seen);
         }
         outcomes.iter().try_for_each(|outcome| self.acked(outcome))?;
@@ -283,7 +305,8 @@ impl Run {
     fn event(&mut self) -> Prepared {
         let environment = EnvironmentId::restored("sim");
         if !self.sent.is_empty() && self.chance.0.one_in(4) {
-            let (tenant, id, content) = self.sent[self.chance.0.below(self.sent.len() as u64) as usize].clone();
+            let (tenant, id, content) =
+                self.sent[self.chance.0.below(self.sent.len() as u64) as usize].clone();
             let content = if self.chance.0.one_in(4) { content + 1 } else { content };
             return prepared(&environment, &tenant, id, content, &mut self.chance.0);
         }
@@ -294,7 +317,9 @@ impl Run {
     }
 
     fn acked(&mut self, outcome: &Outcome) -> Result<(), String> {
-        let (Outcome::Accepted(receipt) | Outcome::Duplicate(receipt) | Outcome::Conflict(receipt)) = outcome else {
+        let (Outcome::Accepted(receipt) | Outcome::Duplicate(receipt) | Outcome::Conflict(receipt)) =
+            outcome
+        else {
             return Err("an undamaged log refuses events".to_owned());
         };
         let seen = Seen { seq: receipt.seq, id: receipt.id, leaf_hash: receipt.leaf_hash };
@@ -321,7 +346,8 @@ impl Run {
         }
         let mut names = HashSet::new();
         for (slot, events) in &logs {
-            let log = state.log(*slot).ok_or_else(|| format!("slot {slot} has events and no log"))?;
+            let log =
+                state.log(*slot).ok_or_else(|| format!("slot {slot} has events and no log"))?;
             check_log(events, &log.frontier).map_err(|e| format!("{}: {e}", log.tenant))?;
             if !log.damaged.is_empty() || !names.insert(log.tenant.clone()) {
                 return Err(format!("{}: damaged without cause, or twice there", log.tenant));
@@ -334,7 +360,8 @@ impl Run {
             }
             promised.extend(events.iter().map(|seen| (seen.seq, *seen)));
         }
-        let lost = self.promised.iter().find(|(tenant, log)| !log.is_empty() && !names.contains(*tenant));
+        let lost =
+            self.promised.iter().find(|(tenant, log)| !log.is_empty() && !names.contains(*tenant));
         lost.map_or(Ok(()), |(tenant, _)| Err(format!("the whole log of {tenant} is gone")))
     }
 
@@ -342,7 +369,9 @@ impl Run {
     fn flips(&mut self) -> Result<(), String> {
         self.disk.set_mix(FaultMix::default());
         self.disk.set_fuse(u64::MAX);
-        let Some(mut live) = self.recover() else { return Err("no recovery without faults".to_owned()) };
+        let Some(mut live) = self.recover() else {
+            return Err("no recovery without faults".to_owned());
+        };
         self.audit(&live)?;
         for _ in 0..6 {
             self.submit(&mut live)?.ok_or("a commit failed without faults")?;
@@ -357,7 +386,9 @@ impl Run {
             self.report.reported += 1;
             return Ok(());
         };
-        if live.partition.state().read_only() || live.partition.state().logs().any(|(_, log)| !log.damaged.is_empty()) {
+        if live.partition.state().read_only()
+            || live.partition.state().logs().any(|(_, log)| !log.damaged.is_empty())
+        {
             self.report.reported += 1;
             return Ok(());
         }
@@ -367,7 +398,9 @@ impl Run {
 
 fn seen(applied: &Applied) -> Vec<(u64, Seen)> {
     let records = (0..applied.places.len()).filter_map(|index| applied.record(index));
-    records.map(|r| (r.slot(), Seen { seq: r.seq(), id: r.id(), leaf_hash: r.leaf_hash() })).collect()
+    records
+        .map(|r| (r.slot(), Seen { seq: r.seq(), id: r.id(), leaf_hash: r.leaf_hash() }))
+        .collect()
 }
 
 fn check_log(events: &[Seen], frontier: &Frontier) -> Result<(), String> {
@@ -383,7 +416,11 @@ fn check_log(events: &[Seen], frontier: &Frontier) -> Result<(), String> {
         tree.append(seen.leaf_hash);
     }
     if tree != *frontier {
-        return Err(format!("the tree of {} leaves has another root than the {} events", frontier.size(), events.len()));
+        return Err(format!(
+            "the tree of {} leaves has another root than the {} events",
+            frontier.size(),
+            events.len()
+        ));
     }
     Ok(())
 }

@@ -29,7 +29,11 @@ pub enum DeleteError {
 impl Store {
     /// Deletes a tenant's log. New events of the tenant open a new log under a new origin. Returns false when
     /// there was no log.
-    pub async fn delete_log(&self, environment: &EnvironmentId, tenant: &TenantId) -> Result<bool, DeleteError> {
+    pub async fn delete_log(
+        &self,
+        environment: &EnvironmentId,
+        tenant: &TenantId,
+    ) -> Result<bool, DeleteError> {
         let Ok(slot) = self.0.view.slot(environment, tenant).ok_or(ReadError::NoLog) else {
             return Ok(false);
         };
@@ -55,7 +59,8 @@ impl Inner {
         for meta in manifest.segments.iter().filter(|meta| meta.extent(slot).is_some()) {
             paths.push(meta.path.clone());
             commit.removed_segments.push(meta.id.clone());
-            let written = rewrite::without(&self.segments, meta, slot).map_err(DeleteError::Segment)?;
+            let written =
+                rewrite::without(&self.segments, meta, slot).map_err(DeleteError::Segment)?;
             let Some(written) = written else { continue };
             let now_ms = self.world.clock.now_ms();
             let id = ulid(now_ms, self.world.random());

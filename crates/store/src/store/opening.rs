@@ -62,29 +62,43 @@ pub enum OpenError {
 
 impl Store {
     /// Opens `settings.dir`, creating it when it is missing, and recovers. Blocks: call it before serving.
-    pub fn open(settings: Settings, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Result<Self, OpenError> {
+    pub fn open(
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        rng: Arc<dyn Rng>,
+    ) -> Result<Self, OpenError> {
         let directory = lock(&settings)?;
-        let catalog = Catalog::open(&settings.dir.join("catalog.sqlite")).map_err(OpenError::Catalog)?;
+        let catalog =
+            Catalog::open(&settings.dir.join("catalog.sqlite")).map_err(OpenError::Catalog)?;
         let mut world = World { clock, rng, log_name: String::new() };
         let loaded = load(&catalog, &settings, &world).map_err(OpenError::Catalog)?;
         let installation = loaded.installation.as_ref();
         world.log_name = installation.map_or(settings.log_name.clone(), |i| i.log_name.clone());
-        let segments = Segments::local(settings.dir.clone(), CacheLimits::default()).map_err(OpenError::Segments)?;
+        let segments = Segments::local(settings.dir.clone(), CacheLimits::default())
+            .map_err(OpenError::Segments)?;
         collect_garbage(&catalog, &segments, &loaded.intents);
 
-        let position = loaded.positions.get(&PARTITION).map_or(Position::default(), |at| Position {
-            generation: at.generation,
-            offset: at.offset,
-            batch: at.batch,
-            owner_epoch: at.owner_epoch,
-        });
+        let position =
+            loaded.positions.get(&PARTITION).map_or(Position::default(), |at| Position {
+                generation: at.generation,
+                offset: at.offset,
+                batch: at.batch,
+                owner_epoch: at.owner_epoch,
+            });
         let state = State::restore(&world.log_name, loaded.next_slot, loaded.heads);
         let path = settings.dir.join("journal").join(format!("{PARTITION:04}"));
-        let disk = RealDisk::new(path.clone()).map_err(|source| OpenError::Directory { path, source })?;
+        let disk =
+            RealDisk::new(path.clone()).map_err(|source| OpenError::Directory { path, source })?;
         let nonce = world.nonce();
-        let (partition, replayed) =
-            Partition::recover(disk, PARTITION, settings.journal_file_bytes, position, state, nonce)
-                .map_err(OpenError::Journal)?;
+        let (partition, replayed) = Partition::recover(
+            disk,
+            PARTITION,
+            settings.journal_file_bytes,
+            position,
+            state,
+            nonce,
+        )
+        .map_err(OpenError::Journal)?;
         report_damage(partition.state());
         let view = Arc::new(View::new(partition.state(), loaded.manifest, replayed));
         Ok(Self(Arc::new(start(settings, world, catalog, segments, view, partition, directory)?)))
@@ -97,7 +111,8 @@ fn lock(settings: &Settings) -> Result<File, OpenError> {
     for part in ["segments", "journal"] {
         fs::create_dir_all(settings.dir.join(part)).map_err(failed)?;
     }
-    let file = File::options().create(true).truncate(false).write(true).open(path).map_err(failed)?;
+    let file =
+        File::options().create(true).truncate(false).write(true).open(path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => Err(OpenError::Locked { path: settings.dir.clone() }),
@@ -124,13 +139,18 @@ fn collect_garbage(catalog: &Catalog, segments: &Segments, intents: &[String]) {
         paths.filter(|path| segments.delete(path).is_ok()).collect::<Vec<_>>()
     });
     if let Err(error) = collected.and_then(|gone| catalog.forget_paths(&gone)) {
-        tracing::warn!(error = &error as &dyn std::error::Error, "left-over segments were not deleted");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "left-over segments were not deleted"
+        );
     }
 }
 
 fn report_damage(state: &State) {
     if state.read_only() {
-        tracing::error!("whole journal batches are damaged: the store is read only; run a check of the data directory");
+        tracing::error!(
+            "whole journal batches are damaged: the store is read only; run a check of the data directory"
+        );
     }
     for (slot, log) in state.logs().filter(|(_, log)| !log.damaged.is_empty()) {
         tracing::error!(
@@ -149,7 +169,8 @@ fn start(
     partition: Partition<RealDisk>,
     directory: File,
 ) -> Result<Inner, OpenError> {
-    let (catalog, segments, gauge) = (Arc::new(catalog), Arc::new(segments), Arc::new(Gauge::default()));
+    let (catalog, segments, gauge) =
+        (Arc::new(catalog), Arc::new(segments), Arc::new(Gauge::default()));
     let manifest = Arc::new(parking_lot::Mutex::new(()));
     let (sender, queue) = mpsc::sync_channel(QUEUE_MESSAGES);
     // One seal at a time: the second place is never used, so the partition never waits here.
@@ -183,5 +204,16 @@ fn start(
         named("sealer").spawn(move || sealer.run(&seals)).map_err(failed)?,
     ];
     let threads = parking_lot::Mutex::new(threads);
-    Ok(Inner { settings, world, catalog, segments, view, gauge, partition: sender, manifest, threads, _directory: directory })
+    Ok(Inner {
+        settings,
+        world,
+        catalog,
+        segments,
+        view,
+        gauge,
+        partition: sender,
+        manifest,
+        threads,
+        _directory: directory,
+    })
 }

@@ -2,7 +2,9 @@
 
 use std::{ops::ControlFlow, ops::Range, sync::Arc};
 
-use attestary_event::{EnvironmentId, ErrorKind, Event, EventId, TenantId, Timestamp, filter::Filter};
+use attestary_event::{
+    EnvironmentId, ErrorKind, Event, EventId, TenantId, Timestamp, filter::Filter,
+};
 
 use super::{
     Store,
@@ -125,12 +127,19 @@ impl Store {
         self.blocking(slot, move |view| view.read(slot, from_seq, events_max, bytes_max)).await
     }
 
-    pub(super) async fn find_ids(&self, slot: u64, ids: Vec<EventId>) -> Result<Vec<Option<Found>>, ReadError> {
+    pub(super) async fn find_ids(
+        &self,
+        slot: u64,
+        ids: Vec<EventId>,
+    ) -> Result<Vec<Option<Found>>, ReadError> {
         let manifest = self.0.view.manifest();
         if manifest.segments.iter().all(|segment| segment.extent(slot).is_none()) {
             return Ok(vec![None; ids.len()]);
         }
-        self.blocking(slot, move |view| query::find_ids(view.manifest, view.segments, view.logs, slot, &ids)).await
+        self.blocking(slot, move |view| {
+            query::find_ids(view.manifest, view.segments, view.logs, slot, &ids)
+        })
+        .await
     }
 
     fn slot(&self, environment: &EnvironmentId, tenant: &TenantId) -> Result<u64, ReadError> {
@@ -143,7 +152,8 @@ impl Store {
         read: impl Fn(ReadView<'_>) -> Result<T, SegmentError> + Send + 'static,
     ) -> Result<T, ReadError> {
         let (view, segments) = (Arc::clone(&self.0.view), Arc::clone(&self.0.segments));
-        let answer = tokio::task::spawn_blocking(move || consistent(&view, &segments, slot, &read)).await;
+        let answer =
+            tokio::task::spawn_blocking(move || consistent(&view, &segments, slot, &read)).await;
         answer.map_err(|_| ReadError::Stopping)?.map_err(ReadError::Segment)
     }
 }
@@ -157,10 +167,15 @@ fn consistent<T>(
 ) -> Result<T, SegmentError> {
     loop {
         let snapshot = view.snapshot(slot);
-        let answer =
-            read(ReadView { manifest: &snapshot.manifest, segments, unsealed: &snapshot, logs: view.as_ref() });
+        let answer = read(ReadView {
+            manifest: &snapshot.manifest,
+            segments,
+            unsealed: &snapshot,
+            logs: view.as_ref(),
+        });
         match answer {
-            Err(SegmentError::Missing { .. }) if view.manifest().version != snapshot.manifest.version => {}
+            Err(SegmentError::Missing { .. })
+                if view.manifest().version != snapshot.manifest.version => {}
             answer => return answer,
         }
     }

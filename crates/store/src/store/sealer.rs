@@ -1,7 +1,10 @@
 //! The sealing thread: writes frozen events as a segment and commits segment, journal position and heads together.
 
 use std::{
-    sync::{Arc, mpsc::{Receiver, RecvTimeoutError, SyncSender}},
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender},
+    },
     time::Duration,
 };
 
@@ -50,9 +53,15 @@ impl Sealer {
                 match self.seal(&frozen, &tail) {
                     Ok(version) => break version,
                     Err(error) => {
-                        tracing::error!(error = &error as &dyn std::error::Error, "sealing failed and is tried again");
+                        tracing::error!(
+                            error = &error as &dyn std::error::Error,
+                            "sealing failed and is tried again"
+                        );
                         // Nothing is sent while a seal is under way: this is a wait that ends when the store goes.
-                        if !matches!(seals.recv_timeout(RETRY_DELAY), Err(RecvTimeoutError::Timeout)) {
+                        if !matches!(
+                            seals.recv_timeout(RETRY_DELAY),
+                            Err(RecvTimeoutError::Timeout)
+                        ) {
                             return;
                         }
                     }
@@ -73,11 +82,14 @@ impl Sealer {
         let mut rows = rows.peekable();
         let mut new_segments = Vec::new();
         if rows.peek().is_some() {
-            let written = segment::write(rows, &self.world.log_name, self.view.as_ref()).map_err(SealError::Segment)?;
+            let written = segment::write(rows, &self.world.log_name, self.view.as_ref())
+                .map_err(SealError::Segment)?;
             let now_ms = self.world.clock.now_ms();
             let id = attestary_event::id::ulid(now_ms, self.world.random());
             self.catalog.intend(&[Segments::path(&id)]).map_err(SealError::Catalog)?;
-            new_segments.push(self.segments.put(&id, self.number, now_ms, written).map_err(SealError::Segment)?);
+            new_segments.push(
+                self.segments.put(&id, self.number, now_ms, written).map_err(SealError::Segment)?,
+            );
         }
         let commit = SealCommit {
             partition: self.number,

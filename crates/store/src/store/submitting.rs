@@ -96,7 +96,9 @@ impl Store {
         if let Err(error) = self.0.partition.try_send(Message::Submit(submission)) {
             self.0.gauge.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
             return Err(match error {
-                TrySendError::Full(_) => SubmitError::Pushback { retry_after: Duration::from_secs(1) },
+                TrySendError::Full(_) => {
+                    SubmitError::Pushback { retry_after: Duration::from_secs(1) }
+                }
                 TrySendError::Disconnected(_) => SubmitError::Closed,
             });
         }
@@ -136,12 +138,17 @@ impl Store {
     }
 
     /// Returns a tenant's log, opening it with its genesis event when there is none.
-    pub async fn open_log(&self, environment: &EnvironmentId, tenant: &TenantId) -> Result<LogHead, SubmitError> {
+    pub async fn open_log(
+        &self,
+        environment: &EnvironmentId,
+        tenant: &TenantId,
+    ) -> Result<LogHead, SubmitError> {
         if let Some(head) = self.log(environment, tenant) {
             return Ok(head);
         }
         let (reply, answer) = oneshot::channel();
-        let message = Message::OpenLog { environment: environment.clone(), tenant: tenant.clone(), reply };
+        let message =
+            Message::OpenLog { environment: environment.clone(), tenant: tenant.clone(), reply };
         if !self.send(message).await {
             return Err(SubmitError::Closed);
         }

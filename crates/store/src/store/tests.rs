@@ -19,7 +19,10 @@ fn names() -> (EnvironmentId, TenantId) {
 }
 
 fn event(tenant: &TenantId, number: u128, content: &str) -> Prepared {
-    let body = format!("{{\"action\":\"{content}\",\"actor\":{{\"type\":\"user\",\"id\":\"u{}\"}}}}", number % 3);
+    let body = format!(
+        "{{\"action\":\"{content}\",\"actor\":{{\"type\":\"user\",\"id\":\"u{}\"}}}}",
+        number % 3
+    );
     let mut digest = [0; 16];
     digest[..content.len()].copy_from_slice(content.as_bytes());
     Prepared::new(Parts {
@@ -39,14 +42,24 @@ fn event(tenant: &TenantId, number: u128, content: &str) -> Prepared {
 
 fn receipt(outcome: &Outcome) -> &Receipt {
     match outcome {
-        Outcome::Accepted(receipt) | Outcome::Duplicate(receipt) | Outcome::Conflict(receipt) => receipt,
+        Outcome::Accepted(receipt) | Outcome::Duplicate(receipt) | Outcome::Conflict(receipt) => {
+            receipt
+        }
         Outcome::Damaged => panic!("the log is damaged"),
     }
 }
 
 fn search(filter: &str, limit: usize, after: Option<u64>) -> Search {
     let filter = Filter::parse(filter).unwrap();
-    Search { filter, from: None, to: None, order: Order::Descending, limit, after, scan_budget: 100_000 }
+    Search {
+        filter,
+        from: None,
+        to: None,
+        order: Order::Descending,
+        limit,
+        after,
+        scan_budget: 100_000,
+    }
 }
 
 async fn seqs(store: &Store, filter: &str) -> Vec<u64> {
@@ -66,7 +79,11 @@ async fn events_are_found_before_and_after_sealing_and_reopening() {
         assert_eq!(seqs(&store, "action:a.b").await, [5, 4, 3, 2, 1]);
         assert_eq!(seqs(&store, "actor.id:u1").await, [4, 1]);
         assert_eq!(seqs(&store, "action:attestary.genesis").await, [0]);
-        let found = store.event(&environment, &tenant, EventId(3u128.to_be_bytes())).await.unwrap().unwrap();
+        let found = store
+            .event(&environment, &tenant, EventId(3u128.to_be_bytes()))
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!((found.seq, found.leaf_hash), (3, receipt(&first[2]).leaf_hash));
         let read = store.read(&environment, &tenant, 2, 2, 1 << 20).await.unwrap();
         assert_eq!(read.iter().map(|event| event.seq).collect::<Vec<_>>(), [2, 3]);
@@ -91,9 +108,18 @@ async fn repeats_get_the_first_receipt_wherever_it_is() {
     let first = store.submit(vec![event(&tenant, 9, "x"), event(&tenant, 9, "x")]).await.unwrap();
     assert!(matches!(&first[1], Outcome::Duplicate(again) if again == receipt(&first[0])));
     for _ in 0..3 {
-        let again = store.submit(vec![event(&tenant, 10, "new"), event(&tenant, 9, "x"), event(&tenant, 9, "y")]).await.unwrap();
-        assert!(matches!(&again[1], Outcome::Duplicate(again) if again == receipt(&first[0])), "{again:?}");
-        assert!(matches!(&again[2], Outcome::Conflict(again) if again == receipt(&first[0])), "{again:?}");
+        let again = store
+            .submit(vec![event(&tenant, 10, "new"), event(&tenant, 9, "x"), event(&tenant, 9, "y")])
+            .await
+            .unwrap();
+        assert!(
+            matches!(&again[1], Outcome::Duplicate(again) if again == receipt(&first[0])),
+            "{again:?}"
+        );
+        assert!(
+            matches!(&again[2], Outcome::Conflict(again) if again == receipt(&first[0])),
+            "{again:?}"
+        );
         assert_eq!(receipt(&again[0]).seq, 2);
         store.seal().await;
     }
@@ -112,7 +138,9 @@ async fn a_deleted_tenant_is_gone_and_comes_back_as_another_log() {
     assert!(store.delete_log(&environment, &tenant).await.unwrap());
     assert!(store.log(&environment, &tenant).is_none());
     assert!(!store.delete_log(&environment, &tenant).await.unwrap());
-    assert!(store.event(&environment, &other, EventId(2u128.to_be_bytes())).await.unwrap().is_some());
+    assert!(
+        store.event(&environment, &other, EventId(2u128.to_be_bytes())).await.unwrap().is_some()
+    );
     let again = store.submit(vec![event(&tenant, 1, "fresh")]).await.unwrap();
     assert!(matches!(&again[0], Outcome::Accepted(receipt) if receipt.seq == 1));
     let after = store.log(&environment, &tenant).unwrap();
@@ -129,7 +157,8 @@ async fn a_directory_is_open_once() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir);
     let settings = Settings::new(dir.path().to_owned());
-    let second = Store::open(settings, Arc::new(SystemClock::default()), Arc::new(SystemRng::default()));
+    let second =
+        Store::open(settings, Arc::new(SystemClock::default()), Arc::new(SystemRng::default()));
     assert!(matches!(second, Err(OpenError::Locked { .. })));
     store.close().await;
 }
@@ -153,7 +182,9 @@ async fn more_than_may_wait_is_pushed_back() {
     let (_, tenant) = names();
     let mut settings = Settings::new(dir.path().to_owned());
     settings.unsealed_bytes_max = 1;
-    let store = Store::open(settings, Arc::new(SystemClock::default()), Arc::new(SystemRng::default())).unwrap();
+    let store =
+        Store::open(settings, Arc::new(SystemClock::default()), Arc::new(SystemRng::default()))
+            .unwrap();
     store.submit(vec![event(&tenant, 1, "x")]).await.unwrap();
     let refused = store.submit(vec![event(&tenant, 2, "x")]).await;
     assert!(matches!(refused, Err(SubmitError::Pushback { .. })));

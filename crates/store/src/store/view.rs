@@ -206,13 +206,19 @@ impl View {
 
     pub(super) fn slots_of(&self, environment: &EnvironmentId) -> Vec<u64> {
         let inner = self.inner.read();
-        inner.slots.iter().filter(|((name, _), _)| name == environment).map(|(_, &slot)| slot).collect()
+        inner
+            .slots
+            .iter()
+            .filter(|((name, _), _)| name == environment)
+            .map(|(_, &slot)| slot)
+            .collect()
     }
 
     /// Returns a channel that always holds the log's size.
     pub(super) fn watch(&self, slot: u64) -> Option<watch::Receiver<u64>> {
         let entry = self.inner.read().logs.get(&slot).cloned()?;
-        let sender = entry.watch.get_or_init(|| watch::Sender::new(entry.size.load(Ordering::Acquire)));
+        let sender =
+            entry.watch.get_or_init(|| watch::Sender::new(entry.size.load(Ordering::Acquire)));
         // The size may have grown between reading it and storing the sender.
         raise(sender, entry.size.load(Ordering::Acquire));
         Some(sender.subscribe())

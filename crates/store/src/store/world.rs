@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use attestary_event::{EnvironmentId, EventId, Fields, TenantId, Timestamp, id::ulid, scan::write_string};
+use attestary_event::{
+    EnvironmentId, EventId, Fields, TenantId, Timestamp, id::ulid, scan::write_string,
+};
 
 use crate::{
     partition::{Genesis, Nonce},
@@ -36,7 +38,12 @@ impl Nonce for World {
 }
 
 impl Genesis for World {
-    fn genesis(&mut self, environment: &EnvironmentId, tenant: &TenantId, slot: u64) -> (Prepared, String) {
+    fn genesis(
+        &mut self,
+        environment: &EnvironmentId,
+        tenant: &TenantId,
+        slot: u64,
+    ) -> (Prepared, String) {
         let now_ms = self.clock.now_ms();
         let log_id = ulid(now_ms, self.random());
         let now = Timestamp(now_ms as i64);
@@ -60,7 +67,13 @@ impl Genesis for World {
 }
 
 /// The genesis event states what the log is: tenant and environment stand here as salted fields and nowhere else.
-fn body(origin: &str, environment: &EnvironmentId, tenant: &TenantId, slot: u64, now: Timestamp) -> Vec<u8> {
+fn body(
+    origin: &str,
+    environment: &EnvironmentId,
+    tenant: &TenantId,
+    slot: u64,
+    now: Timestamp,
+) -> Vec<u8> {
     let mut out = format!(
         "{{\"action\":\"attestary.genesis\",\"actor\":{{\"type\":\"system\",\"id\":\"attestary\"}},\
          \"occurred_at\":\"{now}\",\"category\":\"system\",\"outcome\":\"success\",\"severity\":1,\

@@ -51,14 +51,28 @@ pub(super) struct Submission {
 pub(super) enum Message {
     Submit(Submission),
     /// Opens a log when there is none; answers when its genesis event is durable.
-    OpenLog { environment: EnvironmentId, tenant: TenantId, reply: oneshot::Sender<Result<(), Refusal>> },
+    OpenLog {
+        environment: EnvironmentId,
+        tenant: TenantId,
+        reply: oneshot::Sender<Result<(), Refusal>>,
+    },
     /// Takes a log's name away; what is left of it goes with the next seal.
-    Delete { slot: u64, reply: oneshot::Sender<()> },
+    Delete {
+        slot: u64,
+        reply: oneshot::Sender<()>,
+    },
     /// A seal is committed as this manifest version.
-    Sealed { frozen: Box<Frozen>, version: u64 },
+    Sealed {
+        frozen: Box<Frozen>,
+        version: u64,
+    },
     /// Seals everything there is; answers when it is committed.
-    Seal { reply: oneshot::Sender<()> },
-    Close { reply: oneshot::Sender<()> },
+    Seal {
+        reply: oneshot::Sender<()>,
+    },
+    Close {
+        reply: oneshot::Sender<()>,
+    },
 }
 
 /// What the queue knows without asking the thread.
@@ -149,7 +163,9 @@ impl Writer {
 
     fn commit(&mut self, mut group: Vec<Submission>) {
         let floor = self.partition.state().floor();
-        let stale = |s: &mut Submission| s.looked_at < floor && s.events.iter().any(|event| event.client_id);
+        let stale = |s: &mut Submission| {
+            s.looked_at < floor && s.events.iter().any(|event| event.client_id)
+        };
         for submission in group.extract_if(.., stale) {
             let _ = submission.reply.send(Err(Refusal::LookAgain));
         }
@@ -185,7 +201,10 @@ impl Writer {
         self.gauge.failed.store(true, Ordering::Release);
         self.failure
             .get_or_insert_with(|| {
-                tracing::error!(error = error as &dyn std::error::Error, "the journal failed: intake stops until the service is started again");
+                tracing::error!(
+                    error = error as &dyn std::error::Error,
+                    "the journal failed: intake stops until the service is started again"
+                );
                 error.to_string()
             })
             .clone()
@@ -217,7 +236,10 @@ impl Writer {
         let old = self.oldest_unsealed.is_some_and(|since| {
             self.world.clock.monotonic().saturating_sub(since) >= self.settings.seal_age
         });
-        if events >= self.settings.seal_events_max || bytes >= self.settings.seal_bytes_max || (old && events > 0) {
+        if events >= self.settings.seal_events_max
+            || bytes >= self.settings.seal_bytes_max
+            || (old && events > 0)
+        {
             self.seal();
         }
     }
