@@ -1,1 +1,57 @@
-//! Placeholder.
+//! The use cases: submit, search, tenants, environments, keys, destinations; each reads top to bottom here.
+//!
+//! [`Service`] joins the store, the delivery engine and the rules about who may do what. Whoever calls it (HTTP, the
+//! command line) has parsed the request and names the [`Caller`]; the service authorises, does, and records: every
+//! read and every administrative change is itself an event in the environment's `_audit` tenant, and a change
+//! happens only after its event is durable.
+
+mod adapters;
+mod audit;
+mod authorise;
+mod caller;
+pub mod credential;
+mod cursor;
+mod destinations;
+mod directory;
+mod environments;
+mod error;
+mod ids;
+mod keys;
+mod scope;
+mod search;
+mod secret;
+mod service;
+mod settings;
+mod submit;
+mod tenants;
+mod vault;
+
+pub use adapters::{FormioReport, FormioTenant, IroncoreOutcome};
+pub use caller::{Caller, Origin, Principal};
+pub use cursor::{Cursor, CursorError, CursorKey, Order};
+pub use destinations::{
+    Created as CreatedDestination, Destination, DestinationAttempt, DestinationChange,
+    NewDestination,
+};
+pub use directory::Environment;
+pub use error::{
+    AccessError, Cause, ChangeError, FilterProblem, IntakeError, ItemViolation, OpenError,
+    ReadError,
+};
+pub use keys::{CreatedKey, Key, NewKey};
+pub use scope::{Scope, Scopes};
+pub use search::{Found, Search};
+pub use secret::Secret;
+pub use service::Service;
+pub use settings::{Components, Settings};
+pub use submit::{Form, Submitted};
+pub use tenants::{NewTenant, Tenant, TenantPage};
+pub use vault::VaultError;
+
+pub use attestary_formats::intake::ironcore;
+pub use attestary_store::{Outcome, Receipt};
+
+/// Sizes of pages.
+pub mod search_limits {
+    pub use crate::search::{LIMIT_DEFAULT as DEFAULT, LIMIT_MAX as MAX};
+}

@@ -1,0 +1,159 @@
+//! One request from its arrival to its rendered reply: id, client address, path, routing, problems, headers.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use attestary_service::{Origin, Service};
+use axum::{Router, body::Body, extract::Request, response::Response};
+use http::{HeaderValue, StatusCode, Uri, header};
+use tokio::sync::Semaphore;
+use tower::ServiceExt as _;
+
+use crate::{
+    metrics::Counters,
+    network::client_ip,
+    problem::{self, Problem},
+    routes,
+    settings::Settings,
+};
+
+/// Bytes of a request id that a client may set.
+const REQUEST_ID_BYTES_MAX: usize = 128;
+
+/// The HTTP interface over a service; clones share it.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    state: State,
+    router: Router,
+    request_ids: RequestIds,
+}
+
+/// What handlers see.
+#[derive(Clone)]
+pub(crate) struct State {
+    pub(crate) service: Service,
+    pub(crate) settings: Arc<Settings>,
+    /// Room for large bodies, in KiB.
+    pub(crate) body_room: Arc<Semaphore>,
+    pub(crate) counters: Arc<Counters>,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("App")
+    }
+}
+
+/// Returns the HTTP interface over a service.
+pub fn router(service: Service, settings: Settings) -> App {
+    let state = State {
+        service,
+        body_room: Arc::new(Semaphore::new(settings.body_bytes_in_flight_max / 1024)),
+        settings: Arc::new(settings),
+        counters: Arc::new(Counters::new()),
+    };
+    let router = routes::all(&state.settings).with_state(state.clone());
+    App(Arc::new(Inner { state, router, request_ids: RequestIds::new() }))
+}
+
+impl App {
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.0.state.settings
+    }
+
+    /// Answers one request.
+    pub async fn handle(&self, mut request: Request, peer: SocketAddr) -> Response {
+        let (request_id, header) = self.0.request_ids.of(&request);
+        let ip = client_ip(peer.ip(), request.headers(), &self.settings().trusted_proxies);
+        request.extensions_mut().insert(Origin { ip: Some(ip), request_id: request_id.clone() });
+        normalise(&mut request);
+        let path = request.uri().clone();
+        let routed = self.0.router.clone().oneshot(request).await;
+        let response = routed.unwrap_or_else(|never| match never {});
+        let mut response = rendered(response, path.path(), &request_id);
+        let headers = response.headers_mut();
+        headers.insert("x-request-id", header);
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        self.0.state.counters.count(response.status());
+        response
+    }
+}
+
+/// Turns a problem that a handler answered with into its reply.
+fn rendered(mut response: Response, path: &str, request_id: &str) -> Response {
+    match response.extensions_mut().remove::<Problem>() {
+        Some(mut problem) => {
+            problem.allow =
+                problem.allow.or_else(|| response.headers().get(header::ALLOW).cloned());
+            problem.render(path, request_id)
+        }
+        // What axum itself refuses (a path that is not valid UTF-8) has no body of ours.
+        None if response.status() == StatusCode::BAD_REQUEST
+            && !response.headers().contains_key(header::CONTENT_TYPE) =>
+        {
+            Problem::new(&problem::INVALID_QUERY, "the path is not valid").render(path, request_id)
+        }
+        None => response,
+    }
+}
+
+/// Repeated slashes count as one: some clients join a base URL and a path with two.
+fn normalise(request: &mut Request<Body>) {
+    if !request.uri().path().contains("//") {
+        return;
+    }
+    let mut path = String::with_capacity(request.uri().path().len());
+    for part in request.uri().path().split('/').filter(|part| !part.is_empty()) {
+        path.push('/');
+        path.push_str(part);
+    }
+    if path.is_empty() {
+        path.push('/');
+    }
+    if let Some(query) = request.uri().query() {
+        path.push('?');
+        path.push_str(query);
+    }
+    if let Ok(uri) = path.parse::<Uri>() {
+        *request.uri_mut() = uri;
+    }
+}
+
+/// Mints request ids: a random part of this process and a count.
+struct RequestIds {
+    process: String,
+    count: AtomicU64,
+}
+
+impl RequestIds {
+    fn new() -> Self {
+        let random = uuid::Uuid::new_v4().simple().to_string();
+        Self { process: random[..12].to_owned(), count: AtomicU64::new(0) }
+    }
+
+    /// Returns the client's own id when it is printable and short, else a new one; as text and as header.
+    fn of(&self, request: &Request) -> (Arc<str>, HeaderValue) {
+        let given = request.headers().get("x-request-id").filter(|value| {
+            (1..=REQUEST_ID_BYTES_MAX).contains(&value.len())
+                && value.as_bytes().iter().all(u8::is_ascii_graphic)
+        });
+        if let Some(value) = given
+            && let Ok(text) = value.to_str()
+        {
+            return (text.into(), value.clone());
+        }
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let text = format!("req_{}{count:012x}", self.process);
+        let header =
+            HeaderValue::from_str(&text).expect("hexadecimal digits are valid in a header");
+        (text.into(), header)
+    }
+}

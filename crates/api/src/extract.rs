@@ -1,0 +1,164 @@
+//! What handlers take out of a request: the authenticated caller, and the body with its form.
+//!
+//! The key is checked before a byte of the body is read. A request that is refused with its body unread is still
+//! drained, so that its connection lives on.
+
+use attestary_service::{AccessError, Caller, Form, Origin};
+use axum::{
+    body::Body,
+    extract::{FromRequest, FromRequestParts, Request},
+};
+use bytes::Bytes;
+use http::{HeaderMap, header, request::Parts};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::{
+    app::State,
+    body::{self, Limits, WORKER_BYTES_MIN},
+    members::Members,
+    problem::{PUSHBACK, Problem, UNSUPPORTED_MEDIA_TYPE},
+};
+
+/// The caller behind the request's key.
+pub(crate) struct Authed(pub(crate) Caller);
+
+impl FromRequestParts<State> for Authed {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
+        caller(&parts.headers, parts.extensions.get(), state, &["bearer"]).map(Self)
+    }
+}
+
+/// Returns the caller behind the key that stands after one of `schemes` (in lower case).
+pub(crate) fn caller(
+    headers: &HeaderMap,
+    origin: Option<&Origin>,
+    state: &State,
+    schemes: &[&str],
+) -> Result<Caller, Problem> {
+    let origin = origin.expect("the edge puts an origin into every request").clone();
+    let key = presented(headers, schemes).ok_or(AccessError::Unauthenticated);
+    let environment = match headers.get("attestary-environment") {
+        None => Ok(None),
+        Some(value) => value.to_str().map(Some).map_err(|_| AccessError::NotFound),
+    };
+    let found = key.and_then(|key| state.service.authenticate(key, environment?, origin));
+    found.map_err(|error| {
+        if error == AccessError::Unauthenticated {
+            state.counters.unauthenticated.increment(1);
+        }
+        error.into()
+    })
+}
+
+fn presented<'a>(headers: &'a HeaderMap, schemes: &[&str]) -> Option<&'a str> {
+    let (scheme, key) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known)).then(|| key.trim())
+}
+
+/// The caller, and a body that was read under all limits.
+pub(crate) struct Posted {
+    pub(crate) caller: Caller,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    /// Room taken by a large body, given back when the request is over.
+    pub(crate) room: Option<OwnedSemaphorePermit>,
+}
+
+impl FromRequest<State> for Posted {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &State) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        match caller(&parts.headers, parts.extensions.get(), state, &["bearer"]) {
+            Ok(caller) => read(caller, parts.headers, body, state).await,
+            Err(problem) => {
+                body::drain(body).await;
+                Err(problem)
+            }
+        }
+    }
+}
+
+/// Reads the body of an authenticated request.
+pub(crate) async fn read(
+    caller: Caller,
+    headers: HeaderMap,
+    body: Body,
+    state: &State,
+) -> Result<Posted, Problem> {
+    let room = match reserve(&headers, state) {
+        Ok(room) => room,
+        Err(problem) => {
+            body::drain(body).await;
+            return Err(problem);
+        }
+    };
+    let limits = state.service.limits();
+    let limits = Limits { bytes_max: limits.batch_bytes_max, ratio_max: limits.ratio_max };
+    let body = body::read(&headers, body, limits).await?;
+    Ok(Posted { caller, headers, body, room })
+}
+
+/// Large bodies share a bounded room, so that many at once cannot use up the memory.
+fn reserve(headers: &HeaderMap, state: &State) -> Result<Option<OwnedSemaphorePermit>, Problem> {
+    let declared = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let bytes_max = state.service.limits().batch_bytes_max;
+    let encoded = headers.contains_key(header::CONTENT_ENCODING);
+    let bytes = match declared {
+        // A compressed body may become as large as any.
+        Some(bytes) if encoded => bytes.saturating_mul(16).min(bytes_max),
+        Some(bytes) => bytes.min(bytes_max),
+        None => bytes_max,
+    };
+    if bytes < WORKER_BYTES_MIN {
+        return Ok(None);
+    }
+    let room = state.body_room.clone().try_acquire_many_owned(bytes.div_ceil(1024) as u32);
+    room.map(Some)
+        .map_err(|_| Problem::new(&PUSHBACK, "too many large bodies at once").retry_after(1))
+}
+
+impl Posted {
+    /// Returns how the events of the body are written down.
+    pub(crate) fn form(&self) -> Result<Form, Problem> {
+        match media_type(&self.headers).as_deref() {
+            None | Some("application/json") => Ok(Form::Json),
+            Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => {
+                Ok(Form::Ndjson)
+            }
+            Some(other) => Err(unsupported(other, "application/json or application/x-ndjson")),
+        }
+    }
+
+    /// Refuses a body where none belongs; an empty object is no harm.
+    pub(crate) fn no_members(&self) -> Result<(), Problem> {
+        if self.body.is_empty() { Ok(()) } else { self.members()?.finish() }
+    }
+
+    /// Returns the members of an administrative body.
+    pub(crate) fn members(&self) -> Result<Members, Problem> {
+        match media_type(&self.headers).as_deref() {
+            None | Some("application/json") => Members::parse(&self.body),
+            Some(other) => Err(unsupported(other, "application/json")),
+        }
+    }
+}
+
+/// Returns the media type in lower case without its parameters.
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::CONTENT_TYPE)?;
+    let text = value.to_str().unwrap_or("?");
+    Some(text.split(';').next().unwrap_or("").trim().to_ascii_lowercase())
+}
+
+pub(crate) fn unsupported(seen: &str, expected: &str) -> Problem {
+    let seen = &seen[..seen.floor_char_boundary(64)];
+    let detail = format!(
+        "the body must be {expected}; it is said to be \"{seen}\" (set the header Content-Type)"
+    );
+    Problem::new(&UNSUPPORTED_MEDIA_TYPE, detail)
+}

@@ -1,0 +1,82 @@
+//! Metrics of the HTTP edge, and the recorder that keeps all metrics of the process.
+
+use std::sync::OnceLock;
+
+use http::StatusCode;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+/// Makes the process's metrics recorder and returns its text renderer; later calls return the same one.
+pub fn install() -> &'static PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE.get_or_init(|| {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        if metrics::set_global_recorder(recorder).is_err() {
+            tracing::warn!("another metrics recorder is installed: /metrics stays empty");
+        }
+        describe();
+        handle
+    })
+}
+
+fn describe() {
+    metrics::describe_counter!(
+        "attestary_http_requests_total",
+        "Requests answered, by class of status."
+    );
+    metrics::describe_counter!(
+        "attestary_events_accepted_total",
+        "Events acknowledged, repeats included."
+    );
+    metrics::describe_counter!(
+        "attestary_access_denied_total",
+        "Requests refused for lack of a scope, once a minute each."
+    );
+    metrics::describe_counter!(
+        "attestary_ironcore_discarded_total",
+        "Security events for unknown tenants of a closed environment."
+    );
+    metrics::describe_counter!(
+        "attestary_ironcore_requests_total",
+        "Security events received, by client library."
+    );
+    metrics::describe_counter!("attestary_unauthenticated_total", "Requests without a valid key.");
+    metrics::describe_gauge!("attestary_connections", "Open connections.");
+    metrics::describe_gauge!(
+        "attestary_store_unsealed_events",
+        "Accepted events that are not in a segment yet."
+    );
+    metrics::describe_gauge!(
+        "attestary_store_unsealed_bytes",
+        "Bytes of accepted events that are not in a segment yet."
+    );
+    metrics::describe_gauge!(
+        "attestary_store_queued_bytes",
+        "Bytes of events that wait for their place in a log."
+    );
+    metrics::describe_gauge!("attestary_store_segments", "Sealed segments.");
+    metrics::describe_gauge!("attestary_store_sealed_events", "Events in sealed segments.");
+    metrics::describe_gauge!("attestary_store_sealed_bytes", "Bytes of sealed segments.");
+    metrics::describe_gauge!("attestary_store_writable", "1 when events can be made durable.");
+}
+
+/// Counters of the hot path, registered once.
+pub(crate) struct Counters {
+    classes: [metrics::Counter; 5],
+    pub(crate) unauthenticated: metrics::Counter,
+}
+
+impl Counters {
+    pub(crate) fn new() -> Self {
+        let class = |class: &'static str| metrics::counter!("attestary_http_requests_total", "class" => class);
+        Self {
+            classes: [class("1xx"), class("2xx"), class("3xx"), class("4xx"), class("5xx")],
+            unauthenticated: metrics::counter!("attestary_unauthenticated_total"),
+        }
+    }
+
+    pub(crate) fn count(&self, status: StatusCode) {
+        let class = usize::from(status.as_u16() / 100).clamp(1, 5) - 1;
+        self.classes[class].increment(1);
+    }
+}

@@ -1,0 +1,108 @@
+//! The OpenAPI 3.1 document, generated from the handlers; `docs/openapi.json` is its checked-in copy.
+
+use std::sync::LazyLock;
+
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        OpenApi as Document, RefOr, Response,
+        content::ContentBuilder,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+
+use crate::routes::{destinations, environments, events, formio, health, keys, tenants};
+
+/// Returns the document as indented JSON with a line end.
+pub fn document() -> String {
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        let mut text =
+            Api::openapi().to_pretty_json().expect("the document is made of texts and numbers");
+        text.push('\n');
+        text
+    });
+    TEXT.clone()
+}
+
+/// An RFC 9457 problem; docs/reference/errors.md lists every type.
+#[derive(utoipa::ToSchema)]
+#[schema(as = Problem)]
+#[expect(dead_code, reason = "the shape for the document")]
+struct ProblemShape {
+    /// Stable: `/problems/` and the code.
+    r#type: String,
+    title: String,
+    status: u16,
+    detail: String,
+    /// The path of the request.
+    instance: Option<String>,
+    request_id: Option<String>,
+    /// Every bad item.
+    errors: Option<Vec<ProblemItem>>,
+    /// Of an invalid filter: byte offset of the mistake.
+    offset: Option<u64>,
+    /// Of an invalid filter: bytes concerned.
+    length: Option<u64>,
+    /// Of an invalid filter: what would have been valid there.
+    expected: Option<Vec<String>>,
+}
+
+/// One bad item.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "the shape for the document")]
+struct ProblemItem {
+    /// Index of the event in its batch.
+    index: Option<u64>,
+    /// RFC 6901 pointer; for query parameters `/` and the name.
+    pointer: String,
+    detail: String,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Attestary",
+        description = "Audit and security event log. Requests carry an API key as `Authorization: Bearer …`; operators name the environment in the header `Attestary-Environment`.",
+        version = "1",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    paths(
+        events::submit, events::search, events::one,
+        tenants::create, tenants::list, tenants::one, tenants::close, tenants::open, tenants::delete,
+        destinations::create, destinations::list, destinations::one, destinations::change, destinations::pause,
+        destinations::resume, destinations::delete, destinations::test, destinations::attempts,
+        environments::create, environments::list, environments::one, environments::change,
+        keys::create, keys::list, keys::one, keys::revoke,
+        formio::import,
+        health::live, health::ready, health::openapi,
+    ),
+    components(schemas(ProblemShape)),
+    security(("key" = [])),
+    modifiers(&Common),
+)]
+struct Api;
+
+/// What every operation has in common: the key, and problems for every refusal.
+struct Common;
+
+impl Modify for Common {
+    fn modify(&self, document: &mut Document) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("An API key"))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("key", SecurityScheme::Http(scheme));
+        let problem = utoipa::openapi::Ref::from_schema_name("Problem");
+        for item in document.paths.paths.values_mut() {
+            let operations =
+                [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete, &mut item.put];
+            for operation in operations.into_iter().flatten() {
+                let mut response = Response::new("A problem");
+                let content = ContentBuilder::new().schema(Some(problem.clone())).build();
+                response.content.insert("application/problem+json".into(), RefOr::T(content));
+                operation.responses.responses.insert("default".into(), RefOr::T(response));
+            }
+        }
+    }
+}

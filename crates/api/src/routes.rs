@@ -1,0 +1,124 @@
+//! All routes. Each native route stands in the OpenAPI document; the others are the paths of foreign clients.
+
+pub(crate) mod destinations;
+pub(crate) mod environments;
+pub(crate) mod events;
+pub(crate) mod formio;
+pub(crate) mod health;
+pub(crate) mod ironcore;
+pub(crate) mod keys;
+pub(crate) mod tenants;
+
+use attestary_event::Timestamp;
+use axum::{
+    Router,
+    extract::Request,
+    response::{IntoResponse as _, Response},
+    routing::{get, patch, post},
+};
+use http::StatusCode;
+use serde::Serialize;
+
+use crate::{
+    app::State,
+    problem::{METHOD_NOT_ALLOWED, Problem},
+    receipts::json,
+    settings::Settings,
+};
+
+/// Returns the routes.
+pub(crate) fn all(settings: &Settings) -> Router<State> {
+    let mut router = native().merge(foreign());
+    if settings.metrics {
+        router = router.route("/metrics", get(health::metrics));
+    }
+    router.fallback(nothing_here).method_not_allowed_fallback(wrong_method)
+}
+
+fn native() -> Router<State> {
+    Router::new()
+        .route("/v1/events", post(events::submit).get(events::search))
+        .route("/v1/events/{id}", get(events::one))
+        .route("/v1/tenants", post(tenants::create).get(tenants::list))
+        .route("/v1/tenants/{tenant}", get(tenants::one).delete(tenants::delete))
+        .route("/v1/tenants/{tenant}/close", post(tenants::close))
+        .route("/v1/tenants/{tenant}/open", post(tenants::open))
+        .route(
+            "/v1/tenants/{tenant}/destinations",
+            post(destinations::create).get(destinations::list),
+        )
+        .route(
+            "/v1/tenants/{tenant}/destinations/{id}",
+            get(destinations::one).patch(destinations::change).delete(destinations::delete),
+        )
+        .route("/v1/tenants/{tenant}/destinations/{id}/pause", post(destinations::pause))
+        .route("/v1/tenants/{tenant}/destinations/{id}/resume", post(destinations::resume))
+        .route("/v1/tenants/{tenant}/destinations/{id}/test", post(destinations::test))
+        .route("/v1/tenants/{tenant}/destinations/{id}/attempts", get(destinations::attempts))
+        .route("/v1/environments", post(environments::create).get(environments::list))
+        .route("/v1/environments/{name}", patch(environments::change).get(environments::one))
+        .route("/v1/keys", post(keys::create).get(keys::list))
+        .route("/v1/keys/{id}", get(keys::one).delete(keys::revoke))
+        .route("/v1/openapi.json", get(health::openapi))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+}
+
+fn foreign() -> Router<State> {
+    Router::new()
+        .route("/ingest/formio", post(formio::import))
+        .route(
+            "/api/1/event/security-event",
+            post(ironcore::event).fallback(ironcore::wrong_method),
+        )
+        .route(
+            "/api/1/document/report-operations",
+            post(ironcore::operations).fallback(ironcore::wrong_method),
+        )
+        .route("/api/1/{*rest}", axum::routing::any(ironcore::elsewhere))
+}
+
+async fn nothing_here(request: Request) -> Problem {
+    crate::body::drain(request.into_body()).await;
+    Problem::not_found()
+}
+
+async fn wrong_method(request: Request) -> Problem {
+    let detail = format!("{} is not a method of this path", request.method());
+    crate::body::drain(request.into_body()).await;
+    Problem::new(&METHOD_NOT_ALLOWED, detail)
+}
+
+/// A list on the wire.
+#[derive(Serialize)]
+pub(crate) struct List<T> {
+    pub(crate) data: Vec<T>,
+    pub(crate) next_cursor: Option<String>,
+}
+
+impl<T> List<T> {
+    /// Returns a list that is complete.
+    pub(crate) fn whole(data: Vec<T>) -> Self {
+        Self { data, next_cursor: None }
+    }
+}
+
+/// Returns a JSON reply.
+pub(crate) fn reply(status: StatusCode, body: &impl Serialize) -> Response {
+    json(status, serde_json::to_vec(body).expect("views hold texts, numbers and lists of them"))
+}
+
+/// Returns a reply without a body.
+pub(crate) fn done() -> Response {
+    StatusCode::NO_CONTENT.into_response()
+}
+
+/// Returns a time in milliseconds as the text used everywhere.
+pub(crate) fn time(ms: u64) -> String {
+    Timestamp(ms as i64).to_string()
+}
+
+/// Returns a time in milliseconds as the text used everywhere.
+pub(crate) fn signed_time(ms: i64) -> String {
+    Timestamp(ms).to_string()
+}

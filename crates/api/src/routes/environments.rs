@@ -1,0 +1,125 @@
+//! `/v1/environments`: namespaces with tenants and keys of their own. For operators.
+
+use attestary_service::Environment;
+use axum::{
+    extract::{Path, RawQuery, State as Shared},
+    response::Response,
+};
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{List, reply, time};
+use crate::{
+    app::State,
+    extract::{Authed, Posted},
+    problem::Problem,
+    query::Query,
+};
+
+/// An environment.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Environment)]
+pub(crate) struct EnvironmentView {
+    name: String,
+    /// Events for unknown tenants are refused.
+    closed: bool,
+    created_at: String,
+}
+
+/// All environments.
+#[derive(Serialize, ToSchema)]
+#[expect(dead_code, reason = "the shape for the OpenAPI document")]
+pub(crate) struct EnvironmentList {
+    data: Vec<EnvironmentView>,
+    next_cursor: Option<String>,
+}
+
+/// A new environment.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the shape for the OpenAPI document")]
+pub(crate) struct NewEnvironment {
+    /// 1 to 32 of a-z, 0-9 and "-", starting with a letter.
+    name: String,
+    /// Tenants must be created before their first event; false by default.
+    closed: Option<bool>,
+}
+
+/// What of an environment can be changed.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the shape for the OpenAPI document")]
+pub(crate) struct EnvironmentChange {
+    closed: bool,
+}
+
+fn view(environment: Environment) -> EnvironmentView {
+    EnvironmentView {
+        name: environment.name.to_string(),
+        closed: environment.closed,
+        created_at: time(environment.created_ms),
+    }
+}
+
+/// Create an environment.
+#[utoipa::path(
+    post, path = "/v1/environments", tag = "environments", request_body = NewEnvironment,
+    responses((status = 201, description = "Created", body = EnvironmentView))
+)]
+pub(crate) async fn create(
+    Shared(state): Shared<State>,
+    posted: Posted,
+) -> Result<Response, Problem> {
+    let mut members = posted.members()?;
+    let name = members.required_text("name");
+    let closed = members.flag("closed").unwrap_or(false);
+    members.finish()?;
+    let environment = state.service.create_environment(&posted.caller, &name, closed).await?;
+    Ok(reply(StatusCode::CREATED, &view(environment)))
+}
+
+/// List all environments.
+#[utoipa::path(
+    get, path = "/v1/environments", tag = "environments",
+    responses((status = 200, description = "All environments", body = EnvironmentList))
+)]
+pub(crate) async fn list(
+    Shared(state): Shared<State>,
+    Authed(caller): Authed,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    Query::parse(query.as_deref(), &[])?;
+    let environments = state.service.list_environments(&caller).await?;
+    Ok(reply(StatusCode::OK, &List::whole(environments.into_iter().map(view).collect())))
+}
+
+/// Read one environment.
+#[utoipa::path(
+    get, path = "/v1/environments/{name}", tag = "environments",
+    params(("name" = String, Path, description = "The environment's name")),
+    responses((status = 200, description = "The environment", body = EnvironmentView))
+)]
+pub(crate) async fn one(
+    Shared(state): Shared<State>,
+    Authed(caller): Authed,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
+    Ok(reply(StatusCode::OK, &view(state.service.environment(&caller, &name).await?)))
+}
+
+/// Open or close an environment for unknown tenants.
+#[utoipa::path(
+    patch, path = "/v1/environments/{name}", tag = "environments", request_body = EnvironmentChange,
+    params(("name" = String, Path, description = "The environment's name")),
+    responses((status = 200, description = "Changed", body = EnvironmentView))
+)]
+pub(crate) async fn change(
+    Shared(state): Shared<State>,
+    Path(name): Path<String>,
+    posted: Posted,
+) -> Result<Response, Problem> {
+    let mut members = posted.members()?;
+    let closed = members.required_flag("closed");
+    members.finish()?;
+    let environment = state.service.set_environment_closed(&posted.caller, &name, closed).await?;
+    Ok(reply(StatusCode::OK, &view(environment)))
+}

@@ -1,0 +1,165 @@
+//! `/v1/events`: submit, search, read one.
+
+use attestary_event::EventId;
+use attestary_service::{Found, Order, Search, search_limits};
+use axum::{
+    extract::{Path, RawQuery, State as Shared},
+    response::Response,
+};
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    app::State,
+    extract::{Authed, Posted},
+    problem::Problem,
+    query::Query,
+    receipts::{self, json},
+};
+
+/// What a submitter keeps.
+#[derive(Serialize, ToSchema)]
+#[expect(dead_code, reason = "the shape for the OpenAPI document; receipts are written by hand")]
+pub(crate) struct Receipt {
+    /// Identity of the event within its tenant: the submitted one, or a new one.
+    id: String,
+    tenant: String,
+    /// Dense position in the tenant's log, from 1.
+    seq: u64,
+    received_at: String,
+    /// Hash of the log entry, 64 hexadecimal digits.
+    leaf_hash: String,
+    /// The event was accepted before; this is its first receipt.
+    duplicate: bool,
+}
+
+/// Receipts of a batch in input order; a failed event's place holds a problem instead.
+#[derive(Serialize, ToSchema)]
+#[expect(dead_code, reason = "the shape for the OpenAPI document")]
+pub(crate) struct Receipts {
+    data: Vec<Receipt>,
+}
+
+/// A page of events.
+#[derive(Serialize, ToSchema)]
+#[expect(dead_code, reason = "the shape for the OpenAPI document")]
+pub(crate) struct EventPage {
+    data: Vec<serde_json::Value>,
+    /// Pass it as `cursor` to go on. Null: nothing more now. An empty page with a cursor: the scan budget was spent.
+    next_cursor: Option<String>,
+}
+
+/// Submit one event, an array of events, or one event a line.
+///
+/// An event is accepted when it is on stable storage and has its place in the log. Validation is all or nothing;
+/// sending the same body again is safe when the events have ids.
+#[utoipa::path(
+    post, path = "/v1/events", tag = "events",
+    request_body(description = "One event, an array of at most 1,000, or NDJSON; gzip or zstd; see docs/reference/event.md",
+        content((serde_json::Value = "application/json"), (String = "application/x-ndjson"))),
+    responses(
+        (status = 201, description = "Accepted; something is new", body = Receipt),
+        (status = 200, description = "Everything was accepted before", body = Receipt),
+        (status = 207, description = "Some events of the batch failed", body = Receipts),
+    )
+)]
+pub(crate) async fn submit(
+    Shared(state): Shared<State>,
+    posted: Posted,
+) -> Result<Response, Problem> {
+    let form = posted.form()?;
+    let Posted { caller, body, room, .. } = posted;
+    let submitted = state.service.submit(&caller, body, form).await?;
+    drop(room);
+    receipts::reply(&submitted)
+}
+
+/// Search one tenant's log, newest first.
+#[utoipa::path(
+    get, path = "/v1/events", tag = "events",
+    params(
+        ("tenant" = Option<String>, Query, description = "Whose log; needed unless the key is limited to one tenant"),
+        ("filter" = Option<String>, Query, description = "Text in the filter language"),
+        ("from" = Option<String>, Query, description = "Only events that happened at or after this time"),
+        ("to" = Option<String>, Query, description = "Only events that happened before this time"),
+        ("order" = Option<String>, Query, description = "desc (default) or asc"),
+        ("limit" = Option<u32>, Query, description = "1 to 1,000; 50 by default"),
+        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+    ),
+    responses((status = 200, description = "A page", body = EventPage))
+)]
+pub(crate) async fn search(
+    Shared(state): Shared<State>,
+    Authed(caller): Authed,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let found = state.service.search(&caller, parse(query.as_deref())?).await?;
+    Ok(json(StatusCode::OK, page(&found)))
+}
+
+fn parse(query: Option<&str>) -> Result<Search, Problem> {
+    let query =
+        Query::parse(query, &["tenant", "filter", "from", "to", "order", "limit", "cursor"])?;
+    let order = match query.choice("order", &["desc", "asc"])? {
+        Some(1) => Order::Ascending,
+        _ => Order::Descending,
+    };
+    Ok(Search {
+        tenant: query.text("tenant").map(str::to_owned),
+        filter: query.text("filter").unwrap_or_default().to_owned(),
+        from: query.time("from")?,
+        to: query.time("to")?,
+        order,
+        limit: query.count("limit", search_limits::MAX)?.unwrap_or(search_limits::DEFAULT),
+        cursor: query.text("cursor").map(str::to_owned),
+    })
+}
+
+/// Writes the page without parsing a body: the stored text is spliced in.
+fn page(found: &Found) -> Vec<u8> {
+    let bytes: usize = found.events.iter().map(|event| event.body.len() + 384).sum();
+    let mut out = Vec::with_capacity(bytes + 128);
+    out.extend_from_slice(b"{\"data\":[");
+    for (index, event) in found.events.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        event.write_json(&mut out);
+    }
+    out.extend_from_slice(b"],\"next_cursor\":");
+    match &found.next_cursor {
+        // Cursors are base64url: nothing in them needs escaping.
+        Some(cursor) => {
+            out.push(b'"');
+            out.extend_from_slice(cursor.as_bytes());
+            out.push(b'"');
+        }
+        None => out.extend_from_slice(b"null"),
+    }
+    out.push(b'}');
+    out
+}
+
+/// Read one event by its id.
+#[utoipa::path(
+    get, path = "/v1/events/{id}", tag = "events",
+    params(
+        ("id" = String, Path, description = "The event's UUID"),
+        ("tenant" = Option<String>, Query, description = "Whose log; needed unless the key is limited to one tenant"),
+    ),
+    responses((status = 200, description = "The event", body = serde_json::Value))
+)]
+pub(crate) async fn one(
+    Shared(state): Shared<State>,
+    Authed(caller): Authed,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let query = Query::parse(query.as_deref(), &["tenant"])?;
+    let id = EventId::parse(&id).ok_or_else(Problem::not_found)?;
+    let event = state.service.event(&caller, query.text("tenant"), id).await?;
+    let mut out = Vec::with_capacity(event.body.len() + 384);
+    event.write_json(&mut out);
+    Ok(json(StatusCode::OK, out))
+}

@@ -1,0 +1,69 @@
+//! `/health/live`, `/health/ready`, `/metrics` and the OpenAPI document: no key needed, nothing of a tenant in them.
+
+use axum::{
+    extract::State as Shared,
+    response::{IntoResponse as _, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::reply;
+use crate::{app::State, metrics::install, openapi, receipts::json};
+
+/// How the service is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// ok or unavailable.
+    status: &'static str,
+}
+
+/// Whether the process runs.
+#[utoipa::path(
+    get, path = "/health/live", tag = "health", security(()),
+    responses((status = 200, description = "It runs", body = Health))
+)]
+pub(crate) async fn live() -> Response {
+    reply(StatusCode::OK, &Health { status: "ok" })
+}
+
+/// Whether events can be made durable now.
+#[utoipa::path(
+    get, path = "/health/ready", tag = "health", security(()),
+    responses(
+        (status = 200, description = "Events can be accepted", body = Health),
+        (status = 503, description = "Events cannot be accepted now", body = Health),
+    )
+)]
+pub(crate) async fn ready(Shared(state): Shared<State>) -> Response {
+    if state.service.is_ready() {
+        reply(StatusCode::OK, &Health { status: "ok" })
+    } else {
+        reply(StatusCode::SERVICE_UNAVAILABLE, &Health { status: "unavailable" })
+    }
+}
+
+/// The metrics of the process in Prometheus's text form.
+pub(crate) async fn metrics(Shared(state): Shared<State>) -> Response {
+    let health = state.service.store().health();
+    metrics::gauge!("attestary_store_writable").set(f64::from(u8::from(health.writable)));
+    metrics::gauge!("attestary_store_unsealed_events").set(health.unsealed_events as f64);
+    metrics::gauge!("attestary_store_unsealed_bytes").set(health.unsealed_bytes as f64);
+    metrics::gauge!("attestary_store_queued_bytes").set(health.queued_bytes as f64);
+    metrics::gauge!("attestary_store_segments").set(health.segments as f64);
+    metrics::gauge!("attestary_store_sealed_events").set(health.sealed_events as f64);
+    metrics::gauge!("attestary_store_sealed_bytes").set(health.sealed_bytes as f64);
+    let mut response = install().render().into_response();
+    let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, text);
+    response
+}
+
+/// This document.
+#[utoipa::path(
+    get, path = "/v1/openapi.json", tag = "health", security(()),
+    responses((status = 200, description = "The OpenAPI 3.1 document", body = serde_json::Value))
+)]
+pub(crate) async fn openapi() -> Response {
+    json(StatusCode::OK, openapi::document().into_bytes())
+}

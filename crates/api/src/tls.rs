@@ -1,0 +1,88 @@
+//! TLS of the HTTPS listener: certificate and key from PEM files, TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1.
+//!
+//! The certificate can be replaced while the server runs: [`Tls::reload`] reads the files again, and connections
+//! that are opened afterwards get the new one.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, RwLock},
+};
+
+use rustls::{
+    ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+};
+use tokio_rustls::TlsAcceptor;
+
+/// Why TLS cannot be set up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// A file cannot be read as PEM.
+    #[error("cannot read {path} as PEM")]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Certificate and key do not fit, or are of an unsupported kind.
+    #[error("certificate and key cannot be used")]
+    Certificate(#[source] rustls::Error),
+}
+
+/// A certificate in use.
+#[derive(Clone)]
+pub struct Tls(Arc<Inner>);
+
+struct Inner {
+    certificate: PathBuf,
+    key: PathBuf,
+    config: RwLock<Arc<ServerConfig>>,
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls").field("certificate", &self.0.certificate).finish_non_exhaustive()
+    }
+}
+
+impl Tls {
+    /// Reads a certificate chain and its key.
+    pub fn read(certificate: PathBuf, key: PathBuf) -> Result<Self, TlsError> {
+        let config = RwLock::new(Arc::new(config(&certificate, &key)?));
+        Ok(Self(Arc::new(Inner { certificate, key, config })))
+    }
+
+    /// Reads the files again; on an error the present certificate stays in use.
+    pub fn reload(&self) -> Result<(), TlsError> {
+        let new = Arc::new(config(&self.0.certificate, &self.0.key)?);
+        *self.0.config.write().unwrap_or_else(std::sync::PoisonError::into_inner) = new;
+        Ok(())
+    }
+
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        let config = self.0.config.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        TlsAcceptor::from(config.clone())
+    }
+}
+
+fn config(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|source| TlsError::Pem { path: certificate.to_owned(), source: source.into() })?;
+    if chain.is_empty() {
+        let source = io::Error::other("there is no certificate in it").into();
+        return Err(TlsError::Pem { path: certificate.to_owned(), source });
+    }
+    let key_der = PrivateKeyDer::from_pem_file(key)
+        .map_err(|source| TlsError::Pem { path: key.to_owned(), source: source.into() })?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key_der))
+        .map_err(TlsError::Certificate)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}

@@ -1,0 +1,248 @@
+//! The doors for foreign forms: they parse and map, then take the same way as native events.
+//!
+//! An adapter never trusts a line or a body about who is allowed what: the key's tenant list holds for each event.
+
+use attestary_event::{TenantId, Violation, intake::Door};
+use attestary_formats::intake::{
+    formio,
+    ironcore::{self, Mapped, Refusal},
+};
+use attestary_store::{Outcome, Receipt};
+use bytes::Bytes;
+
+use crate::{AccessError, Caller, IntakeError, ItemViolation, Scope, Service, error::cause};
+
+/// Lines handed to the store at once.
+const LINES_MAX: usize = 1_000;
+/// Flagged and refused lines that one reply lists.
+const LISTED_MAX: usize = 1_000;
+/// The tenant of lines that name no project, when the project names the tenant: what such a line itself says.
+const NO_PROJECT: &str = "NoProject";
+
+/// What became of an IronCore security event.
+#[derive(Debug)]
+pub enum IroncoreOutcome {
+    /// Durable.
+    Accepted(Receipt),
+    /// Its tenant is unknown in a closed environment: thrown away and counted, as the protocol's own service does.
+    Discarded,
+    /// The body or the request is refused in the protocol's words.
+    Refused(Refusal),
+}
+
+/// Who owns the lines of a Form.io log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FormioTenant {
+    /// One tenant for all lines.
+    Fixed(String),
+    /// The project of each line.
+    Project,
+}
+
+/// What became of a Form.io log.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct FormioReport {
+    /// Lines read.
+    pub lines: u64,
+    /// Events made from them.
+    pub events: u64,
+    /// Events that are new.
+    pub accepted: u64,
+    /// Events that were there already.
+    pub duplicates: u64,
+    /// Events with a flag.
+    pub flagged: u64,
+    /// Events made from text that is no audit line.
+    pub unparsed: u64,
+    /// Events that were not accepted.
+    pub refused: u64,
+    /// The first flagged events: line number and flags.
+    pub flagged_lines: Vec<(u64, Vec<&'static str>)>,
+    /// The first refused events: line number and reason.
+    pub refused_lines: Vec<(u64, String)>,
+}
+
+impl Service {
+    /// Accepts one IronCore security event.
+    pub async fn ironcore_event(
+        &self,
+        caller: &Caller,
+        body: &[u8],
+    ) -> Result<IroncoreOutcome, IntakeError> {
+        self.permit(caller, Scope::Ingest, "events.submit")?;
+        match ironcore::parse(body, self.limits()) {
+            Ok(mapped) => self.ironcore_mapped(caller, &mapped).await,
+            Err(refusal) => Ok(IroncoreOutcome::Refused(refusal)),
+        }
+    }
+
+    /// Accepts a report of counted operations as events; returns the first one's receipt.
+    pub async fn ironcore_operations(
+        &self,
+        caller: &Caller,
+        body: &[u8],
+    ) -> Result<IroncoreOutcome, IntakeError> {
+        self.permit(caller, Scope::Ingest, "events.submit")?;
+        let mapped = match ironcore::report_operations(body, self.limits()) {
+            Ok(mapped) => mapped,
+            Err(refusal) => return Ok(IroncoreOutcome::Refused(refusal)),
+        };
+        let mut outcome = IroncoreOutcome::Discarded;
+        for event in &mapped {
+            outcome = self.ironcore_mapped(caller, event).await?;
+        }
+        Ok(outcome)
+    }
+
+    async fn ironcore_mapped(
+        &self,
+        caller: &Caller,
+        mapped: &Mapped,
+    ) -> Result<IroncoreOutcome, IntakeError> {
+        let prepared = match self.check_events(caller, &[&mapped.json], Door::Adapter, None) {
+            Ok(prepared) => prepared,
+            Err(IntakeError::Invalid(mut items)) => {
+                let first =
+                    if items.is_empty() { None } else { Some(items.swap_remove(0).violation) };
+                return Ok(IroncoreOutcome::Refused(Refusal::InvalidBody(
+                    first.unwrap_or_else(not_valid),
+                )));
+            }
+            Err(IntakeError::UnknownTenant(_))
+                if self.is_unknown_only(caller, &mapped.tenant)? =>
+            {
+                self.counters().ironcore_discarded.increment(1);
+                return Ok(IroncoreOutcome::Discarded);
+            }
+            Err(other) => return Err(other),
+        };
+        let outcomes = self.append(caller, prepared).await?;
+        match outcomes.into_iter().next() {
+            Some(
+                Outcome::Accepted(receipt)
+                | Outcome::Duplicate(receipt)
+                | Outcome::Conflict(receipt),
+            ) => Ok(IroncoreOutcome::Accepted(receipt)),
+            _ => Err(IntakeError::Damaged),
+        }
+    }
+
+    /// A tenant that the key may write to, but that a closed environment does not know.
+    fn is_unknown_only(&self, caller: &Caller, tenant: &str) -> Result<bool, AccessError> {
+        let closed = self.directory().is_closed(caller.environment()?);
+        Ok(closed && TenantId::parse(tenant).is_ok_and(|tenant| caller.covers(&tenant)))
+    }
+
+    /// Accepts a Form.io log: every line that can be kept is kept.
+    pub async fn formio_log(
+        &self,
+        caller: &Caller,
+        body: Bytes,
+        tenant: FormioTenant,
+    ) -> Result<FormioReport, IntakeError> {
+        self.permit(caller, Scope::Ingest, "events.submit")?;
+        caller.environment()?;
+        let mut report = FormioReport::default();
+        let mut reader = formio::Reader::default();
+        let mut items = Vec::with_capacity(LINES_MAX);
+        let lines = body.split_inclusive(|byte| *byte == b'\n');
+        for line in lines {
+            report.lines += 1;
+            items.extend(reader.push_line(line));
+            if items.len() >= LINES_MAX {
+                self.formio_items(caller, std::mem::take(&mut items), &tenant, &mut report).await?;
+            }
+        }
+        while let Some(item) = reader.finish() {
+            items.push(item);
+        }
+        self.formio_items(caller, items, &tenant, &mut report).await?;
+        Ok(report)
+    }
+
+    async fn formio_items(
+        &self,
+        caller: &Caller,
+        items: Vec<formio::Item>,
+        tenant: &FormioTenant,
+        report: &mut FormioReport,
+    ) -> Result<(), IntakeError> {
+        let (service, worker_caller, tenant) = (self.clone(), caller.clone(), tenant.clone());
+        let worker = self
+            .runtime()
+            .spawn_blocking(move || service.check_items(&worker_caller, &items, &tenant));
+        let mut checked =
+            worker.await.map_err(|error| IntakeError::Unavailable(cause(error)))??;
+        report.take_notes(&mut checked);
+        for outcome in self.append(caller, checked.prepared).await? {
+            match outcome {
+                Outcome::Accepted(_) => report.accepted += 1,
+                Outcome::Duplicate(_) | Outcome::Conflict(_) => report.duplicates += 1,
+                _ => return Err(IntakeError::Damaged),
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks items one by one, because one line that cannot be kept must not hold the others back. CPU work.
+    fn check_items(
+        &self,
+        caller: &Caller,
+        items: &[formio::Item],
+        tenant: &FormioTenant,
+    ) -> Result<CheckedItems, IntakeError> {
+        let mut checked = CheckedItems { events: items.len() as u64, ..CheckedItems::default() };
+        for item in items {
+            let tenant = match tenant {
+                FormioTenant::Fixed(tenant) => tenant.as_str(),
+                FormioTenant::Project => item.tenant_hint.as_deref().unwrap_or(NO_PROJECT),
+            };
+            checked.unparsed += u64::from(!item.parsed);
+            if !item.flags.is_empty() {
+                checked.flagged.push((item.line_number, item.flags.clone()));
+            }
+            let submission = item.submission(item.event_id(self.line_key(), tenant), tenant);
+            match self.check_events(caller, &[&submission], Door::Adapter, None) {
+                Ok(prepared) => checked.prepared.extend(prepared),
+                Err(
+                    IntakeError::Invalid(items)
+                    | IntakeError::UnknownTenant(items)
+                    | IntakeError::TenantClosed(items),
+                ) => checked.refused.push((item.line_number, reason(&items))),
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(checked)
+    }
+}
+
+/// What the check of a batch of lines yields.
+#[derive(Default)]
+struct CheckedItems {
+    events: u64,
+    unparsed: u64,
+    prepared: Vec<attestary_store::record::Prepared>,
+    flagged: Vec<(u64, Vec<&'static str>)>,
+    refused: Vec<(u64, String)>,
+}
+
+impl FormioReport {
+    fn take_notes(&mut self, checked: &mut CheckedItems) {
+        self.events += checked.events;
+        self.unparsed += checked.unparsed;
+        self.flagged += checked.flagged.len() as u64;
+        self.refused += checked.refused.len() as u64;
+        let room = LISTED_MAX.saturating_sub(self.flagged_lines.len());
+        self.flagged_lines.extend(checked.flagged.drain(..).take(room));
+        let room = LISTED_MAX.saturating_sub(self.refused_lines.len());
+        self.refused_lines.extend(checked.refused.drain(..).take(room));
+    }
+}
+
+fn reason(items: &[ItemViolation]) -> String {
+    items.first().map_or_else(String::new, |item| item.violation.to_string())
+}
+
+fn not_valid() -> Violation {
+    Violation::new("", "the event is not valid")
+}

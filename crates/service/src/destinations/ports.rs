@@ -1,0 +1,122 @@
+//! What delivery asks of its surroundings, on top of the store: a log to read and a memory to save to.
+
+use std::sync::Arc;
+
+use attestary_delivery::{DestinationId, Facts, Log, Memory, ReadError, SaveError, State};
+use attestary_event::{EnvironmentId, Event, TenantId, Timestamp};
+use attestary_store::{
+    Store,
+    catalog::{AttemptRow, Catalog, DeliveryUpdate, QuarantineRow},
+};
+use futures::future::BoxFuture;
+use tokio::sync::watch;
+
+/// One tenant's log as delivery reads it.
+pub(super) struct LogFeed {
+    store: Store,
+    environment: EnvironmentId,
+    tenant: TenantId,
+    size: watch::Receiver<u64>,
+}
+
+impl LogFeed {
+    /// Returns the feed of a log that exists.
+    pub(super) fn new(
+        store: &Store,
+        environment: &EnvironmentId,
+        tenant: &TenantId,
+    ) -> Option<Self> {
+        let size = store.watch(environment, tenant)?;
+        Some(Self {
+            store: store.clone(),
+            environment: environment.clone(),
+            tenant: tenant.clone(),
+            size,
+        })
+    }
+}
+
+impl Log for LogFeed {
+    fn read(
+        &self,
+        from_seq: u64,
+        events_max: usize,
+        bytes_max: usize,
+    ) -> BoxFuture<'_, Result<Vec<Event>, ReadError>> {
+        Box::pin(async move {
+            let read =
+                self.store.read(&self.environment, &self.tenant, from_seq, events_max, bytes_max);
+            read.await.map_err(|error| ReadError(error.to_string()))
+        })
+    }
+
+    fn watch(&self) -> watch::Receiver<u64> {
+        self.size.clone()
+    }
+}
+
+/// States and facts in the catalog.
+pub(super) struct CatalogMemory(pub(super) Catalog);
+
+impl Memory for CatalogMemory {
+    fn save<'a>(
+        &'a self,
+        id: &'a DestinationId,
+        state: &'a State,
+        facts: &'a Facts,
+    ) -> BoxFuture<'a, Result<(), SaveError>> {
+        let update = update(id, state, facts);
+        Box::pin(async move {
+            for gap in &facts.gaps {
+                tracing::warn!(
+                    destination.id = %id, gap.first_seq = gap.first_seq, gap.last_seq = gap.last_seq,
+                    "retention removed events before the destination got them"
+                );
+            }
+            let saved = self.0.run(move |catalog| catalog.record_delivery(&[update])).await;
+            saved.map_err(|error| SaveError(error.to_string()))
+        })
+    }
+}
+
+fn update(id: &DestinationId, state: &State, facts: &Facts) -> DeliveryUpdate {
+    let attempts = facts.attempts.iter().map(|attempt| AttemptRow {
+        id: attempt.id.to_string(),
+        started_ms: attempt.at_ms.max(0) as u64,
+        duration_ms: attempt.duration_ms,
+        verdict: attempt.verdict.clone(),
+        seq_first: attempt.first_seq.unwrap_or(0),
+        seq_last: attempt.last_seq.unwrap_or(0),
+        events: u64::from(attempt.events),
+        detail: serde_json::to_string(attempt).expect("an attempt holds texts and numbers"),
+    });
+    let quarantined = facts.quarantined.iter().map(|event| QuarantineRow {
+        seq: event.seq,
+        quarantined_ms: event.at_ms.max(0) as u64,
+        reason: event.reason.clone(),
+    });
+    DeliveryUpdate {
+        destination: id.to_string(),
+        state: state.to_json(),
+        attempts: attempts.collect(),
+        quarantined: quarantined.collect(),
+    }
+}
+
+/// The service's wall clock.
+pub(super) struct Clock(pub(super) Arc<dyn attestary_store::Clock>);
+
+impl attestary_delivery::Clock for Clock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.now_ms() as i64)
+    }
+}
+
+/// The service's randomness.
+pub(super) struct Rng(pub(super) Arc<dyn attestary_store::Rng>);
+
+impl attestary_delivery::Rng for Rng {
+    fn fill(&self, bytes: &mut [u8]) {
+        self.0.fill(bytes);
+    }
+}

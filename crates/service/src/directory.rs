@@ -1,0 +1,119 @@
+//! Which environments there are and which tenants are closed: the part of the catalog that every event asks.
+//!
+//! It lives in memory and follows the catalog: changed only after the catalog was. Whether a tenant exists is not
+//! kept here; its log tells. Only closed tenants are listed, because they are few.
+
+use std::collections::{HashMap, HashSet};
+
+use attestary_event::{EnvironmentId, TenantId};
+use attestary_store::catalog::{EnvironmentRow, TenantRow, TenantState};
+use parking_lot::RwLock;
+
+/// A namespace of tenants and keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Environment {
+    /// Its name.
+    pub name: EnvironmentId,
+    /// Events for unknown tenants are refused.
+    pub closed: bool,
+    /// When it was created, in milliseconds since the epoch.
+    pub created_ms: u64,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    closed: bool,
+    created_ms: u64,
+    closed_tenants: HashSet<TenantId>,
+}
+
+/// The directory.
+#[derive(Debug, Default)]
+pub(crate) struct Directory(RwLock<HashMap<EnvironmentId, Entry>>);
+
+impl Directory {
+    /// Builds the directory from the catalog's rows.
+    pub(crate) fn restored(environments: Vec<EnvironmentRow>, tenants: Vec<TenantRow>) -> Self {
+        let directory = Self::default();
+        for row in environments {
+            directory.insert(&Environment {
+                name: row.name,
+                closed: row.closed,
+                created_ms: row.created_ms,
+            });
+        }
+        for row in tenants {
+            directory.set_tenant_closed(
+                &row.environment,
+                &row.id,
+                row.state == TenantState::Closed,
+            );
+        }
+        directory
+    }
+
+    /// Returns the environment's id when it exists.
+    pub(crate) fn named(&self, name: &str) -> Option<EnvironmentId> {
+        let id = EnvironmentId::parse(name).ok()?;
+        self.0.read().contains_key(&id).then_some(id)
+    }
+
+    /// Returns one environment.
+    pub(crate) fn environment(&self, name: &EnvironmentId) -> Option<Environment> {
+        let entries = self.0.read();
+        let entry = entries.get(name)?;
+        Some(Environment { name: name.clone(), closed: entry.closed, created_ms: entry.created_ms })
+    }
+
+    /// Returns all environments by name.
+    pub(crate) fn environments(&self) -> Vec<Environment> {
+        let entries = self.0.read();
+        let mut all: Vec<_> = entries
+            .iter()
+            .map(|(name, entry)| Environment {
+                name: name.clone(),
+                closed: entry.closed,
+                created_ms: entry.created_ms,
+            })
+            .collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    /// Adds an environment or changes whether it is closed.
+    pub(crate) fn insert(&self, environment: &Environment) {
+        let mut entries = self.0.write();
+        let entry = entries.entry(environment.name.clone()).or_default();
+        entry.closed = environment.closed;
+        entry.created_ms = environment.created_ms;
+    }
+
+    /// Opens or closes a tenant.
+    pub(crate) fn set_tenant_closed(
+        &self,
+        environment: &EnvironmentId,
+        tenant: &TenantId,
+        closed: bool,
+    ) {
+        let mut entries = self.0.write();
+        let Some(entry) = entries.get_mut(environment) else { return };
+        if closed {
+            entry.closed_tenants.insert(tenant.clone());
+        } else {
+            entry.closed_tenants.remove(tenant);
+        }
+    }
+
+    /// Returns true when events for unknown tenants are refused.
+    pub(crate) fn is_closed(&self, environment: &EnvironmentId) -> bool {
+        self.0.read().get(environment).is_none_or(|entry| entry.closed)
+    }
+
+    /// Returns true when the tenant takes no events.
+    pub(crate) fn is_tenant_closed(&self, environment: &EnvironmentId, tenant: &TenantId) -> bool {
+        let entries = self.0.read();
+        entries.get(environment).is_some_and(|entry| {
+            !entry.closed_tenants.is_empty() && entry.closed_tenants.contains(tenant)
+        })
+    }
+}

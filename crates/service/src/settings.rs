@@ -1,0 +1,51 @@
+//! What a service is made from: values ([`Settings`]) and working parts ([`Components`]).
+
+use std::{path::PathBuf, sync::Arc};
+
+use attestary_delivery::{Output, Policy};
+use attestary_event::Limits;
+use attestary_store::{Clock, Rng};
+
+/// Values, read and checked by the caller.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The store's own settings; its directory also holds the master key and the first operator key.
+    pub store: attestary_store::Settings,
+    /// Limits on submitted events and batches.
+    pub limits: Limits,
+    /// What destinations may reach.
+    pub outbound: Policy,
+    /// Root of `file` destinations; their files lie under `<root>/<environment>/<tenant>/`.
+    pub file_root: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Returns the documented defaults for a data directory.
+    pub fn new(data_dir: PathBuf) -> Self {
+        Self {
+            file_root: Some(data_dir.join("files")),
+            store: attestary_store::Settings::new(data_dir),
+            limits: Limits::default(),
+            outbound: Policy::default(),
+        }
+    }
+}
+
+/// Working parts, handed over so that tests can replace them.
+#[derive(Clone)]
+pub struct Components {
+    /// The wall clock and the monotonic clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness for ids, keys, salts.
+    pub rng: Arc<dyn Rng>,
+    /// Where `stdout` destinations write.
+    pub output: Arc<dyn Output>,
+    /// Where background work runs.
+    pub runtime: tokio::runtime::Handle,
+}
+
+impl std::fmt::Debug for Components {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Components")
+    }
+}

@@ -1,0 +1,276 @@
+//! Submit: the way of events from a body to their receipts.
+//!
+//! Cut the body, check every event (limits, names, types, the key's tenants), hash its fields, hand all of them to
+//! the store, and answer in input order when they are durable. Validation and authorisation are all or nothing:
+//! one bad event refuses the body, and every bad one is named.
+
+use std::collections::BTreeSet;
+
+use attestary_event::{
+    EnvironmentId, TenantId, Timestamp, Violation,
+    actions::KnownActions,
+    intake::{self, Accepted, Door},
+    scan::{Batch, BatchForm, split_batch},
+};
+use attestary_store::{
+    Outcome, SubmitError,
+    record::{Parts, Prepared},
+};
+use bytes::Bytes;
+
+use crate::{Caller, IntakeError, ItemViolation, Scope, Service, error::cause};
+
+/// Bodies from this size on are checked on a worker thread: about 100 µs of work.
+const WORKER_BYTES_MIN: usize = 16 * 1024;
+/// Violations listed for one body: enough to see the pattern, not enough to make the reply larger than the body.
+const VIOLATIONS_MAX: usize = 100;
+
+/// How a body is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// One object, or an array of objects.
+    Json,
+    /// One object a line.
+    Ndjson,
+}
+
+/// What became of a body's events.
+#[derive(Debug)]
+pub struct Submitted {
+    /// The body was one object, not a list.
+    pub single: bool,
+    /// In input order.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// Events that passed all checks.
+pub(crate) struct Checked {
+    single: bool,
+    prepared: Vec<Prepared>,
+}
+
+impl Service {
+    /// Accepts the events of a native body.
+    pub async fn submit(
+        &self,
+        caller: &Caller,
+        body: Bytes,
+        form: Form,
+    ) -> Result<Submitted, IntakeError> {
+        self.permit(caller, Scope::Ingest, "events.submit")?;
+        caller.environment()?;
+        let checked = if body.len() < WORKER_BYTES_MIN {
+            self.check_body(caller, &body, form)?
+        } else {
+            let (service, caller) = (self.clone(), caller.clone());
+            let worker =
+                self.runtime().spawn_blocking(move || service.check_body(&caller, &body, form));
+            worker.await.map_err(|error| IntakeError::Unavailable(cause(error)))??
+        };
+        let outcomes = self.append(caller, checked.prepared).await?;
+        Ok(Submitted { single: checked.single, outcomes })
+    }
+
+    /// Checks every event of a body. CPU work.
+    fn check_body(&self, caller: &Caller, body: &[u8], form: Form) -> Result<Checked, IntakeError> {
+        let form = match form {
+            Form::Json => BatchForm::Json,
+            Form::Ndjson => BatchForm::Ndjson,
+        };
+        match split_batch(body, form, self.limits())? {
+            Batch::One(event) => {
+                let prepared =
+                    self.check_events(caller, &[event], Door::Native, caller.only_tenant())?;
+                Ok(Checked { single: true, prepared })
+            }
+            Batch::Many(events) => {
+                let prepared =
+                    self.check_events(caller, &events, Door::Native, caller.only_tenant())?;
+                Ok(Checked { single: false, prepared })
+            }
+        }
+    }
+
+    /// Checks events, or lists what is wrong with every bad one. CPU work.
+    pub(crate) fn check_events(
+        &self,
+        caller: &Caller,
+        events: &[&[u8]],
+        door: Door,
+        default_tenant: Option<&TenantId>,
+    ) -> Result<Vec<Prepared>, IntakeError> {
+        let now_ms = self.clock().now_ms();
+        let context = intake::Context {
+            now: Timestamp(now_ms as i64),
+            actions: KnownActions::builtin(),
+            limits: self.limits(),
+            default_tenant,
+        };
+        let mut findings = Findings::default();
+        let mut prepared = Vec::with_capacity(events.len());
+        for (index, event) in events.iter().enumerate() {
+            match intake::accept(event, door, &context, self.digest_key()) {
+                Err(violations) => findings.invalid(index, violations),
+                Ok(accepted) => {
+                    self.check_tenant(caller, index, &accepted.tenant, &mut findings)?;
+                    if findings.none() {
+                        prepared.push(self.prepare(&caller.environment, &accepted, now_ms));
+                    }
+                }
+            }
+        }
+        findings.refuse()?;
+        Ok(prepared)
+    }
+
+    /// A tenant outside the key's list reads as one that does not exist.
+    fn check_tenant(
+        &self,
+        caller: &Caller,
+        index: usize,
+        tenant: &TenantId,
+        findings: &mut Findings,
+    ) -> Result<(), IntakeError> {
+        let environment = caller.environment()?;
+        let unknown = !caller.covers(tenant)
+            || (self.directory().is_closed(environment)
+                && self.store().log(environment, tenant).is_none());
+        if unknown {
+            findings.unknown_tenant(index, tenant);
+        } else if self.directory().is_tenant_closed(environment, tenant) {
+            findings.closed_tenant(index, tenant);
+        }
+        Ok(())
+    }
+
+    fn prepare(&self, environment: &EnvironmentId, accepted: &Accepted, now_ms: u64) -> Prepared {
+        Prepared::new(Parts {
+            environment: environment.clone(),
+            tenant: accepted.tenant.clone(),
+            id: accepted.id.unwrap_or_else(|| self.event_id(now_ms)),
+            client_id: accepted.id.is_some(),
+            service: false,
+            seed: self.seed(),
+            digest: accepted.digest,
+            occurred_ms: accepted.occurred_ms,
+            severity: accepted.severity,
+            fields: &accepted.fields,
+            body: &accepted.body,
+        })
+    }
+
+    /// Makes checked events durable and returns what became of each.
+    pub(crate) async fn append(
+        &self,
+        caller: &Caller,
+        prepared: Vec<Prepared>,
+    ) -> Result<Vec<Outcome>, IntakeError> {
+        if prepared.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.open_logs(caller.environment()?, &prepared).await?;
+        let count = prepared.len() as u64;
+        let outcomes = self.store().submit(prepared).await.map_err(submit_error)?;
+        self.counters().events_accepted.increment(count);
+        Ok(outcomes)
+    }
+
+    /// Opens the logs of tenants that have their first event here.
+    async fn open_logs(
+        &self,
+        environment: &EnvironmentId,
+        prepared: &[Prepared],
+    ) -> Result<(), IntakeError> {
+        let mut last: Option<&TenantId> = None;
+        let mut missing: BTreeSet<&TenantId> = BTreeSet::new();
+        for event in prepared {
+            // Neighbours mostly share a tenant: one look-up for each stretch.
+            if last != Some(&event.tenant) {
+                last = Some(&event.tenant);
+                if self.store().log(environment, &event.tenant).is_none() {
+                    missing.insert(&event.tenant);
+                }
+            }
+        }
+        for tenant in missing {
+            self.open_tenant(environment, tenant, None).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with a body's events.
+#[derive(Debug, Default)]
+struct Findings {
+    invalid: Vec<ItemViolation>,
+    unknown: Vec<ItemViolation>,
+    closed: Vec<ItemViolation>,
+}
+
+impl Findings {
+    fn none(&self) -> bool {
+        self.invalid.is_empty() && self.unknown.is_empty() && self.closed.is_empty()
+    }
+
+    fn invalid(&mut self, index: usize, violations: Vec<Violation>) {
+        for violation in violations {
+            push(&mut self.invalid, index, violation);
+        }
+    }
+
+    fn unknown_tenant(&mut self, index: usize, tenant: &TenantId) {
+        let detail = format!("there is no tenant \"{tenant}\" here that this key may write to");
+        push(&mut self.unknown, index, Violation::new("/tenant", detail));
+    }
+
+    fn closed_tenant(&mut self, index: usize, tenant: &TenantId) {
+        push(
+            &mut self.closed,
+            index,
+            Violation::new("/tenant", format!("tenant \"{tenant}\" is closed")),
+        );
+    }
+
+    /// Events that are not valid come first: until they are, nothing else about the body is certain.
+    fn refuse(self) -> Result<(), IntakeError> {
+        if !self.invalid.is_empty() {
+            return Err(IntakeError::Invalid(self.invalid));
+        }
+        if !self.unknown.is_empty() {
+            return Err(IntakeError::UnknownTenant(self.unknown));
+        }
+        if !self.closed.is_empty() {
+            return Err(IntakeError::TenantClosed(self.closed));
+        }
+        Ok(())
+    }
+}
+
+fn push(list: &mut Vec<ItemViolation>, index: usize, violation: Violation) {
+    if list.len() < VIOLATIONS_MAX {
+        list.push(ItemViolation { index, violation });
+    }
+}
+
+pub(crate) fn submit_error(error: SubmitError) -> IntakeError {
+    match error {
+        SubmitError::Pushback { retry_after } => IntakeError::Pushback { retry_after },
+        SubmitError::ReadOnly { .. } => IntakeError::ReadOnly(cause(error)),
+        other => IntakeError::Unavailable(cause(other)),
+    }
+}
+
+/// Counters of the hot path, registered once.
+pub(crate) struct Counters {
+    pub(crate) events_accepted: metrics::Counter,
+    pub(crate) ironcore_discarded: metrics::Counter,
+}
+
+impl Counters {
+    pub(crate) fn new() -> Self {
+        Self {
+            events_accepted: metrics::counter!("attestary_events_accepted_total"),
+            ironcore_discarded: metrics::counter!("attestary_ironcore_discarded_total"),
+        }
+    }
+}
