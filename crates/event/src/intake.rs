@@ -13,6 +13,7 @@ mod digest;
 mod suggest;
 #[cfg(test)]
 mod tests;
+mod value;
 mod walk;
 
 pub use digest::DigestKey;

@@ -63,10 +63,10 @@ fn nearest(parent: &Member, name: &str) -> Option<&'static str> {
 /// Lower case without separators, so that `occurredAt` is `occurred_at`; cut, so that the cost is bounded.
 fn folded(name: &str) -> String {
     name.chars()
-        .filter(|c| c.is_ascii_alphanumeric())
+        .filter(char::is_ascii_alphanumeric)
         .take(32)
-        .map(|c| c.to_ascii_lowercase())
-        .collect()
+        .collect::<String>()
+        .to_ascii_lowercase()
 }
 
 /// Edit distance with insertions, deletions, replacements and swaps of neighbours (optimal string alignment).

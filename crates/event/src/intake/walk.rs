@@ -6,9 +6,12 @@
 
 use std::borrow::Cow;
 
-use super::{Door, VIOLATIONS_MAX, suggest};
+use super::{
+    Door, VIOLATIONS_MAX, suggest,
+    value::{self, end_of_value, unescape, unescaped},
+};
 use crate::{
-    EventId, Timestamp, Violation,
+    Timestamp, Violation,
     spec::{
         SetBy, Shape,
         tree::{self, Capture, Node},
@@ -112,21 +115,6 @@ impl Path<'_> {
     }
 }
 
-/// Returns the text between the quotes of a string token, unescaped.
-fn unescaped(token: &str) -> Cow<'_, str> {
-    unescape(&token[1..token.len() - 1])
-}
-
-fn unescape(inner: &str) -> Cow<'_, str> {
-    if !inner.contains('\\') {
-        return Cow::Borrowed(inner);
-    }
-    Cow::Owned(
-        serde_json::from_str(&format!("\"{inner}\""))
-            .expect("the scanner writes only valid strings"),
-    )
-}
-
 struct Walk<'a> {
     at: usize,
     door: Door,
@@ -176,7 +164,7 @@ impl<'a> Walk<'a> {
     fn missing(&mut self, node: &Node, mut missing: u64, path: &Path<'_>) {
         while missing != 0 {
             let child = &node.children[missing.trailing_zeros() as usize];
-            self.refuse(&Path::Name(path, child.member.name()), "is required");
+            self.refuse(&Path::Name(path, child.name), "is required");
             missing &= missing - 1;
         }
     }
@@ -212,7 +200,7 @@ impl<'a> Walk<'a> {
             if !node.member.nullable() {
                 self.refuse(path, "is required and must not be null");
             }
-        } else if let Some(detail) = self.problem(node, token) {
+        } else if let Err(detail) = self.scalar(node, token) {
             self.refuse(path, detail);
         }
     }
@@ -231,46 +219,13 @@ impl<'a> Walk<'a> {
         self.at += 1;
     }
 
-    /// Returns what is wrong with a value that is not walked into.
-    fn problem(&mut self, node: &Node, token: &str) -> Option<String> {
-        let first = token.as_bytes()[0];
-        match node.member.shape {
-            Shape::Any => None,
-            Shape::AnyObject if first == b'{' => None,
-            Shape::Text { bytes_min, bytes_max } if first == b'"' => {
-                length(token, bytes_min, bytes_max)
-            }
-            Shape::OneOf(values) if first == b'"' => one_of(token, values),
-            Shape::Uuid if first == b'"' => match EventId::parse(&unescaped(token)) {
-                Some(_) => None,
-                None => Some(format!(
-                    "must be a UUID with hyphens, such as {}; found {}",
-                    node.member.example,
-                    cut(token)
-                )),
-            },
-            Shape::Time if first == b'"' => self.time(node, token),
-            Shape::Integer { min, max } if is_number(first) => integer(token, min, max),
-            Shape::Amount if is_number(first) => {
-                (first == b'-').then(|| format!("must not be negative; found {}", cut(token)))
-            }
-            shape => Some(format!("must be {}; found {}", wanted(shape), found(token))),
-        }
-    }
-
-    fn time(&mut self, node: &Node, token: &str) -> Option<String> {
-        let time = Timestamp::parse(&unescaped(token));
+    /// Checks a value that is not walked into; keeps the one time that intake needs parsed.
+    fn scalar(&mut self, node: &Node, token: &str) -> Result<(), String> {
         if node.capture == Some(Capture::OccurredAt) {
-            self.walked.occurred_at = time;
+            self.walked.occurred_at = Some(value::time(node.member, token)?);
+            return Ok(());
         }
-        if time.is_some() {
-            return None;
-        }
-        Some(format!(
-            "must be an RFC 3339 time with an offset, such as {}; found {}",
-            node.member.example,
-            cut(token)
-        ))
+        value::check(node.member, token)
     }
 
     /// Moves past one value and returns it.
@@ -279,110 +234,5 @@ impl<'a> Walk<'a> {
         let start = self.at;
         self.at = end_of_value(text.as_bytes(), start);
         &text[start..self.at]
-    }
-}
-
-/// Returns the offset just past the value that starts at `at`. Iterative: foreign nesting costs no stack.
-fn end_of_value(text: &[u8], mut at: usize) -> usize {
-    let mut depth = 0_usize;
-    loop {
-        match text[at] {
-            b'"' => at = end_of_string(text, at),
-            b'{' | b'[' => {
-                depth += 1;
-                at += 1;
-            }
-            b'}' | b']' => {
-                depth -= 1;
-                at += 1;
-            }
-            b',' | b':' => at += 1,
-            _ => {
-                while !matches!(text[at], b',' | b'}' | b']') {
-                    at += 1;
-                }
-            }
-        }
-        if depth == 0 {
-            return at;
-        }
-    }
-}
-
-/// Returns the offset just past the closing quote of the string that starts at `at`.
-fn end_of_string(text: &[u8], mut at: usize) -> usize {
-    at += 1;
-    loop {
-        match text[at] {
-            b'"' => return at + 1,
-            b'\\' => at += 2,
-            _ => at += 1,
-        }
-    }
-}
-
-fn is_number(first: u8) -> bool {
-    first == b'-' || first.is_ascii_digit()
-}
-
-fn length(token: &str, bytes_min: usize, bytes_max: usize) -> Option<String> {
-    // Escapes only shorten, so a short token needs no unescaping.
-    let quoted = token.len() - 2;
-    if quoted >= bytes_min && quoted <= bytes_max {
-        return None;
-    }
-    let bytes = unescaped(token).len();
-    if bytes < bytes_min {
-        return Some("must not be empty".to_owned());
-    }
-    (bytes > bytes_max).then(|| format!("has at most {bytes_max} bytes; this one has {bytes}"))
-}
-
-fn one_of(token: &str, values: &[&str]) -> Option<String> {
-    let text = unescaped(token);
-    if values.contains(&&*text) {
-        return None;
-    }
-    Some(format!("must be one of \"{}\"; found {}", values.join("\", \""), cut(token)))
-}
-
-fn integer(token: &str, min: i64, max: i64) -> Option<String> {
-    match token.parse::<i64>() {
-        Ok(value) if (min..=max).contains(&value) => None,
-        _ => Some(format!("must be a whole number from {min} to {max}; found {}", cut(token))),
-    }
-}
-
-fn wanted(shape: Shape) -> &'static str {
-    match shape {
-        Shape::Object | Shape::AnyObject => "an object",
-        Shape::Array => "an array",
-        Shape::Integer { .. } | Shape::Amount => "a number",
-        Shape::Flag => "true or false",
-        Shape::Any => "any JSON",
-        Shape::Text { .. } | Shape::Uuid | Shape::Time | Shape::OneOf(_) | Shape::Hash => {
-            "a string"
-        }
-    }
-}
-
-/// Names the kind of a value of the wrong type. A string is never quoted: it may be a secret in the wrong place.
-fn found(token: &str) -> String {
-    match token.as_bytes()[0] {
-        b'{' => "an object".to_owned(),
-        b'[' => "an array".to_owned(),
-        b'"' => format!("a string of {} bytes", unescaped(token).len()),
-        b't' | b'f' => format!("the boolean {token}"),
-        _ => format!("the number {}", cut(token)),
-    }
-}
-
-/// The longest piece of a submitted value that is repeated in a violation, in characters.
-const SHOWN_CHARACTERS_MAX: usize = 64;
-
-fn cut(token: &str) -> Cow<'_, str> {
-    match token.char_indices().nth(SHOWN_CHARACTERS_MAX) {
-        Some((end, _)) => Cow::Owned(format!("{}…", &token[..end])),
-        None => Cow::Borrowed(token),
     }
 }

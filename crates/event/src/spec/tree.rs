@@ -43,6 +43,8 @@ impl Capture {
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) member: &'static Member,
+    /// The last step of the member's pointer.
+    pub(crate) name: &'static str,
     /// Named members below an object.
     pub(crate) children: Vec<Self>,
     /// The element of an array.
@@ -62,7 +64,7 @@ impl Node {
             rest.is_some_and(|rest| !rest.contains('/'))
         };
         let (elements, children): (Vec<_>, Vec<_>) =
-            MEMBERS.iter().filter(below).map(Self::new).partition(|node| node.member.name() == "*");
+            MEMBERS.iter().filter(below).map(Self::new).partition(|node| node.name == "*");
         assert!(children.len() <= 64, "the required members of one object fit into 64 bits");
         let required = children
             .iter()
@@ -75,6 +77,7 @@ impl Node {
             .map(|(_, capture)| *capture);
         Self {
             member,
+            name: member.name(),
             children,
             element: elements.into_iter().next().map(Box::new),
             required,
@@ -84,7 +87,11 @@ impl Node {
 
     /// Returns the index of the child called `name`.
     pub(crate) fn child(&self, name: &str) -> Option<usize> {
-        self.children.iter().position(|child| child.member.name() == name)
+        // The first byte rules most siblings out before a comparison is called.
+        let first = name.as_bytes().first()?;
+        self.children
+            .iter()
+            .position(|child| child.name.as_bytes()[0] == *first && child.name == name)
     }
 }
 
