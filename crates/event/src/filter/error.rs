@@ -41,7 +41,7 @@ pub enum Reason {
     /// A relative time with an operator that does not order.
     #[error("a time relative to now needs an ordering operator")]
     Relative,
-    /// More bytes than [`super::TEXT_BYTES_MAX`].
+    /// More bytes than [`super::TEXT_BYTES_MAX`], as given or in the canonical form.
     #[error("the filter has {bytes} bytes; the limit is {}", super::TEXT_BYTES_MAX)]
     TooLong {
         /// Bytes of the text.

@@ -79,11 +79,6 @@ fn finish(wire: serde_json::Result<Wire>) -> Result<Node, Violation> {
     }
     let node = node(wire, "", 0)?;
     parser::check_size(&node).map_err(|reason| Violation::new("", reason.to_string()))?;
-    let bytes = node.to_string().len();
-    if bytes > TEXT_BYTES_MAX {
-        let detail = format!("as text the filter has {bytes} bytes; the limit is {TEXT_BYTES_MAX}");
-        return Err(Violation::new("", detail));
-    }
     Ok(node)
 }
 

@@ -43,22 +43,26 @@ pub(super) fn parse(text: &str) -> Result<Node, FilterError> {
     if parser.lexer.peek().is_some() {
         return Err(parser.lexer.unexpected(&["AND", "OR", "end"]));
     }
-    check_size(&node).map_err(|reason| FilterError {
-        offset: 0,
-        length: text.len(),
-        expected: Vec::new(),
-        reason,
-    })?;
-    Ok(node)
+    match check_size(&node) {
+        Ok(()) => Ok(node),
+        Err(reason) => {
+            Err(FilterError { offset: 0, length: text.len(), expected: Vec::new(), reason })
+        }
+    }
 }
 
-/// Checks the limits of the finished tree.
+/// Checks the limits of the finished tree, so that both of its forms can be parsed again.
 pub(super) fn check_size(node: &Node) -> Result<(), Reason> {
     let count = node.count();
     if count > NODES_MAX {
         return Err(Reason::TooManyNodes { count });
     }
-    if node.nesting() > NESTING_MAX { Err(Reason::TooDeep) } else { Ok(()) }
+    if node.nesting() > NESTING_MAX {
+        return Err(Reason::TooDeep);
+    }
+    // The canonical text may be longer than the text: `(a OR b)(c OR d)` gets a space.
+    let bytes = node.to_string().len();
+    if bytes > TEXT_BYTES_MAX { Err(Reason::TooLong { bytes }) } else { Ok(()) }
 }
 
 struct Parser<'a> {

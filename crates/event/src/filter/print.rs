@@ -1,8 +1,7 @@
-//! A tree into its canonical text: the shortest one, which parses back to the same tree.
+//! A tree into its canonical text, which parses back to the same tree.
 //!
 //! Canonical means: juxtaposition instead of `AND`, `-` instead of `NOT`, parentheses only where the tree
-//! needs them, quotes only where a bare word would be read differently. So it is never longer than the text
-//! it came from, and a text inside the limits has a canonical text inside the limits.
+//! needs them, quotes only where a bare word would be read differently.
 
 use std::fmt::{self, Write as _};
 

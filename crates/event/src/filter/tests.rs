@@ -62,6 +62,14 @@ fn each_limit_is_reached_and_not_passed_by_one() {
     assert!(listed(NODES_MAX - 1) && !listed(NODES_MAX));
     let long = |bytes: usize| Filter::parse(&"a".repeat(bytes)).is_ok();
     assert!(long(TEXT_BYTES_MAX) && !long(TEXT_BYTES_MAX + 1));
+    // The canonical text counts too: it has one space more than this one.
+    let joined = |bytes: usize| {
+        let text = format!("(a OR b)({} OR c)", "d".repeat(bytes - "(a OR b)( OR c)".len()));
+        Filter::parse(&text).map_err(|error| (error.offset, error.length, error.reason))
+    };
+    assert!(joined(TEXT_BYTES_MAX - 1).is_ok());
+    let bytes = TEXT_BYTES_MAX + 1;
+    assert_eq!(joined(TEXT_BYTES_MAX), Err((0, TEXT_BYTES_MAX, Reason::TooLong { bytes })));
 }
 
 #[test]

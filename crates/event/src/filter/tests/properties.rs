@@ -169,13 +169,12 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_refused_inside_itself_or_has_a_shorter_canonical_form(
+    fn any_text_is_refused_inside_itself_or_has_a_canonical_form(
         text in "([ab]|[ :=!<>()\"*.-]|\\\\|OR|AND |NOT |exists\\(|now|a:|\u{e4}){0,24}",
     ) {
         match Filter::parse(&text) {
             Ok(filter) => {
                 let printed = filter.to_string();
-                prop_assert!(printed.len() <= text.len(), "{}", printed);
                 prop_assert_eq!(Filter::parse(&printed).expect(&printed), filter);
             }
             Err(error) => {
