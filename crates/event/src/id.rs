@@ -132,3 +132,56 @@ impl fmt::Display for EnvironmentId {
         f.write_str(&self.0)
     }
 }
+
+/// Characters of a ULID.
+pub const ULID_CHARS: usize = 26;
+
+const ULID_DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// Returns the ULID of a wall-clock time in milliseconds and ten random bytes: 26 characters of Crockford's
+/// base 32 that sort by time.
+pub fn ulid(unix_ms: u64, random: [u8; 10]) -> String {
+    let mut bytes = [0; 16];
+    bytes[..6].copy_from_slice(&unix_ms.to_be_bytes()[2..]);
+    bytes[6..].copy_from_slice(&random);
+    let number = u128::from_be_bytes(bytes);
+    (0..ULID_CHARS).rev().map(|at| char::from(ULID_DIGITS[(number >> (5 * at)) as usize & 31])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ulid_sorts_by_time_and_has_the_published_form() {
+        // The time part of the example in the ULID specification.
+        assert!(ulid(1_469_918_176_385, [0; 10]).starts_with("01ARYZ6S41"));
+        assert!(ulid(1, [255; 10]) < ulid(2, [0; 10]));
+        assert_eq!(ulid(u64::MAX >> 16, [255; 10]), "7ZZZZZZZZZZZZZZZZZZZZZZZZZ");
+    }
+
+    #[track_caller]
+    fn tenant(text: &str, accepted: bool) {
+        assert_eq!(TenantId::parse(text).is_ok(), accepted, "{text:?}");
+    }
+
+    #[test]
+    fn tenants_keep_their_own_spelling_inside_the_limits() {
+        tenant("acme", true);
+        tenant("Ünïcode tenant/7", true);
+        tenant(&"x".repeat(128), true);
+        tenant(&"x".repeat(129), false);
+        tenant("", false);
+        tenant("_audit", false);
+        tenant("a\nb", false);
+        assert!(TenantId::audit().is_system());
+    }
+
+    #[test]
+    fn event_ids_are_uuids_in_either_case() {
+        let id = EventId::parse("01930B5E-5A53-709E-8F3C-0123456789AB").unwrap();
+        assert_eq!(id.to_string(), "01930b5e-5a53-709e-8f3c-0123456789ab");
+        assert_eq!(EventId::parse("01930b5e5a53709e8f3c0123456789ab"), None);
+        assert!(EventId::v7(1_795_308_919_123, [0; 10]).to_string().starts_with("01a200c0-1953-7"));
+    }
+}
