@@ -94,7 +94,7 @@ def test_lines_import_through_the_command_line_and_over_http(attestary, tmp_path
     attestary.command("import", "formio", str(file), "--tenant", "by-file")
     attestary.command("import", "formio", "-", "--tenant", "by-stdin", stdin=text.encode())
     attestary.call("POST", "/ingest/formio", key="ingest_key", params={"tenant": "by-http"}, data=text.encode(),
-                   headers={"content-type": "text/plain"}, expect=201)
+                   headers={"content-type": "text/plain"}, expect=200)
     for tenant in ("by-file", "by-stdin", "by-http"):
         events = attestary.submitted(tenant)
         assert len(events) == 26

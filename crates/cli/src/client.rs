@@ -129,6 +129,17 @@ impl Client {
         if status.is_success() { Ok(body) } else { Err(refusal(status, &body).into()) }
     }
 
+    /// Sends a request that makes something; that it is there already is fine.
+    pub async fn send_unless_there(&self, request: RequestBuilder) -> anyhow::Result<()> {
+        let reply = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = reply.status();
+        if status.is_success() || status == StatusCode::CONFLICT {
+            return Ok(());
+        }
+        let body = reply.bytes().await.map_err(|error| self.unreachable(&error))?;
+        Err(refusal(status, &body).into())
+    }
+
     /// Sends a request and parses its 2xx reply.
     pub async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
         let body = self.send(request).await?;

@@ -1,10 +1,13 @@
-//! The client commands: each asks a running server over its public API and prints what it answered.
+//! The commands: two run a server, the others ask a running one over its public API and print what it answered.
 
+pub mod config;
 pub mod destinations;
+pub mod dev;
 pub mod import;
 pub mod keys;
 pub mod openapi;
 pub mod query;
+pub mod serve;
 pub mod tail;
 pub mod tenants;
 

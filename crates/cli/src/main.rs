@@ -12,6 +12,9 @@ mod exit;
 mod layers;
 mod output;
 mod progress;
+mod receiver;
+mod server;
+mod settings;
 mod table;
 
 use std::process::ExitCode;
@@ -56,6 +59,10 @@ struct Of<T: Subcommand> {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Start a server without configuration: demo tenant, keys, and a receiver that shows what a SIEM would get
+    Dev(command::dev::Dev),
+    /// Start the server
+    Serve(command::serve::Serve),
     /// Bring in events from another system's log
     Import(Of<command::import::Import>),
     /// Find events of a tenant, newest first
@@ -70,6 +77,9 @@ enum Command {
     Destinations(At<command::destinations::Destinations>),
     /// Print the OpenAPI document
     Openapi,
+    /// Check or print the configuration
+    #[command(subcommand)]
+    Config(command::config::Config),
     /// Measure this machine
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -93,6 +103,8 @@ fn run(command: Command) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match command {
+            Command::Dev(dev) => command::dev::run(dev).await,
+            Command::Serve(serve) => command::serve::run(serve).await,
             Command::Import(import) => command::import::run(import.action, &import.target).await,
             Command::Query(query) => command::query::run(query.options, &query.target).await,
             Command::Tail(tail) => command::tail::run(tail.options, &tail.target).await,
@@ -104,7 +116,14 @@ fn run(command: Command) -> anyhow::Result<()> {
                 command::destinations::run(destinations.options, &destinations.target).await
             }
             Command::Openapi => command::openapi::run(),
+            Command::Config(config) => command::config::run(config),
             Command::Bench(bench) => bench::run(bench).await,
         }
     })
+}
+
+/// Returns the environment variables whose names and values are text.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }

@@ -36,14 +36,18 @@ fn write_row<const N: usize>(out: &mut String, cells: [&str; N], widths: [usize;
     out.push('\n');
 }
 
-/// Returns a cell's text as it may stand on a terminal.
+/// Returns a cell's text as it may stand on a terminal: escaped, and cut to a cell's width.
 pub fn shown(text: &str) -> String {
+    match text.char_indices().nth(CELL_CHARS_MAX) {
+        Some((end, _)) => escaped(&text[..end]) + "…",
+        None => escaped(text),
+    }
+}
+
+/// Returns text with what could move or mislead a reader's eye written as `\u{…}`.
+pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for (count, c) in text.chars().enumerate() {
-        if count == CELL_CHARS_MAX {
-            out.push('…');
-            break;
-        }
+    for c in text.chars() {
         if is_unsafe(c) {
             let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
         } else {

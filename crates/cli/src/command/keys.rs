@@ -60,7 +60,8 @@ pub async fn run(keys: Keys, target: &Target) -> anyhow::Result<()> {
                 ("scopes", "/scopes"),
                 ("tenants", "/tenants"),
                 ("created at", "/created_at"),
-                ("revoked at", "/revoked_at"),
+                ("expires at", "/expires_at"),
+                ("last used at", "/last_used_at"),
             ];
             show_list(&page.data, columns, json)
         }

@@ -1,9 +1,9 @@
-//! `attestary openapi`: the API's description, the same document that `GET /v1/openapi.json` serves.
+//! `attestary openapi`: the description of the HTTP API, as the server serves it.
 
 use crate::output;
 
 /// Prints the document.
 pub fn run() -> anyhow::Result<()> {
-    output::line("");
+    output::line(attestary_api::openapi_document().trim_end());
     Ok(())
 }

@@ -1,0 +1,149 @@
+//! A server in this process: service and HTTP edge put together, and an orderly end.
+//!
+//! Used by `serve` and by `dev`, which differ only in their settings and in what they print. A stop drains: no new
+//! connections, running requests get their answers, then the service closes and what was accepted is on disk.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use attestary_api::Tls;
+use attestary_event::EnvironmentId;
+use attestary_service::{Caller, ChangeError, Components, Service};
+use attestary_store::seam::{SystemClock, SystemRng};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    exit::{Exit, Failure},
+    settings::{Log, Settings},
+};
+
+/// A server that has its data directory and its port, and answers requests.
+pub struct Server {
+    /// The use cases, for what is set up in this process.
+    pub service: Service,
+    /// Base URL that this machine reaches it under.
+    pub url: String,
+    /// Cancelled when the server is told to stop.
+    pub shutdown: CancellationToken,
+    serving: JoinHandle<std::io::Result<()>>,
+}
+
+impl Server {
+    /// Opens the data directory, recovers, makes missing environments, and starts to answer.
+    pub async fn start(settings: Settings) -> anyhow::Result<Self> {
+        let tls = match &settings.tls {
+            Some((certificate, key)) => Some(Tls::read(certificate.clone(), key.clone())?),
+            None => None,
+        };
+        attestary_api::install_metrics();
+        let listener = listen(&settings.listen).await?;
+        let address = listener.local_addr()?;
+        let components = Components {
+            clock: Arc::new(SystemClock::default()),
+            rng: Arc::new(SystemRng::default()),
+            runtime: tokio::runtime::Handle::current(),
+        };
+        let data_dir = settings.service.store.dir.clone();
+        let service = Service::open(settings.service, components);
+        let service = service
+            .await
+            .with_context(|| format!("cannot open the data directory {}", data_dir.display()))?;
+        make_environments(&service, &settings.environments).await?;
+        let shutdown = CancellationToken::new();
+        if let Some(tls) = &tls {
+            reload_on_hangup(tls.clone(), shutdown.clone())?;
+        }
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let app = attestary_api::router(service.clone(), settings.api);
+        let serving = tokio::spawn(attestary_api::serve(listener, tls, app, shutdown.clone()));
+        // A wildcard address is listened on, but not connected to.
+        let host = if address.ip().is_unspecified() { "127.0.0.1".into() } else { address.ip() };
+        let url = format!("{scheme}://{}", std::net::SocketAddr::new(host, address.port()));
+        Ok(Self { service, url, shutdown, serving })
+    }
+
+    /// Serves until SIGTERM, SIGINT or a failure of the listener, then drains and closes.
+    pub async fn run(mut self) -> anyhow::Result<()> {
+        let (mut terminate, mut interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let ended = tokio::select! {
+            _ = terminate.recv() => None,
+            _ = interrupt.recv() => None,
+            ended = &mut self.serving => Some(ended),
+        };
+        self.shutdown.cancel();
+        let ended = match ended {
+            Some(ended) => ended,
+            None => {
+                tracing::info!("stopping: running requests get their answers");
+                self.serving.await
+            }
+        };
+        self.service.close().await;
+        ended.context("the listener's task failed")?.context("the listener failed")
+    }
+}
+
+async fn listen(address: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::new(Exit::Usage, format!("cannot listen on {address}: {error}"))
+            .hint("name a free address with --listen HOST:PORT (port 0 takes any)")
+            .into()
+    })
+}
+
+async fn make_environments(service: &Service, wanted: &[EnvironmentId]) -> anyhow::Result<()> {
+    for environment in wanted {
+        let made = service
+            .create_environment(&Caller::installation_itself(), environment.as_str(), false)
+            .await;
+        match made {
+            Ok(_) | Err(ChangeError::Exists { .. }) => {}
+            Err(error) => {
+                return Err(error)
+                    .with_context(|| format!("cannot make the environment {environment}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// SIGHUP reads certificate and key again; a bad file leaves the present ones in use.
+fn reload_on_hangup(tls: Tls, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = hangup.recv() => {}
+                () = shutdown.cancelled() => return,
+            }
+            match tls.reload() {
+                Ok(()) => tracing::info!("certificate and key were read again"),
+                Err(error) => tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the present certificate stays in use"
+                ),
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Sends the server's own log to standard error.
+pub fn start_log(log: &Log) {
+    let builder = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(log.level)
+        .with_target(false);
+    // Fails only when a subscriber was set before, and nothing sets one before this.
+    let _ = if log.json {
+        builder.json().try_init()
+    } else {
+        builder.with_ansi(crate::output::is_interactive()).try_init()
+    };
+}

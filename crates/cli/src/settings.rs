@@ -1,0 +1,358 @@
+//! The settings of a server: read in layers, checked once, then values that the components take.
+//!
+//! The commented file in the repository's root is compiled in and is the default: it cannot disagree with itself.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use attestary_api::Cidr;
+use attestary_event::{EnvironmentId, Limits};
+use serde::Deserialize;
+use toml::Table;
+
+use crate::{
+    exit::{Exit, Failure},
+    layers,
+};
+
+/// The default configuration, with its comments.
+pub const DEFAULT: &str = include_str!("../../../attestary.toml");
+
+/// Checked settings of `serve`.
+#[derive(Debug)]
+pub struct Settings {
+    /// Environments to make when they are missing.
+    pub environments: Vec<EnvironmentId>,
+    /// Address and port to listen on.
+    pub listen: String,
+    /// Certificate chain and private key.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// What the service is made from.
+    pub service: attestary_service::Settings,
+    /// What the HTTP edge is made from.
+    pub api: attestary_api::Settings,
+    /// What the server says about itself.
+    pub log: Log,
+}
+
+/// The form of the server's own log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// Least severity.
+    pub level: tracing::Level,
+    /// One JSON object a line.
+    pub json: bool,
+}
+
+/// The file's shape. Every key is in the default file, so none is optional here.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    data_dir: PathBuf,
+    log_name: String,
+    environments: Vec<String>,
+    http: Http,
+    limits: LimitsTable,
+    store: Store,
+    delivery: Delivery,
+    log: LogTable,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Http {
+    listen: String,
+    tls_certificate_file: PathBuf,
+    tls_key_file: PathBuf,
+    trusted_proxies: Vec<String>,
+    connections_max: usize,
+    header_seconds_max: u64,
+    idle_seconds_max: u64,
+    drain_seconds_max: u64,
+    body_bytes_in_flight_max: usize,
+    metrics: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitsTable {
+    event_bytes_max: usize,
+    depth_max: usize,
+    fields_max: usize,
+    array_max: usize,
+    string_bytes_max: usize,
+    key_bytes_max: usize,
+    batch_events_max: usize,
+    batch_bytes_max: usize,
+    ratio_max: usize,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Store {
+    journal_file_bytes: u64,
+    seal_events_max: usize,
+    seal_bytes_max: usize,
+    seal_seconds_max: u64,
+    unsealed_bytes_max: usize,
+    queue_bytes_max: usize,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Delivery {
+    file_root: PathBuf,
+    loopback_allowed: bool,
+    allowed: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LogTable {
+    level: String,
+    format: String,
+}
+
+impl Settings {
+    /// Reads the default, the file over it, and the variables over both.
+    pub fn read(
+        file: Option<&Path>,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, Failure> {
+        let mut table: Table = DEFAULT.parse().expect("a test parses the default configuration");
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                Failure::new(Exit::Usage, format!("cannot read {}: {error}", path.display()))
+            })?;
+            layers::lay_file(&mut table, &text, path)?;
+        }
+        // In the order of their names, so that a mistake is reported the same way each time.
+        let mut variables: Vec<_> = variables.collect();
+        variables.sort();
+        for (name, text) in variables {
+            layers::lay_variable(&mut table, &name, &text)?;
+        }
+        let file: File = table.try_into().map_err(|error: toml::de::Error| {
+            Failure::new(
+                Exit::Usage,
+                format!("the configuration is not valid: {}", error.message()),
+            )
+        })?;
+        Self::check(file)
+    }
+
+    fn check(file: File) -> Result<Self, Failure> {
+        let environments = file.environments.iter().map(|name| {
+            EnvironmentId::parse(name).map_err(|violation| {
+                wrong("environments", format!("{name:?}: {}", violation.detail))
+            })
+        });
+        Ok(Self {
+            environments: environments.collect::<Result<_, _>>()?,
+            listen: file.http.listen.clone(),
+            tls: tls(&file.http)?,
+            api: api(&file.http)?,
+            log: log(&file.log)?,
+            service: service(file)?,
+        })
+    }
+}
+
+fn tls(http: &Http) -> Result<Option<(PathBuf, PathBuf)>, Failure> {
+    match (given(&http.tls_certificate_file), given(&http.tls_key_file)) {
+        (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
+        (None, None) => Ok(None),
+        _ => Err(wrong(
+            "http.tls_certificate_file",
+            "and http.tls_key_file are set together or not at all",
+        )),
+    }
+}
+
+fn given(path: &Path) -> Option<PathBuf> {
+    (!path.as_os_str().is_empty()).then(|| path.to_owned())
+}
+
+fn api(http: &Http) -> Result<attestary_api::Settings, Failure> {
+    let proxies = http.trusted_proxies.iter().map(|text| {
+        Cidr::parse(text).ok_or_else(|| {
+            wrong(
+                "http.trusted_proxies",
+                format!("{text:?} is neither an address nor a range such as 10.0.0.0/8"),
+            )
+        })
+    });
+    Ok(attestary_api::Settings {
+        trusted_proxies: proxies.collect::<Result<_, _>>()?,
+        connections_max: at_least("http.connections_max", http.connections_max, 1)?,
+        header_time_max: seconds("http.header_seconds_max", http.header_seconds_max)?,
+        idle_time_max: seconds("http.idle_seconds_max", http.idle_seconds_max)?,
+        drain_time_max: Duration::from_secs(http.drain_seconds_max),
+        body_bytes_in_flight_max: at_least(
+            "http.body_bytes_in_flight_max",
+            http.body_bytes_in_flight_max,
+            1 << 20,
+        )?,
+        metrics: http.metrics,
+    })
+}
+
+fn service(file: File) -> Result<attestary_service::Settings, Failure> {
+    let mut settings = attestary_service::Settings::new(file.data_dir);
+    settings.limits = limits(&file.limits)?;
+    let (store, table) = (&mut settings.store, file.store);
+    store.log_name = file.log_name;
+    store.journal_file_bytes =
+        at_least("store.journal_file_bytes", table.journal_file_bytes, 1 << 20)?;
+    store.seal_events_max = at_least("store.seal_events_max", table.seal_events_max, 1)?;
+    store.seal_bytes_max = at_least("store.seal_bytes_max", table.seal_bytes_max, 1 << 16)?;
+    store.seal_age = seconds("store.seal_seconds_max", table.seal_seconds_max)?;
+    store.unsealed_bytes_max =
+        at_least("store.unsealed_bytes_max", table.unsealed_bytes_max, store.seal_bytes_max)?;
+    store.queue_bytes_max =
+        at_least("store.queue_bytes_max", table.queue_bytes_max, settings.limits.batch_bytes_max)?;
+    if let Some(root) = given(&file.delivery.file_root) {
+        settings.delivery.file_root = root;
+    }
+    settings.delivery.loopback_allowed = file.delivery.loopback_allowed;
+    settings.delivery.allowed = file.delivery.allowed;
+    Ok(settings)
+}
+
+fn limits(table: &LimitsTable) -> Result<Limits, Failure> {
+    if table.event_bytes_max > Limits::EVENT_BYTES_CEILING {
+        let detail =
+            format!("is at most {}; given: {}", Limits::EVENT_BYTES_CEILING, table.event_bytes_max);
+        return Err(wrong("limits.event_bytes_max", detail));
+    }
+    Ok(Limits {
+        event_bytes_max: at_least("limits.event_bytes_max", table.event_bytes_max, 1)?,
+        depth_max: at_least("limits.depth_max", table.depth_max, 1)?,
+        fields_max: at_least("limits.fields_max", table.fields_max, 1)?,
+        array_max: at_least("limits.array_max", table.array_max, 1)?,
+        string_bytes_max: at_least("limits.string_bytes_max", table.string_bytes_max, 1)?,
+        key_bytes_max: at_least("limits.key_bytes_max", table.key_bytes_max, 1)?,
+        batch_events_max: at_least("limits.batch_events_max", table.batch_events_max, 1)?,
+        batch_bytes_max: at_least(
+            "limits.batch_bytes_max",
+            table.batch_bytes_max,
+            table.event_bytes_max,
+        )?,
+        ratio_max: at_least("limits.ratio_max", table.ratio_max, 1)?,
+    })
+}
+
+fn log(table: &LogTable) -> Result<Log, Failure> {
+    let level = table.level.parse().map_err(|_| {
+        wrong(
+            "log.level",
+            format!("is error, warn, info, debug or trace; given: {:?}", table.level),
+        )
+    })?;
+    match table.format.as_str() {
+        "text" => Ok(Log { level, json: false }),
+        "json" => Ok(Log { level, json: true }),
+        other => Err(wrong("log.format", format!("is text or json; given: {other:?}"))),
+    }
+}
+
+fn seconds(name: &str, value: u64) -> Result<Duration, Failure> {
+    at_least(name, value, 1).map(Duration::from_secs)
+}
+
+fn at_least<T: PartialOrd + std::fmt::Display>(
+    name: &str,
+    value: T,
+    least: T,
+) -> Result<T, Failure> {
+    if value >= least {
+        Ok(value)
+    } else {
+        Err(wrong(name, format!("is at least {least}; given: {value}")))
+    }
+}
+
+fn wrong(name: &str, detail: impl std::fmt::Display) -> Failure {
+    Failure::new(Exit::Usage, format!("the setting {name} {detail}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(name: &str, value: &str, expected: Result<(), &str>) {
+        let variable = (format!("{}{name}", layers::PREFIX), value.to_owned());
+        let read = Settings::read(None, std::iter::once(variable))
+            .map(drop)
+            .map_err(|failure| failure.to_string());
+        assert_eq!(read.as_ref().map_err(String::as_str), expected.as_ref().map_err(|text| *text));
+    }
+
+    #[test]
+    fn the_compiled_in_file_agrees_with_the_components_own_defaults() {
+        let settings = Settings::read(None, std::iter::empty()).unwrap();
+        let (api, service) = (
+            attestary_api::Settings::default(),
+            attestary_service::Settings::new("attestary-data".into()),
+        );
+        assert_eq!(format!("{:?}", settings.api), format!("{api:?}"));
+        assert_eq!(format!("{:?}", settings.service), format!("{service:?}"));
+        assert_eq!(settings.log, Log { level: tracing::Level::INFO, json: false });
+        assert_eq!(settings.tls, None);
+    }
+
+    #[test]
+    fn values_are_checked_by_name() {
+        check("HTTP__LISTEN", "0.0.0.0:80", Ok(()));
+        check("HTTP__TRUSTED_PROXIES", "10.0.0.0/8,::1", Ok(()));
+        check(
+            "HTTP__TRUSTED_PROXIES",
+            "ten",
+            Err(
+                "the setting http.trusted_proxies \"ten\" is neither an address nor a range such as 10.0.0.0/8",
+            ),
+        );
+        check(
+            "HTTP__TLS_KEY_FILE",
+            "k",
+            Err(
+                "the setting http.tls_certificate_file and http.tls_key_file are set together or not at all",
+            ),
+        );
+        check(
+            "HTTP__CONNECTIONS_MAX",
+            "0",
+            Err("the setting http.connections_max is at least 1; given: 0"),
+        );
+        check(
+            "LIMITS__EVENT_BYTES_MAX",
+            "262145",
+            Err("the setting limits.event_bytes_max is at most 262144; given: 262145"),
+        );
+        check(
+            "STORE__UNSEALED_BYTES_MAX",
+            "5",
+            Err("the setting store.unsealed_bytes_max is at least 100663296; given: 5"),
+        );
+        check(
+            "LOG__LEVEL",
+            "loud",
+            Err("the setting log.level is error, warn, info, debug or trace; given: \"loud\""),
+        );
+        check(
+            "ENVIRONMENTS",
+            "Prod",
+            Err(
+                "the setting environments \"Prod\": an environment is named by 1 to 32 of a-z, 0-9 and \"-\", starting with a letter",
+            ),
+        );
+        check(
+            "HTTP__CONNECTIONS_MAX",
+            "-1",
+            Err("the configuration is not valid: invalid value: integer `-1`, expected usize"),
+        );
+    }
+}

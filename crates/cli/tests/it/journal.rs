@@ -1,0 +1,154 @@
+//! What the load clients know: every event they ever sent, and every acknowledgement they got.
+//!
+//! It is the client's own record, made from replies on the socket; nothing the server says about itself enters it.
+//! [`Journal::check`] holds the server's answers against it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde_json::Value;
+
+/// An acknowledgement, as far as a later reading must repeat it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ack {
+    pub seq: u64,
+    pub leaf_hash: String,
+    pub received_at: String,
+}
+
+impl Ack {
+    /// Reads a receipt or an event.
+    pub fn of(value: &Value) -> Self {
+        let text = |name: &str| {
+            value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}")).to_owned()
+        };
+        Self {
+            seq: value["seq"].as_u64().unwrap(),
+            leaf_hash: text("leaf_hash"),
+            received_at: text("received_at"),
+        }
+    }
+}
+
+/// Sent and acknowledged events, by tenant and id.
+#[derive(Debug, Default)]
+pub struct Journal {
+    /// Id to the event's own number, which its metadata repeats.
+    sent: HashMap<(String, String), u64>,
+    acked: HashMap<(String, String), Ack>,
+    /// Acknowledged events without a client's id, by the server's id.
+    pub retried: u64,
+}
+
+impl Journal {
+    /// Notes an event before it is sent.
+    pub fn send(&mut self, tenant: &str, id: &str, number: u64) {
+        self.sent.insert((tenant.to_owned(), id.to_owned()), number);
+    }
+
+    /// Notes an acknowledgement; one for an event that was acknowledged before must be the same.
+    pub fn acknowledge(&mut self, receipt: &Value) {
+        let text = |name: &str| receipt[name].as_str().unwrap().to_owned();
+        let (key, ack) = ((text("tenant"), text("id")), Ack::of(receipt));
+        assert!(
+            self.sent.contains_key(&key),
+            "a receipt for an event that was never sent: {receipt}"
+        );
+        self.retried += u64::from(receipt["duplicate"] == true);
+        if let Some(before) = self.acked.insert(key, ack.clone()) {
+            assert_eq!(before, ack, "a retry got another receipt");
+        }
+    }
+
+    /// Returns the number of acknowledged events.
+    pub fn acknowledged(&self) -> usize {
+        self.acked.len()
+    }
+
+    /// Holds a tenant's whole log, oldest first, against what is known.
+    pub fn check(&self, tenant: &str, events: &[Value]) {
+        let mut ids = HashSet::new();
+        for (index, event) in events.iter().enumerate() {
+            assert_eq!(
+                event["seq"].as_u64(),
+                Some(index as u64),
+                "{tenant}: the sequence has a hole or a repeat"
+            );
+            let id = event["id"].as_str().unwrap();
+            assert!(ids.insert(id), "{tenant}: event {id} is in the log twice");
+            if index == 0 {
+                assert_eq!(event["action"], "attestary.genesis");
+                continue;
+            }
+            let number = self.sent.get(&(tenant.to_owned(), id.to_owned()));
+            assert_eq!(
+                event["metadata"]["number"].as_u64(),
+                number.copied(),
+                "{tenant}: event {id} is not what was sent"
+            );
+        }
+        assert!(
+            events.iter().map(|event| event["received_at"].as_str()).is_sorted(),
+            "{tenant}: received_at went back"
+        );
+        let by_id: BTreeMap<&str, &Value> =
+            events.iter().map(|event| (event["id"].as_str().unwrap(), event)).collect();
+        for ((owner, id), ack) in self.acked.iter().filter(|((owner, _), _)| owner == tenant) {
+            let event = by_id.get(id.as_str()).unwrap_or_else(|| {
+                panic!("{owner}: acknowledged event {id} (seq {}) is lost", ack.seq)
+            });
+            assert_eq!(Ack::of(event), *ack, "{owner}: event {id} differs from its receipt");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(seq: u64, id: &str, number: u64) -> Value {
+        json!({"tenant": "t", "id": id, "seq": seq, "leaf_hash": format!("h{id}"), "received_at": "T", "metadata": {"number": number}})
+    }
+
+    fn genesis() -> Value {
+        json!({"tenant": "t", "id": "g", "seq": 0, "action": "attestary.genesis", "leaf_hash": "h", "received_at": "T"})
+    }
+
+    #[track_caller]
+    fn check(events: Vec<Value>, expected: Option<&str>) {
+        let mut journal = Journal::default();
+        for (id, number) in [("a", 1), ("b", 2), ("c", 3)] {
+            journal.send("t", id, number);
+        }
+        journal.acknowledge(&event(1, "a", 1));
+        journal.acknowledge(&event(2, "b", 2));
+        let checked = std::panic::catch_unwind(|| journal.check("t", &events));
+        let message =
+            checked.err().map(|panic| panic.downcast_ref::<String>().cloned().unwrap_or_default());
+        match (message, expected) {
+            (None, None) => {}
+            (Some(message), Some(expected)) => assert!(message.contains(expected), "{message}"),
+            (message, _) => panic!("{message:?}"),
+        }
+    }
+
+    #[test]
+    fn the_oracle_notices_each_kind_of_loss() {
+        check(vec![genesis(), event(1, "a", 1), event(2, "b", 2)], None);
+        check(vec![genesis(), event(1, "a", 1), event(2, "b", 2), event(3, "c", 3)], None);
+        check(vec![genesis(), event(1, "a", 1)], Some("acknowledged event b (seq 2) is lost"));
+        check(vec![genesis(), event(1, "a", 1), event(3, "b", 2)], Some("hole or a repeat"));
+        check(
+            vec![genesis(), event(1, "b", 2), event(2, "a", 1)],
+            Some("differs from its receipt"),
+        );
+        check(
+            vec![genesis(), event(1, "a", 1), event(2, "b", 2), event(3, "a", 1)],
+            Some("in the log twice"),
+        );
+        check(vec![genesis(), event(1, "a", 7), event(2, "b", 2)], Some("not what was sent"));
+        check(vec![genesis(), event(1, "x", 1)], Some("not what was sent"));
+        check(vec![event(0, "a", 1)], Some("assertion"));
+    }
+}
