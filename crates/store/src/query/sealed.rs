@@ -181,7 +181,7 @@ impl Search<'_> {
             return Ok(ControlFlow::Continue(()));
         }
         let mut seq = None;
-        for batch in self.file.batches(&[Column::Seq], &[row..row + 1])? {
+        for batch in self.file.batches(&[Column::Seq], std::slice::from_ref(&(row..row + 1)))? {
             seq = Some(batch?.column(0).as_primitive::<types::UInt64Type>().value(0));
         }
         let seq = seq.ok_or_else(|| self.file.corrupt(format!("row {row} cannot be read")))?;

@@ -348,11 +348,11 @@ fn a_wrong_prune_is_caught() {
     }
     check("actor.id:u1", &|plan| {
         plan.texts =
-            vec![(schema::text_column("actor_id").unwrap(), TextBound::Equals(vec!["u2".into()]))]
+            vec![(schema::text_column("actor_id").unwrap(), TextBound::Equals(vec!["u2".into()]))];
     });
     check("action:user.*", &|plan| {
         plan.texts =
-            vec![(schema::text_column("action").unwrap(), TextBound::Prefixes(vec!["v".into()]))]
+            vec![(schema::text_column("action").unwrap(), TextBound::Prefixes(vec!["v".into()]))];
     });
     check("severity>=5", &|plan| plan.severity.min += 1);
     check("", &|plan| plan.occurred.max = 5_058);

@@ -2,7 +2,7 @@
 
 use arrow_array::{
     Array as _, FixedSizeBinaryArray, RecordBatch, StringViewArray, TimestampMillisecondArray,
-    UInt16Array, UInt64Array, cast::AsArray as _,
+    UInt16Array, UInt64Array, cast::AsArray,
 };
 use attestary_event::{Event, EventId, Fields, Timestamp};
 use attestary_ledger::Entry;
@@ -95,9 +95,7 @@ impl<'a> EventRows<'a> {
             n_fields: column(Column::NFields)?.as_primitive(),
             body: column(Column::Body)?.as_string_view(),
             seed: column(Column::Seed)?.as_fixed_size_binary(),
-            digest: batch
-                .column_by_name(Column::Digest.name())
-                .map(|digest| digest.as_fixed_size_binary()),
+            digest: batch.column_by_name(Column::Digest.name()).map(AsArray::as_fixed_size_binary),
         })
     }
 
