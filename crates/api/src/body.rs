@@ -28,13 +28,13 @@ const DRAIN_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// Output below this is never a bomb, whatever its ratio.
 const RATIO_FREE_BYTES: usize = 1024 * 1024;
 /// Bodies from this size on are worth a worker thread.
-pub const WORKER_BYTES_MIN: usize = 16 * 1024;
+pub(crate) const WORKER_BYTES_MIN: usize = 16 * 1024;
 /// log2 of the largest zstd window: 8 MiB, what level 19 and below use.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
 /// How far a body may go.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Bytes, as sent and after decompression.
     pub bytes_max: usize,
     /// Decompressed bytes allowed per compressed byte.
@@ -43,7 +43,7 @@ pub struct Limits {
 
 /// A content encoding that is understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
+pub(crate) enum Encoding {
     /// As it is.
     Identity,
     /// RFC 1952.
@@ -53,7 +53,11 @@ pub enum Encoding {
 }
 
 /// Reads and decompresses a body.
-pub async fn read(headers: &HeaderMap, mut body: Body, limits: Limits) -> Result<Bytes, Problem> {
+pub(crate) async fn read(
+    headers: &HeaderMap,
+    mut body: Body,
+    limits: Limits,
+) -> Result<Bytes, Problem> {
     let outcome = match encoding(headers) {
         Ok(encoding) => {
             collect(headers, &mut body, limits.bytes_max).await.map(|bytes| (encoding, bytes))
@@ -71,12 +75,12 @@ pub async fn read(headers: &HeaderMap, mut body: Body, limits: Limits) -> Result
 }
 
 /// Reads what is left of a refused body, up to a bound.
-pub async fn drain(mut body: Body) {
+pub(crate) async fn drain(mut body: Body) {
     let mut pace = Pace::new();
     while pace.seen <= DRAIN_BYTES_MAX {
         match tokio::time::timeout_at(pace.deadline(), body.frame()).await {
             Ok(Some(Ok(frame))) => {
-                pace.seen += frame.data_ref().map_or(0, |data| data.len() as u64)
+                pace.seen += frame.data_ref().map_or(0, |data| data.len() as u64);
             }
             Ok(Some(Err(_)) | None) | Err(_) => return,
         }
@@ -84,7 +88,7 @@ pub async fn drain(mut body: Body) {
 }
 
 /// Reads `Content-Encoding`.
-pub fn encoding(headers: &HeaderMap) -> Result<Encoding, Problem> {
+pub(crate) fn encoding(headers: &HeaderMap) -> Result<Encoding, Problem> {
     let Some(value) = headers.get(header::CONTENT_ENCODING) else { return Ok(Encoding::Identity) };
     match value.to_str().unwrap_or("").trim().to_ascii_lowercase().as_str() {
         "" | "identity" => Ok(Encoding::Identity),
@@ -184,7 +188,7 @@ async fn decompressed(encoding: Encoding, bytes: Bytes, limits: Limits) -> Resul
 }
 
 /// Decompresses a whole body, stopping at the limits.
-pub fn decompress(
+pub(crate) fn decompress(
     encoding: Encoding,
     bytes: &[u8],
     limits: Limits,
@@ -224,7 +228,7 @@ fn zstd_reader(bytes: &[u8]) -> io::Result<zstd::stream::read::Decoder<'static, 
 
 /// Why a compressed body was refused.
 #[derive(Debug, thiserror::Error, Clone, Copy, PartialEq, Eq)]
-pub enum DecompressError {
+pub(crate) enum DecompressError {
     /// More bytes than a body may have.
     #[error("decompressed, a body has at most {limit} bytes; this one has more")]
     Size {

@@ -9,10 +9,10 @@ use attestary_service::{
 use crate::{
     members,
     problem::{
-        ALREADY_EXISTS, CONFLICT, CORRUPT, ENVIRONMENT_REQUIRED, FilterPlace, INVALID_BODY,
-        INVALID_CURSOR, INVALID_EVENT, INVALID_FILTER, Item, PUSHBACK, Problem, READ_ONLY,
-        SCOPE_REQUIRED, TENANT_CLOSED, TENANT_REQUIRED, TOO_LARGE, UNAUTHENTICATED, UNAVAILABLE,
-        UNKNOWN_TENANT,
+        ALREADY_EXISTS, CONFLICT, CORRUPT, ENVIRONMENT_REQUIRED, FilterPlace, INTERNAL,
+        INVALID_BODY, INVALID_CURSOR, INVALID_EVENT, INVALID_FILTER, Item, PUSHBACK, Problem,
+        READ_ONLY, SCOPE_REQUIRED, TENANT_CLOSED, TENANT_REQUIRED, TOO_LARGE, UNAUTHENTICATED,
+        UNAVAILABLE, UNKNOWN_TENANT,
     },
 };
 
@@ -68,7 +68,7 @@ impl From<IntakeError> for Problem {
             }
             IntakeError::Damaged => Self::new(&CORRUPT, sentence(&error)),
             IntakeError::Unavailable(cause) => unavailable(&*cause),
-            other => unavailable(&other),
+            other => internal(&other),
         }
     }
 }
@@ -85,7 +85,7 @@ impl From<ReadError> for Problem {
             ReadError::Cursor(error) => error.into(),
             ReadError::Audit(error) => unrecorded(error),
             ReadError::Unavailable(cause) => unavailable(&*cause),
-            other => unavailable(&other),
+            other => internal(&other),
         }
     }
 }
@@ -100,7 +100,7 @@ impl From<ChangeError> for Problem {
             ChangeError::Conflict { reason } => Self::new(&CONFLICT, reason),
             ChangeError::Audit(error) => unrecorded(error),
             ChangeError::Unavailable(cause) => unavailable(&*cause),
-            other => unavailable(&other),
+            other => internal(&other),
         }
     }
 }
@@ -161,6 +161,12 @@ fn unavailable(cause: &(dyn Error + 'static)) -> Problem {
     logged("a request failed", cause);
     Problem::new(&UNAVAILABLE, "a part of the service failed; send the same request again later")
         .retry_after(1)
+}
+
+/// A refusal that this page does not know is our mistake.
+fn internal(cause: &(dyn Error + 'static)) -> Problem {
+    logged("a refusal has no problem of its own", cause);
+    Problem::new(&INTERNAL, "the service made a mistake; report it with the request id")
 }
 
 fn logged(what: &str, cause: &(dyn Error + 'static)) {

@@ -10,7 +10,7 @@ use crate::problem::{INVALID_BODY, Item, Problem};
 
 /// An object being taken apart.
 #[derive(Debug)]
-pub struct Members {
+pub(crate) struct Members {
     map: Map<String, Value>,
     known: Vec<&'static str>,
     violations: Vec<Violation>,
@@ -18,7 +18,7 @@ pub struct Members {
 
 impl Members {
     /// Reads an object under the limits of an event: depth, fields, duplicate keys, UTF-8.
-    pub fn parse(body: &[u8]) -> Result<Self, Problem> {
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, Problem> {
         if body.iter().all(u8::is_ascii_whitespace) {
             return Err(Problem::new(&INVALID_BODY, "the body is empty; it must be a JSON object"));
         }
@@ -31,13 +31,13 @@ impl Members {
     }
 
     /// Takes a member; JSON null counts as absent.
-    pub fn take(&mut self, name: &'static str) -> Option<Value> {
+    pub(crate) fn take(&mut self, name: &'static str) -> Option<Value> {
         self.known.push(name);
         self.map.remove(name).filter(|value| !value.is_null())
     }
 
     /// Takes a text.
-    pub fn text(&mut self, name: &'static str) -> Option<String> {
+    pub(crate) fn text(&mut self, name: &'static str) -> Option<String> {
         match self.take(name)? {
             Value::String(text) => Some(text),
             other => self.wrong_type(name, "a string", &other),
@@ -45,7 +45,7 @@ impl Members {
     }
 
     /// Takes a text that must be there.
-    pub fn required_text(&mut self, name: &'static str) -> String {
+    pub(crate) fn required_text(&mut self, name: &'static str) -> String {
         let given = self.map.get(name).is_some_and(|value| !value.is_null());
         if !given {
             self.violations
@@ -55,7 +55,7 @@ impl Members {
     }
 
     /// Takes a truth value.
-    pub fn flag(&mut self, name: &'static str) -> Option<bool> {
+    pub(crate) fn flag(&mut self, name: &'static str) -> Option<bool> {
         match self.take(name)? {
             Value::Bool(flag) => Some(flag),
             other => self.wrong_type(name, "true or false", &other),
@@ -63,7 +63,7 @@ impl Members {
     }
 
     /// Takes a truth value that must be there.
-    pub fn required_flag(&mut self, name: &'static str) -> bool {
+    pub(crate) fn required_flag(&mut self, name: &'static str) -> bool {
         let given = self.map.get(name).is_some_and(|value| !value.is_null());
         if !given {
             self.violations
@@ -73,7 +73,7 @@ impl Members {
     }
 
     /// Takes a list of texts.
-    pub fn texts(&mut self, name: &'static str) -> Option<Vec<String>> {
+    pub(crate) fn texts(&mut self, name: &'static str) -> Option<Vec<String>> {
         let value = self.take(name)?;
         let Value::Array(values) = value else {
             return self.wrong_type(name, "an array of strings", &value);
@@ -92,7 +92,7 @@ impl Members {
     }
 
     /// Takes an object.
-    pub fn object(&mut self, name: &'static str) -> Option<Map<String, Value>> {
+    pub(crate) fn object(&mut self, name: &'static str) -> Option<Map<String, Value>> {
         match self.take(name)? {
             Value::Object(map) => Some(map),
             other => self.wrong_type(name, "an object", &other),
@@ -100,12 +100,12 @@ impl Members {
     }
 
     /// Adds a violation that the caller found.
-    pub fn refuse(&mut self, violation: Violation) {
+    pub(crate) fn refuse(&mut self, violation: Violation) {
         self.violations.push(violation);
     }
 
     /// Ends the reading: refuses members that were not taken, and reports everything found.
-    pub fn finish(mut self) -> Result<(), Problem> {
+    pub(crate) fn finish(mut self) -> Result<(), Problem> {
         for name in self.map.keys() {
             let shown = &name[..name.floor_char_boundary(64)];
             let detail =
@@ -123,7 +123,7 @@ impl Members {
 }
 
 /// Returns the problem for a body with violations.
-pub fn refused(violations: Vec<Violation>) -> Problem {
+pub(crate) fn refused(violations: Vec<Violation>) -> Problem {
     let detail = match violations.as_slice() {
         [only] => only.to_string(),
         several => format!("{} members are not valid", several.len()),

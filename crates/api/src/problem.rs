@@ -3,13 +3,15 @@
 //! Handlers answer with a [`Problem`]; it travels in the response's extensions and is rendered once, at the edge,
 //! where the request's path and id are known. Causes from inside go to the log, never into a reply.
 
+use std::ops::{Deref, DerefMut};
+
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 /// A kind of problem: the last part of its `type`, its status and its title. The list is part of the API.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Kind {
+pub(crate) struct Kind {
     /// `type` is `/problems/` and this.
     pub code: &'static str,
     /// HTTP status.
@@ -25,6 +27,7 @@ macro_rules! kinds {
             pub const $name: Kind = Kind { code: $code, status: $status, title: $title };
         )*
         /// Every kind, in the order of the reference page.
+        #[cfg(test)]
         pub const KINDS: &[&Kind] = &[$(&$name),*];
     };
 }
@@ -51,7 +54,6 @@ kinds! {
     TOO_LARGE "too-large" 413 "The request is larger than its limit";
     UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" 415 "The media type is not supported";
     UNSUPPORTED_ENCODING "unsupported-encoding" 415 "The content encoding is not supported";
-    HEADERS_TOO_LARGE "headers-too-large" 431 "The headers are larger than their limit";
     CORRUPT "corrupt" 500 "Stored events are damaged";
     INTERNAL "internal" 500 "The service failed";
     PUSHBACK "pushback" 503 "Too much is waiting";
@@ -61,14 +63,14 @@ kinds! {
 
 impl Kind {
     /// Returns the status as a type.
-    pub fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).expect("the table above holds valid statuses only")
     }
 }
 
 /// One thing that is wrong with the request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Item {
+pub(crate) struct Item {
     /// Index of the event in its batch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub index: Option<usize>,
@@ -80,7 +82,7 @@ pub struct Item {
 
 /// Where a filter stops being valid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct FilterPlace {
+pub(crate) struct FilterPlace {
     /// Byte offset in the filter.
     pub offset: usize,
     /// Bytes concerned.
@@ -89,9 +91,13 @@ pub struct FilterPlace {
     pub expected: Vec<String>,
 }
 
-/// A refused request.
+/// A refused request. Boxed, because it stands in the error place of every handler's result.
 #[derive(Debug, Clone)]
-pub struct Problem {
+pub(crate) struct Problem(Box<Parts>);
+
+/// What a problem says.
+#[derive(Debug, Clone)]
+pub(crate) struct Parts {
     /// What kind.
     pub kind: &'static Kind,
     /// What happened this time, in one or two sentences.
@@ -108,45 +114,45 @@ pub struct Problem {
 
 impl Problem {
     /// Returns a problem of `kind`.
-    pub fn new(kind: &'static Kind, detail: impl Into<String>) -> Self {
-        Self {
+    pub(crate) fn new(kind: &'static Kind, detail: impl Into<String>) -> Self {
+        Self(Box::new(Parts {
             kind,
             detail: detail.into(),
             errors: Vec::new(),
             filter: None,
             retry_after: None,
             allow: None,
-        }
+        }))
     }
 
     /// Adds the items.
     #[must_use]
-    pub fn with_errors(mut self, errors: Vec<Item>) -> Self {
+    pub(crate) fn with_errors(mut self, errors: Vec<Item>) -> Self {
         self.errors = errors;
         self
     }
 
     /// Adds one item that belongs to no batch.
     #[must_use]
-    pub fn at(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+    pub(crate) fn at(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         self.errors.push(Item { index: None, pointer: pointer.into(), detail: detail.into() });
         self
     }
 
     /// Asks the caller to wait before a retry.
     #[must_use]
-    pub fn retry_after(mut self, seconds: u64) -> Self {
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
         self
     }
 
     /// Returns the uniform answer for whatever does not exist or belongs to someone else.
-    pub fn not_found() -> Self {
+    pub(crate) fn not_found() -> Self {
         Self::new(&NOT_FOUND, "nothing of that name exists here for this key")
     }
 
     /// Returns the JSON body; `instance` and `request_id` are absent inside a batch's reply.
-    pub fn json(&self, instance: Option<&str>, request_id: Option<&str>) -> Vec<u8> {
+    pub(crate) fn json(&self, instance: Option<&str>, request_id: Option<&str>) -> Vec<u8> {
         let body = Body {
             r#type: format!("/problems/{}", self.kind.code),
             title: self.kind.title,
@@ -161,7 +167,7 @@ impl Problem {
     }
 
     /// Renders the whole reply.
-    pub fn render(&self, instance: &str, request_id: &str) -> Response {
+    pub(crate) fn render(&self, instance: &str, request_id: &str) -> Response {
         let mut response =
             (self.kind.status(), self.json(Some(instance), Some(request_id))).into_response();
         let headers = response.headers_mut();
@@ -176,6 +182,20 @@ impl Problem {
             headers.insert(header::ALLOW, allow.clone());
         }
         response
+    }
+}
+
+impl Deref for Problem {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl DerefMut for Problem {
+    fn deref_mut(&mut self) -> &mut Parts {
+        &mut self.0
     }
 }
 

@@ -11,13 +11,13 @@ const VALUE_BYTES_MAX: usize = 16 * 1024;
 
 /// The parameters of one request.
 #[derive(Debug)]
-pub struct Query<'a> {
+pub(crate) struct Query<'a> {
     pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
 
 impl<'a> Query<'a> {
     /// Reads a query string that may hold the `known` parameters only.
-    pub fn parse(query: Option<&'a str>, known: &[&str]) -> Result<Self, Problem> {
+    pub(crate) fn parse(query: Option<&'a str>, known: &[&str]) -> Result<Self, Problem> {
         let mut pairs: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
         for (name, value) in url::form_urlencoded::parse(query.unwrap_or("").as_bytes()) {
             if !known.contains(&&*name) {
@@ -37,12 +37,12 @@ impl<'a> Query<'a> {
     }
 
     /// Returns a parameter's text.
-    pub fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.pairs.iter().find(|(other, _)| other == name).map(|(_, value)| &**value)
     }
 
     /// Returns a time.
-    pub fn time(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
+    pub(crate) fn time(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
         self.parsed(
             name,
             Timestamp::parse,
@@ -51,13 +51,13 @@ impl<'a> Query<'a> {
     }
 
     /// Returns a count from 1 to `max`.
-    pub fn count(&self, name: &str, max: usize) -> Result<Option<usize>, Problem> {
+    pub(crate) fn count(&self, name: &str, max: usize) -> Result<Option<usize>, Problem> {
         let parse = |text: &str| text.parse().ok().filter(|count| (1..=max).contains(count));
         self.parsed(name, parse, &format!("is a whole number from 1 to {max}"))
     }
 
     /// Returns one of `choices` by index.
-    pub fn choice(&self, name: &str, choices: &[&str]) -> Result<Option<usize>, Problem> {
+    pub(crate) fn choice(&self, name: &str, choices: &[&str]) -> Result<Option<usize>, Problem> {
         let parse = |text: &str| choices.iter().position(|choice| *choice == text);
         self.parsed(name, parse, &format!("is one of {}", choices.join(", ")))
     }

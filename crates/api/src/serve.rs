@@ -116,7 +116,7 @@ impl Connection {
         let accept = tokio::time::timeout(HANDSHAKE_TIME_MAX, tls.acceptor().accept(stream));
         match accept.await {
             Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-                self.http2(stream).await
+                self.http2(stream).await;
             }
             Ok(Ok(stream)) => self.http1(stream).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),

@@ -66,7 +66,6 @@ pub(crate) struct DestinationView {
 
 /// A tenant's destinations.
 #[derive(Serialize, ToSchema)]
-#[expect(dead_code, reason = "the shape for the OpenAPI document")]
 pub(crate) struct DestinationList {
     data: Vec<DestinationView>,
     next_cursor: Option<String>,
@@ -130,7 +129,6 @@ pub(crate) struct AttemptView {
 
 /// The newest attempts.
 #[derive(Serialize, ToSchema)]
-#[expect(dead_code, reason = "the shape for the OpenAPI document")]
 pub(crate) struct AttemptList {
     data: Vec<AttemptView>,
     next_cursor: Option<String>,

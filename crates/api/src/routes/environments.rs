@@ -29,7 +29,6 @@ pub(crate) struct EnvironmentView {
 
 /// All environments.
 #[derive(Serialize, ToSchema)]
-#[expect(dead_code, reason = "the shape for the OpenAPI document")]
 pub(crate) struct EnvironmentList {
     data: Vec<EnvironmentView>,
     next_cursor: Option<String>,

@@ -20,7 +20,6 @@ use crate::{
 
 /// What a submitter keeps.
 #[derive(Serialize, ToSchema)]
-#[expect(dead_code, reason = "the shape for the OpenAPI document; receipts are written by hand")]
 pub(crate) struct Receipt {
     /// Identity of the event within its tenant: the submitted one, or a new one.
     id: String,
@@ -36,14 +35,12 @@ pub(crate) struct Receipt {
 
 /// Receipts of a batch in input order; a failed event's place holds a problem instead.
 #[derive(Serialize, ToSchema)]
-#[expect(dead_code, reason = "the shape for the OpenAPI document")]
 pub(crate) struct Receipts {
     data: Vec<Receipt>,
 }
 
 /// A page of events.
 #[derive(Serialize, ToSchema)]
-#[expect(dead_code, reason = "the shape for the OpenAPI document")]
 pub(crate) struct EventPage {
     data: Vec<serde_json::Value>,
     /// Pass it as `cursor` to go on. Null: nothing more now. An empty page with a cursor: the scan budget was spent.

@@ -49,7 +49,6 @@ pub(crate) struct CreatedKey<'a> {
 
 /// The valid keys.
 #[derive(Serialize, ToSchema)]
-#[expect(dead_code, reason = "the shape for the OpenAPI document")]
 pub(crate) struct KeyList {
     data: Vec<KeyView>,
     next_cursor: Option<String>,

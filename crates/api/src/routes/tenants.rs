@@ -35,7 +35,6 @@ pub(crate) struct TenantView {
 
 /// A page of tenants by id.
 #[derive(Serialize, ToSchema)]
-#[expect(dead_code, reason = "the shape for the OpenAPI document")]
 pub(crate) struct TenantList {
     data: Vec<TenantView>,
     next_cursor: Option<String>,

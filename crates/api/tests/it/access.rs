@@ -1,0 +1,263 @@
+//! Whose things are whose: every route of the OpenAPI document against a foreign tenant's key and a foreign environment's.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::app::{ALL, ENVIRONMENT, TestApp, event, id, send};
+
+/// What a foreign key gets.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Expected {
+    /// The uniform answer.
+    NotFound,
+    /// The uniform answer of submitting.
+    UnknownTenant,
+    /// The scope is missing before anything is looked at.
+    Forbidden,
+    /// A list, or a report, that holds nothing of the owner.
+    Hides,
+    /// No key needed and nothing of a tenant in it.
+    Public,
+    /// Concerns nobody but the caller.
+    Own,
+}
+
+struct Case {
+    route: &'static str,
+    path: String,
+    body: Option<Value>,
+    expected: Expected,
+}
+
+fn cases(destination: &str, key_id: &str) -> Vec<Case> {
+    use Expected::{Forbidden, Hides, NotFound, Own, Public, UnknownTenant};
+    let tenant = "/v1/tenants/owner".to_owned();
+    let one = format!("{tenant}/destinations/{destination}");
+    let webhook =
+        json!({ "name": "x", "type": "webhook", "config": { "url": "https://siem.example/" } });
+    let case = |route, path: &str, body: Option<Value>, expected| Case {
+        route,
+        path: path.to_owned(),
+        body,
+        expected,
+    };
+    vec![
+        case("POST /v1/events", "/v1/events", Some(event("owner", "x.y")), UnknownTenant),
+        case("GET /v1/events", "/v1/events?tenant=owner", None, NotFound),
+        case("GET /v1/events/{id}", &format!("/v1/events/{}?tenant=owner", id(1)), None, NotFound),
+        case("POST /v1/tenants", "/v1/tenants", Some(json!({ "id": "owner" })), NotFound),
+        case("GET /v1/tenants", "/v1/tenants", None, Hides),
+        case("GET /v1/tenants/{tenant}", &tenant, None, NotFound),
+        case("DELETE /v1/tenants/{tenant}", &tenant, None, NotFound),
+        case("POST /v1/tenants/{tenant}/close", &format!("{tenant}/close"), None, NotFound),
+        case("POST /v1/tenants/{tenant}/open", &format!("{tenant}/open"), None, NotFound),
+        case(
+            "POST /v1/tenants/{tenant}/destinations",
+            &format!("{tenant}/destinations"),
+            Some(webhook),
+            NotFound,
+        ),
+        case(
+            "GET /v1/tenants/{tenant}/destinations",
+            &format!("{tenant}/destinations"),
+            None,
+            NotFound,
+        ),
+        case("GET /v1/tenants/{tenant}/destinations/{id}", &one, None, NotFound),
+        case(
+            "PATCH /v1/tenants/{tenant}/destinations/{id}",
+            &one,
+            Some(json!({ "name": "y" })),
+            NotFound,
+        ),
+        case("DELETE /v1/tenants/{tenant}/destinations/{id}", &one, None, NotFound),
+        case(
+            "POST /v1/tenants/{tenant}/destinations/{id}/pause",
+            &format!("{one}/pause"),
+            None,
+            NotFound,
+        ),
+        case(
+            "POST /v1/tenants/{tenant}/destinations/{id}/resume",
+            &format!("{one}/resume"),
+            None,
+            NotFound,
+        ),
+        case(
+            "POST /v1/tenants/{tenant}/destinations/{id}/test",
+            &format!("{one}/test"),
+            None,
+            NotFound,
+        ),
+        case(
+            "GET /v1/tenants/{tenant}/destinations/{id}/attempts",
+            &format!("{one}/attempts"),
+            None,
+            NotFound,
+        ),
+        case(
+            "POST /v1/environments",
+            "/v1/environments",
+            Some(json!({ "name": "mine" })),
+            Forbidden,
+        ),
+        case("GET /v1/environments", "/v1/environments", None, Forbidden),
+        case("GET /v1/environments/{name}", "/v1/environments/production", None, Forbidden),
+        case(
+            "PATCH /v1/environments/{name}",
+            "/v1/environments/production",
+            Some(json!({ "closed": true })),
+            Forbidden,
+        ),
+        case(
+            "POST /v1/keys",
+            "/v1/keys",
+            Some(json!({ "scopes": ["read"], "tenants": ["other"] })),
+            Own,
+        ),
+        case("GET /v1/keys", "/v1/keys", None, Hides),
+        case("GET /v1/keys/{id}", &format!("/v1/keys/{key_id}"), None, NotFound),
+        case("DELETE /v1/keys/{id}", &format!("/v1/keys/{key_id}"), None, NotFound),
+        case("POST /ingest/formio", "/ingest/formio?tenant=owner", None, Hides),
+        case("GET /health/live", "/health/live", None, Public),
+        case("GET /health/ready", "/health/ready", None, Public),
+        case("GET /v1/openapi.json", "/v1/openapi.json", None, Public),
+    ]
+}
+
+/// Returns `METHOD path` for every operation of the document.
+pub(crate) fn documented() -> BTreeSet<String> {
+    let document: Value = serde_json::from_str(&attestary_api::openapi_document()).unwrap();
+    let paths = document["paths"].as_object().unwrap();
+    let operations = paths.iter().flat_map(|(path, item)| {
+        item.as_object()
+            .unwrap()
+            .keys()
+            .map(move |method| format!("{} {path}", method.to_uppercase()))
+    });
+    operations.collect()
+}
+
+#[test]
+fn every_documented_route_has_a_case() {
+    let tried: BTreeSet<String> =
+        cases("d", "k").iter().map(|case| case.route.to_owned()).collect();
+    assert_eq!(tried, documented());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_key_finds_nothing_of_the_owner_on_any_route() {
+    let app = TestApp::start().await;
+    let owner = app.key(&ALL, None).await;
+    let mut first = event("owner", "user.login");
+    first["id"] = json!(id(1));
+    app.post("/v1/events", &owner, &first).await.ok(201);
+    app.tenant("other").await;
+    let webhook =
+        json!({ "name": "siem", "type": "webhook", "config": { "url": "https://127.0.0.1:9/" } });
+    let made = app.post("/v1/tenants/owner/destinations", &owner, &webhook).await.ok(201);
+    let destination = made["id"].as_str().unwrap().to_owned();
+    let keys = app.get("/v1/keys", &owner).await.ok(200);
+    let key_id = keys["data"][0]["id"].as_str().unwrap().to_owned();
+
+    // A key of another tenant, one of another environment, and none at all.
+    let foreign = app.key(&ALL, Some(&["other"])).await;
+    send(
+        app.request("POST", "/v1/environments", &app.operator())
+            .json(&json!({ "name": "staging" })),
+    )
+    .await
+    .ok(201);
+    let elsewhere = app.key_in("staging", &ALL, None).await;
+    for case in cases(&destination, &key_id) {
+        check(&app, &case, &foreign, case.expected).await;
+        let there = match case.expected {
+            // In its own environment, a tenant of that name may be made and written to.
+            Expected::UnknownTenant | Expected::Hides | Expected::Own => continue,
+            _ if case.route == "POST /v1/tenants" => continue,
+            expected => expected,
+        };
+        check(&app, &case, &elsewhere, there).await;
+        if case.expected != Expected::Public {
+            let (method, _) = case.route.split_once(' ').unwrap();
+            send(app.request(method, &case.path, "atsk1nokey"))
+                .await
+                .problem("unauthenticated", 401);
+        }
+    }
+    assert_eq!(
+        app.events("owner", &owner).await.len(),
+        1,
+        "nothing was written to the owner's log"
+    );
+    app.get(&format!("/v1/tenants/owner/destinations/{destination}"), &owner).await.ok(200);
+    app.get(&format!("/v1/keys/{key_id}"), &owner).await.ok(200);
+}
+
+async fn check(app: &TestApp, case: &Case, key: &str, expected: Expected) {
+    let (method, _) = case.route.split_once(' ').unwrap();
+    let mut request = app.request(method, &case.path, key);
+    if let Some(body) = &case.body {
+        request = request.json(body);
+    }
+    let reply = send(request).await;
+    let seen = (reply.status.as_u16(), reply.text());
+    match expected {
+        Expected::NotFound => {
+            assert_eq!(reply.problem("not-found", 404)["detail"], NOT_FOUND, "{}", case.route)
+        }
+        Expected::UnknownTenant => drop(reply.problem("unknown-tenant", 404)),
+        Expected::Forbidden => drop(reply.problem("scope-required", 403)),
+        Expected::Hides => {
+            assert!(seen.0 == 200 && !seen.1.contains("owner"), "{}: {seen:?}", case.route)
+        }
+        Expected::Public => assert_eq!(seen.0, 200, "{}", case.route),
+        Expected::Own => assert_eq!(seen.0, 201, "{}: {}", case.route, seen.1),
+    }
+}
+
+const NOT_FOUND: &str = "nothing of that name exists here for this key";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_route_asks_for_its_own_scope() {
+    use attestary_service::Scope;
+    let app = TestApp::start().await;
+    app.tenant("acme").await;
+    let scope_of = |route: &str| match route {
+        "POST /v1/events" | "POST /ingest/formio" => Some(Scope::Ingest),
+        route if route.contains("/v1/events") => Some(Scope::Read),
+        route if route.contains("/destinations") => Some(Scope::Destinations),
+        route if route.contains("/v1/environments") => Some(Scope::Operator),
+        route if route.contains("health") || route.contains("openapi") => None,
+        _ => Some(Scope::Admin),
+    };
+    for scope in ALL {
+        let key = app.key(&[scope], None).await;
+        for case in cases("dst_01ARYZ6S410000000000000000", "key_01ARYZ6S410000000000000000") {
+            let Some(needed) = scope_of(case.route) else { continue };
+            let (method, _) = case.route.split_once(' ').unwrap();
+            let mut request = app.request(method, &case.path, &key);
+            if let Some(body) = &case.body {
+                request = request.json(body);
+            }
+            let status = send(request).await.status.as_u16();
+            assert_eq!(status == 403, scope != needed, "{} with {scope:?}: {status}", case.route);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_environment_is_named_by_operators_only() {
+    let app = TestApp::start().await;
+    let operator = app.operator();
+    app.get("/v1/tenants", &operator).await.problem("environment-required", 400);
+    let named = |key: &str, name: &str| {
+        app.request("GET", "/v1/tenants", key).header("attestary-environment", name)
+    };
+    send(named(&operator, ENVIRONMENT)).await.ok(200);
+    send(named(&operator, "nowhere")).await.problem("not-found", 404);
+    let key = app.key(&ALL, None).await;
+    send(named(&key, ENVIRONMENT)).await.ok(200);
+    send(named(&key, "staging")).await.problem("not-found", 404);
+}

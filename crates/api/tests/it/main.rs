@@ -1,0 +1,29 @@
+//! The HTTP interface from outside: a real service in a temporary directory, a real listener on port 0.
+
+mod access;
+mod app;
+mod audit;
+mod bad_input;
+mod batches;
+mod compression;
+mod destinations;
+mod environments;
+mod formio;
+mod ironcore;
+mod keys;
+mod openapi;
+mod search;
+mod serving;
+mod tenants;
+
+#[test]
+fn every_file_of_tests_is_part_of_this_binary() {
+    let main = include_str!("main.rs");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if let Some(module) = name.strip_suffix(".rs").filter(|module| *module != "main") {
+            assert!(main.contains(&format!("mod {module};")), "{name} is not listed in main.rs");
+        }
+    }
+}
