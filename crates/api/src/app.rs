@@ -91,8 +91,7 @@ impl App {
 fn rendered(mut response: Response, path: &str, request_id: &str) -> Response {
     match response.extensions_mut().remove::<Problem>() {
         Some(mut problem) => {
-            problem.allow =
-                problem.allow.or_else(|| response.headers().get(header::ALLOW).cloned());
+            problem.allow = problem.allow.take().or_else(|| response.headers().get(header::ALLOW).cloned());
             problem.render(path, request_id)
         }
         // What axum itself refuses (a path that is not valid UTF-8) has no body of ours.

@@ -161,7 +161,7 @@ mod tests {
         });
         problem
             .err()
-            .map_or_else(Vec::new, |p| p.errors.into_iter().map(|item| item.pointer).collect())
+            .map_or_else(Vec::new, |p| p.errors.iter().map(|item| item.pointer.clone()).collect())
     }
 
     #[track_caller]

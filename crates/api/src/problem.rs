@@ -24,7 +24,7 @@ macro_rules! kinds {
     ($($name:ident $code:literal $status:literal $title:literal;)*) => {
         $(
             #[doc = $title]
-            pub const $name: Kind = Kind { code: $code, status: $status, title: $title };
+            pub(crate) const $name: Kind = Kind { code: $code, status: $status, title: $title };
         )*
         /// Every kind, in the order of the reference page.
         #[cfg(test)]

@@ -102,7 +102,7 @@ mod tests {
         Query::parse(Some(query), &["limit", "tenant"])
             .and_then(|query| query.count("limit", 1000))
             .err()
-            .map_or_else(|| "accepted".into(), |problem| problem.detail)
+            .map_or_else(|| "accepted".into(), |problem| problem.detail.clone())
     }
 
     #[track_caller]

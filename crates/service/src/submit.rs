@@ -134,7 +134,7 @@ impl Service {
         let environment = caller.environment()?;
         let unknown = !caller.covers(tenant)
             || (self.directory().is_closed(environment)
-                && self.store().log(environment, tenant).is_none());
+                && !self.store().has_log(environment, tenant));
         if unknown {
             findings.unknown_tenant(index, tenant);
         } else if self.directory().is_tenant_closed(environment, tenant) {
@@ -168,15 +168,15 @@ impl Service {
         if prepared.is_empty() {
             return Ok(Vec::new());
         }
-        self.open_logs(caller.environment()?, &prepared).await?;
+        self.enter_new_tenants(caller.environment()?, &prepared).await?;
         let count = prepared.len() as u64;
         let outcomes = self.store().submit(prepared).await.map_err(submit_error)?;
         self.counters().events_accepted.increment(count);
         Ok(outcomes)
     }
 
-    /// Opens the logs of tenants that have their first event here.
-    async fn open_logs(
+    /// Enters tenants that have their first event here; the partition opens their logs in the same group commit.
+    async fn enter_new_tenants(
         &self,
         environment: &EnvironmentId,
         prepared: &[Prepared],
@@ -187,15 +187,15 @@ impl Service {
             // Neighbours mostly share a tenant: one look-up for each stretch.
             if last != Some(&event.tenant) {
                 last = Some(&event.tenant);
-                if self.store().log(environment, &event.tenant).is_none() {
+                if !self.store().has_log(environment, &event.tenant) {
                     missing.insert(&event.tenant);
                 }
             }
         }
-        for tenant in missing {
-            self.open_tenant(environment, tenant, None).await?;
+        if missing.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        self.enter_tenants(environment, missing.into_iter().cloned().collect()).await
     }
 }
 

@@ -174,20 +174,40 @@ impl Service {
         id: &TenantId,
         name: Option<String>,
     ) -> Result<(), IntakeError> {
-        let now_ms = self.clock().now_ms();
-        let row = TenantRow {
-            environment: environment.clone(),
-            id: id.clone(),
-            name,
-            state: TenantState::Open,
-            created_ms: now_ms,
-            changed_ms: now_ms,
-        };
+        let row = self.new_row(environment, id.clone(), name);
         self.catalog(move |catalog| put_row(catalog, &row))
             .await
             .map_err(|error| IntakeError::Unavailable(cause(error)))?;
         self.store().open_log(environment, id).await.map_err(submit_error)?;
         Ok(())
+    }
+
+    /// Enters several tenants at once, in one transaction where none of them was here before.
+    pub(crate) async fn enter_tenants(
+        &self,
+        environment: &EnvironmentId,
+        ids: Vec<TenantId>,
+    ) -> Result<(), IntakeError> {
+        let rows: Vec<_> = ids.into_iter().map(|id| self.new_row(environment, id, None)).collect();
+        let entered = self.catalog(move |catalog| match catalog.create_tenants(&rows) {
+            Err(CatalogError::Conflict { .. }) => {
+                rows.iter().try_for_each(|row| put_row(catalog, row))
+            }
+            other => other,
+        });
+        entered.await.map_err(|error| IntakeError::Unavailable(cause(error)))
+    }
+
+    fn new_row(&self, environment: &EnvironmentId, id: TenantId, name: Option<String>) -> TenantRow {
+        let now_ms = self.clock().now_ms();
+        TenantRow {
+            environment: environment.clone(),
+            id,
+            name,
+            state: TenantState::Open,
+            created_ms: now_ms,
+            changed_ms: now_ms,
+        }
     }
 
     async fn tenant_row(

