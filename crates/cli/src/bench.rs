@@ -27,14 +27,14 @@ use crate::{output, progress};
 
 /// What can be measured.
 #[derive(Debug, Subcommand)]
-pub enum Bench {
+pub(crate) enum Bench {
     /// Events per second into the journal, and how fast the newest events of an actor are found
     Ingest(Ingest),
 }
 
 /// Options of `bench ingest`.
 #[derive(Debug, Args)]
-pub struct Ingest {
+pub(crate) struct Ingest {
     /// Events to fill up to before the queries
     #[arg(long, value_name = "N", default_value_t = 2_000_000)]
     events: u64,
@@ -93,7 +93,7 @@ struct Results {
 }
 
 /// Runs the benchmark and prints its figures.
-pub async fn run(bench: Bench) -> anyhow::Result<()> {
+pub(crate) async fn run(bench: Bench) -> anyhow::Result<()> {
     let Bench::Ingest(options) = bench;
     let scratch = options.scratch.clone().unwrap_or_else(std::env::temp_dir);
     let scratch = Scratch::new(scratch.join(format!("attestary-bench-{}", std::process::id())))?;

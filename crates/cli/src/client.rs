@@ -20,16 +20,16 @@ const REQUEST_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// Where the server is and who asks; the same options on every client command.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Target {
+pub(crate) struct Target {
     /// Base URL of the server
     #[arg(long, env = "ATTESTARY_URL", value_name = "URL", global = true)]
-    pub url: Option<String>,
+    pub(crate) url: Option<String>,
     /// API key; without it, the keys of a `dev` server are taken from its data directory
     #[arg(long, env = "ATTESTARY_KEY", value_name = "KEY", hide_env_values = true, global = true)]
-    pub key: Option<String>,
+    pub(crate) key: Option<String>,
     /// Environment to act in (operator keys only; other keys belong to one)
     #[arg(long, env = "ATTESTARY_ENVIRONMENT", value_name = "NAME", global = true)]
-    pub environment: Option<String>,
+    pub(crate) environment: Option<String>,
     /// Data directory of a `dev` server, searched for its credentials
     #[arg(
         long,
@@ -38,12 +38,12 @@ pub struct Target {
         default_value = "attestary-data",
         global = true
     )]
-    pub data: PathBuf,
+    pub(crate) data: PathBuf,
 }
 
 /// Which of a `dev` server's keys a command needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// Submits events.
     Ingest,
     /// Reads events.
@@ -53,7 +53,7 @@ pub enum Role {
 }
 
 /// A server and a key for it.
-pub struct Client {
+pub(crate) struct Client {
     http: reqwest::Client,
     base: String,
     key: String,
@@ -83,7 +83,7 @@ const ITEMS_SHOWN_MAX: usize = 10;
 
 impl Client {
     /// Returns a client for the server that `target` names, or finds the `dev` server's credentials.
-    pub fn new(target: &Target, role: Role) -> anyhow::Result<Self> {
+    pub(crate) fn new(target: &Target, role: Role) -> anyhow::Result<Self> {
         let credentials = match (&target.url, &target.key) {
             (Some(_), Some(_)) => None,
             _ => Credentials::read(&target.data).with_context(|| {
@@ -112,7 +112,7 @@ impl Client {
     }
 
     /// Starts a request to a path under the base URL.
-    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request =
             self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.key);
         match &self.environment {
@@ -122,7 +122,7 @@ impl Client {
     }
 
     /// Sends a request and returns the body of its 2xx reply.
-    pub async fn send(&self, request: RequestBuilder) -> anyhow::Result<bytes::Bytes> {
+    pub(crate) async fn send(&self, request: RequestBuilder) -> anyhow::Result<bytes::Bytes> {
         let reply = request.send().await.map_err(|error| self.unreachable(&error))?;
         let status = reply.status();
         let body = reply.bytes().await.map_err(|error| self.unreachable(&error))?;
@@ -130,7 +130,7 @@ impl Client {
     }
 
     /// Sends a request that makes something; that it is there already is fine.
-    pub async fn send_unless_there(&self, request: RequestBuilder) -> anyhow::Result<()> {
+    pub(crate) async fn send_unless_there(&self, request: RequestBuilder) -> anyhow::Result<()> {
         let reply = request.send().await.map_err(|error| self.unreachable(&error))?;
         let status = reply.status();
         if status.is_success() || status == StatusCode::CONFLICT {
@@ -141,7 +141,10 @@ impl Client {
     }
 
     /// Sends a request and parses its 2xx reply.
-    pub async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
+    pub(crate) async fn json<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+    ) -> anyhow::Result<T> {
         let body = self.send(request).await?;
         serde_json::from_slice(&body)
             .context("the server's reply is not the JSON that this version expects")
@@ -213,7 +216,7 @@ fn next_step(status: StatusCode) -> Option<&'static str> {
 }
 
 /// Percent-encodes text for one segment of a path or one query value (RFC 3986, unreserved characters stay).
-pub fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     use std::fmt::Write as _;
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {

@@ -1,15 +1,15 @@
 //! The commands: two run a server, the others ask a running one over its public API and print what it answered.
 
-pub mod config;
-pub mod destinations;
-pub mod dev;
-pub mod import;
-pub mod keys;
-pub mod openapi;
-pub mod query;
-pub mod serve;
-pub mod tail;
-pub mod tenants;
+pub(crate) mod config;
+pub(crate) mod destinations;
+pub(crate) mod dev;
+pub(crate) mod import;
+pub(crate) mod keys;
+pub(crate) mod openapi;
+pub(crate) mod query;
+pub(crate) mod serve;
+pub(crate) mod tail;
+pub(crate) mod tenants;
 
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};

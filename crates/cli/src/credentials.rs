@@ -14,21 +14,21 @@ use serde::{Deserialize, Serialize};
 
 /// What a client needs to speak to a `dev` server, in the shape that `attestary dev --json` prints.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct Credentials {
+pub(crate) struct Credentials {
     /// Base URL, without a trailing slash.
-    pub url: String,
+    pub(crate) url: String,
     /// Key with the scope `ingest`.
-    pub ingest_key: String,
+    pub(crate) ingest_key: String,
     /// Key with the scope `read`.
-    pub read_key: String,
+    pub(crate) read_key: String,
     /// Key with the scopes that administration needs.
-    pub admin_key: String,
+    pub(crate) admin_key: String,
     /// The environment of the keys.
-    pub environment: String,
+    pub(crate) environment: String,
     /// The demo tenant.
-    pub tenant: String,
+    pub(crate) tenant: String,
     /// Where the server keeps its data.
-    pub data_dir: PathBuf,
+    pub(crate) data_dir: PathBuf,
 }
 
 impl fmt::Debug for Credentials {
@@ -42,10 +42,10 @@ impl fmt::Debug for Credentials {
 
 impl Credentials {
     /// The file's name inside the data directory.
-    pub const FILE: &str = "credentials.json";
+    pub(crate) const FILE: &str = "credentials.json";
 
     /// Reads the file of a data directory; `None` when there is none.
-    pub fn read(data_dir: &Path) -> io::Result<Option<Self>> {
+    pub(crate) fn read(data_dir: &Path) -> io::Result<Option<Self>> {
         match fs::read(data_dir.join(Self::FILE)) {
             Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(io::Error::other),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -54,7 +54,7 @@ impl Credentials {
     }
 
     /// Replaces the file, mode 0600; a crash leaves the old one or the new one, never a part.
-    pub fn write(&self, data_dir: &Path) -> io::Result<()> {
+    pub(crate) fn write(&self, data_dir: &Path) -> io::Result<()> {
         let draft = data_dir.join(format!("{}.new", Self::FILE));
         match fs::remove_file(&draft) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

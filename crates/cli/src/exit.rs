@@ -7,7 +7,7 @@ use std::fmt;
 /// Exit codes other than 0, in the order `--help` lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// Something unexpected: an unreadable file, a full disk, a bug.
     Failed = 1,
     /// The command line or the configuration is wrong.
@@ -22,7 +22,7 @@ pub enum Exit {
 
 /// An error with the exit code it ends the process with, and what to do next.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     exit: Exit,
     message: String,
     hint: Option<String>,
@@ -30,12 +30,12 @@ pub struct Failure {
 
 impl Failure {
     /// Returns a failure without a hint.
-    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self { exit, message: message.into(), hint: None }
     }
 
     /// Adds the next step, shown on its own line.
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
@@ -54,7 +54,7 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 /// Returns the exit code of an error: the one its `Failure` carries, else 1.
-pub fn code_of(error: &anyhow::Error) -> u8 {
+pub(crate) fn code_of(error: &anyhow::Error) -> u8 {
     error
         .chain()
         .find_map(|cause| cause.downcast_ref::<Failure>())

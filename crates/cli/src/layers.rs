@@ -14,10 +14,10 @@ use toml::{
 use crate::exit::{Exit, Failure};
 
 /// What environment variables that set configuration start with: `ATTESTARY__SECTION__KEY`.
-pub const PREFIX: &str = "ATTESTARY__";
+pub(crate) const PREFIX: &str = "ATTESTARY__";
 
 /// Lays an operator's file over `base`.
-pub fn lay_file(base: &mut Table, text: &str, path: &Path) -> Result<(), Failure> {
+pub(crate) fn lay_file(base: &mut Table, text: &str, path: &Path) -> Result<(), Failure> {
     let layer = DeTable::parse(text).map_err(|error| {
         let line = error.span().map_or(1, |span| line_of(text, span.start));
         wrong(format!("{}:{line}: {}", path.display(), error.message().trim_end()))
@@ -60,7 +60,7 @@ fn lay_table(
 }
 
 /// Lays one variable over `base`; names that do not start with [`PREFIX`] are ignored.
-pub fn lay_variable(base: &mut Table, name: &str, text: &str) -> Result<(), Failure> {
+pub(crate) fn lay_variable(base: &mut Table, name: &str, text: &str) -> Result<(), Failure> {
     let Some(path) = name.strip_prefix(PREFIX) else { return Ok(()) };
     let path = path.to_ascii_lowercase();
     let dotted = path.replace("__", ".");
@@ -88,8 +88,13 @@ fn typed_like(slot: &Value, text: &str) -> Option<Value> {
         Value::Boolean(_) => text.parse().ok().map(Value::Boolean),
         Value::Float(_) => text.parse().ok().map(Value::Float),
         Value::Array(_) => {
-            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-            Some(Value::Array(items.map(|item| Value::String(item.to_owned())).collect()))
+            // Numbers stay numbers, so that lists of ports work too; nothing else in a list looks like one.
+            let item = |item: &str| {
+                item.parse().map_or_else(|_| Value::String(item.to_owned()), Value::Integer)
+            };
+            Some(Value::Array(
+                text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(item).collect(),
+            ))
         }
         Value::Datetime(_) | Value::Table(_) => None,
     }

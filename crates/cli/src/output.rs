@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Writes one line of data.
-pub fn line(text: impl AsRef<str>) {
+pub(crate) fn line(text: impl AsRef<str>) {
     let mut out = io::stdout().lock();
     let written = out
         .write_all(text.as_ref().as_bytes())
@@ -20,11 +20,11 @@ pub fn line(text: impl AsRef<str>) {
 }
 
 /// Writes one line of talk; a closed standard error is ignored, because there is nowhere left to say so.
-pub fn talk(text: impl AsRef<str>) {
+pub(crate) fn talk(text: impl AsRef<str>) {
     let _ = writeln!(io::stderr().lock(), "{}", text.as_ref());
 }
 
 /// Returns true when talk is read by a person at a terminal.
-pub fn is_interactive() -> bool {
+pub(crate) fn is_interactive() -> bool {
     io::stderr().is_terminal()
 }

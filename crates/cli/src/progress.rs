@@ -10,7 +10,7 @@ use crate::output;
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Returns a bar towards a known total; hidden when no person watches.
-pub fn bar(name: &str, total: u64) -> ProgressBar {
+pub(crate) fn bar(name: &str, total: u64) -> ProgressBar {
     styled(
         name,
         ProgressBar::new(total),
@@ -19,7 +19,7 @@ pub fn bar(name: &str, total: u64) -> ProgressBar {
 }
 
 /// Returns a counter without a total; hidden when no person watches.
-pub fn counter(name: &str) -> ProgressBar {
+pub(crate) fn counter(name: &str) -> ProgressBar {
     styled(name, ProgressBar::no_length(), "{msg} {spinner} {human_pos} {per_sec}")
 }
 
@@ -36,18 +36,18 @@ fn styled(name: &str, bar: ProgressBar, template: &str) -> ProgressBar {
 }
 
 /// Plain lines for work that nobody watches on a terminal.
-pub struct Lines {
+pub(crate) struct Lines {
     last: Instant,
 }
 
 impl Lines {
     /// Starts counting from now.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { last: Instant::now() }
     }
 
     /// Writes a line when no terminal shows a bar and enough time has passed since the last one.
-    pub fn tick(&mut self, text: impl FnOnce() -> String) {
+    pub(crate) fn tick(&mut self, text: impl FnOnce() -> String) {
         if !output::is_interactive() && self.last.elapsed() >= LINE_INTERVAL {
             output::talk(text());
             self.last = Instant::now();

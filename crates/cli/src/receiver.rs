@@ -29,7 +29,7 @@ const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const CONNECTIONS_MAX: usize = 8;
 
 /// Where received frames go.
-pub struct Sink {
+pub(crate) struct Sink {
     path: PathBuf,
     print: bool,
     file: Mutex<(File, u64)>,
@@ -37,10 +37,10 @@ pub struct Sink {
 
 impl Sink {
     /// The file's name inside the data directory.
-    pub const FILE: &str = "receiver.log";
+    pub(crate) const FILE: &str = "receiver.log";
 
     /// Opens the file in `data_dir`; frames are also printed when `print` is set.
-    pub fn open(data_dir: &Path, print: bool) -> io::Result<Self> {
+    pub(crate) fn open(data_dir: &Path, print: bool) -> io::Result<Self> {
         let path = data_dir.join(Self::FILE);
         let file = Mutex::new(open_file(&path)?);
         Ok(Self { path, print, file })
@@ -71,21 +71,21 @@ fn open_file(path: &Path) -> io::Result<(File, u64)> {
 }
 
 /// A listener that has its port but takes no connection yet.
-pub struct Receiver(TcpListener);
+pub(crate) struct Receiver(TcpListener);
 
 impl Receiver {
     /// Takes a free port on loopback.
-    pub async fn bind() -> io::Result<Self> {
+    pub(crate) async fn bind() -> io::Result<Self> {
         Ok(Self(TcpListener::bind(("127.0.0.1", 0)).await?))
     }
 
     /// Returns the address that destinations send to.
-    pub fn address(&self) -> io::Result<SocketAddr> {
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
         self.0.local_addr()
     }
 
     /// Receives until `shutdown`.
-    pub async fn run(self, sink: Arc<Sink>, shutdown: CancellationToken) {
+    pub(crate) async fn run(self, sink: Arc<Sink>, shutdown: CancellationToken) {
         let room = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS_MAX));
         loop {
             let accepted = tokio::select! {

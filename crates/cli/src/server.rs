@@ -3,13 +3,20 @@
 //! Used by `serve` and by `dev`, which differ only in their settings and in what they print. A stop drains: no new
 //! connections, running requests get their answers, then the service closes and what was accepted is on disk.
 
-use std::sync::Arc;
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    os::unix::fs::DirBuilderExt as _,
+    path::Path,
+    sync::Arc,
+};
 
 use anyhow::Context as _;
 use attestary_api::Tls;
+use attestary_delivery::LineWriter;
 use attestary_event::EnvironmentId;
 use attestary_service::{Caller, ChangeError, Components, Service};
-use attestary_store::seam::{SystemClock, SystemRng};
+use attestary_store::{SystemClock, SystemRng};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -23,19 +30,19 @@ use crate::{
 };
 
 /// A server that has its data directory and its port, and answers requests.
-pub struct Server {
+pub(crate) struct Server {
     /// The use cases, for what is set up in this process.
-    pub service: Service,
+    pub(crate) service: Service,
     /// Base URL that this machine reaches it under.
-    pub url: String,
+    pub(crate) url: String,
     /// Cancelled when the server is told to stop.
-    pub shutdown: CancellationToken,
-    serving: JoinHandle<std::io::Result<()>>,
+    pub(crate) shutdown: CancellationToken,
+    serving: JoinHandle<io::Result<()>>,
 }
 
 impl Server {
     /// Opens the data directory, recovers, makes missing environments, and starts to answer.
-    pub async fn start(settings: Settings) -> anyhow::Result<Self> {
+    pub(crate) async fn start(settings: Settings) -> anyhow::Result<Self> {
         let tls = match &settings.tls {
             Some((certificate, key)) => Some(Tls::read(certificate.clone(), key.clone())?),
             None => None,
@@ -46,10 +53,15 @@ impl Server {
         let components = Components {
             clock: Arc::new(SystemClock::default()),
             rng: Arc::new(SystemRng::default()),
+            output: Arc::new(LineWriter::new(standard_output()?)),
             runtime: tokio::runtime::Handle::current(),
         };
         let data_dir = settings.service.store.dir.clone();
-        let service = Service::open(settings.service, components);
+        make_private(&data_dir).with_context(|| format!("cannot make {}", data_dir.display()))?;
+        let mut values = settings.service;
+        // A destination that reached this server itself would make events out of deliveries.
+        values.outbound.own.push(address);
+        let service = Service::open(values, components);
         let service = service
             .await
             .with_context(|| format!("cannot open the data directory {}", data_dir.display()))?;
@@ -62,13 +74,14 @@ impl Server {
         let app = attestary_api::router(service.clone(), settings.api);
         let serving = tokio::spawn(attestary_api::serve(listener, tls, app, shutdown.clone()));
         // A wildcard address is listened on, but not connected to.
-        let host = if address.ip().is_unspecified() { "127.0.0.1".into() } else { address.ip() };
-        let url = format!("{scheme}://{}", std::net::SocketAddr::new(host, address.port()));
+        let host =
+            if address.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { address.ip() };
+        let url = format!("{scheme}://{}", SocketAddr::new(host, address.port()));
         Ok(Self { service, url, shutdown, serving })
     }
 
     /// Serves until SIGTERM, SIGINT or a failure of the listener, then drains and closes.
-    pub async fn run(mut self) -> anyhow::Result<()> {
+    pub(crate) async fn run(mut self) -> anyhow::Result<()> {
         let (mut terminate, mut interrupt) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let ended = tokio::select! {
@@ -95,6 +108,11 @@ async fn listen(address: &str) -> anyhow::Result<TcpListener> {
             .hint("name a free address with --listen HOST:PORT (port 0 takes any)")
             .into()
     })
+}
+
+/// Makes a missing data directory that only its owner can enter; one that is there stays as its owner set it.
+pub(crate) fn make_private(path: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 async fn make_environments(service: &Service, wanted: &[EnvironmentId]) -> anyhow::Result<()> {
@@ -135,7 +153,7 @@ fn reload_on_hangup(tls: Tls, shutdown: CancellationToken) -> anyhow::Result<()>
 }
 
 /// Sends the server's own log to standard error.
-pub fn start_log(log: &Log) {
+pub(crate) fn start_log(log: &Log) {
     let builder = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_max_level(log.level)
@@ -146,4 +164,12 @@ pub fn start_log(log: &Log) {
     } else {
         builder.with_ansi(crate::output::is_interactive()).try_init()
     };
+}
+
+/// Standard output as an asynchronous writer. It goes through a file handle of its own, since the buffered one of
+/// the standard library would hold lines back when the output is a pipe.
+fn standard_output() -> anyhow::Result<tokio::fs::File> {
+    use std::os::fd::AsFd as _;
+    let handle = std::io::stdout().as_fd().try_clone_to_owned().context("cannot use the standard output")?;
+    Ok(tokio::fs::File::from_std(std::fs::File::from(handle)))
 }

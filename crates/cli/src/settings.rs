@@ -8,7 +8,8 @@ use std::{
 };
 
 use attestary_api::Cidr;
-use attestary_event::{EnvironmentId, Limits};
+use attestary_delivery::{Allow, Policy};
+use attestary_event::{EnvironmentId, Limits, TenantId, Violation};
 use serde::Deserialize;
 use toml::Table;
 
@@ -18,32 +19,32 @@ use crate::{
 };
 
 /// The default configuration, with its comments.
-pub const DEFAULT: &str = include_str!("../../../attestary.toml");
+pub(crate) const DEFAULT: &str = include_str!("../../../attestary.toml");
 
 /// Checked settings of `serve`.
 #[derive(Debug)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Environments to make when they are missing.
-    pub environments: Vec<EnvironmentId>,
+    pub(crate) environments: Vec<EnvironmentId>,
     /// Address and port to listen on.
-    pub listen: String,
+    pub(crate) listen: String,
     /// Certificate chain and private key.
-    pub tls: Option<(PathBuf, PathBuf)>,
+    pub(crate) tls: Option<(PathBuf, PathBuf)>,
     /// What the service is made from.
-    pub service: attestary_service::Settings,
+    pub(crate) service: attestary_service::Settings,
     /// What the HTTP edge is made from.
-    pub api: attestary_api::Settings,
+    pub(crate) api: attestary_api::Settings,
     /// What the server says about itself.
-    pub log: Log,
+    pub(crate) log: Log,
 }
 
 /// The form of the server's own log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Log {
+pub(crate) struct Log {
     /// Least severity.
-    pub level: tracing::Level,
+    pub(crate) level: tracing::Level,
     /// One JSON object a line.
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 /// The file's shape. Every key is in the default file, so none is optional here.
@@ -104,8 +105,20 @@ struct Store {
 #[serde(deny_unknown_fields)]
 struct Delivery {
     file_root: PathBuf,
-    loopback_allowed: bool,
-    allowed: Vec<String>,
+    loopback: bool,
+    plain_http: bool,
+    ports: Vec<u16>,
+    own_names: Vec<String>,
+    allow: Vec<AllowTable>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AllowTable {
+    network: String,
+    ports: Vec<u16>,
+    environment: String,
+    tenant: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -117,7 +130,7 @@ struct LogTable {
 
 impl Settings {
     /// Reads the default, the file over it, and the variables over both.
-    pub fn read(
+    pub(crate) fn read(
         file: Option<&Path>,
         variables: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, Failure> {
@@ -213,12 +226,34 @@ fn service(file: File) -> Result<attestary_service::Settings, Failure> {
         at_least("store.unsealed_bytes_max", table.unsealed_bytes_max, store.seal_bytes_max)?;
     store.queue_bytes_max =
         at_least("store.queue_bytes_max", table.queue_bytes_max, settings.limits.batch_bytes_max)?;
-    if let Some(root) = given(&file.delivery.file_root) {
-        settings.delivery.file_root = root;
-    }
-    settings.delivery.loopback_allowed = file.delivery.loopback_allowed;
-    settings.delivery.allowed = file.delivery.allowed;
+    settings.file_root = given(&file.delivery.file_root).or(settings.file_root);
+    settings.outbound = outbound(file.delivery)?;
     Ok(settings)
+}
+
+fn outbound(delivery: Delivery) -> Result<Policy, Failure> {
+    Ok(Policy {
+        loopback: delivery.loopback,
+        plain_http: delivery.plain_http,
+        ports: delivery.ports,
+        allow: delivery.allow.into_iter().map(allow).collect::<Result<_, _>>()?,
+        own: Vec::new(),
+        own_names: delivery.own_names,
+    })
+}
+
+fn allow(table: AllowTable) -> Result<Allow, Failure> {
+    const NAME: &str = "delivery.allow";
+    if table.ports.is_empty() {
+        return Err(wrong(NAME, format!("{} names no port", table.network)));
+    }
+    let detail = |violation: Violation| wrong(NAME, violation.detail);
+    Ok(Allow {
+        network: table.network.parse().map_err(|problem: String| wrong(NAME, problem))?,
+        ports: table.ports,
+        environment: EnvironmentId::parse(&table.environment).map_err(detail)?,
+        tenant: table.tenant.map(|tenant| TenantId::parse(&tenant).map_err(detail)).transpose()?,
+    })
 }
 
 fn limits(table: &LimitsTable) -> Result<Limits, Failure> {
@@ -302,6 +337,43 @@ mod tests {
         assert_eq!(format!("{:?}", settings.service), format!("{service:?}"));
         assert_eq!(settings.log, Log { level: tracing::Level::INFO, json: false });
         assert_eq!(settings.tls, None);
+    }
+
+    #[track_caller]
+    fn check_allow(entry: &str, expected: Result<&str, &str>) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.toml");
+        std::fs::write(&path, format!("[[delivery.allow]]\n{entry}\n")).unwrap();
+        let read =
+            Settings::read(Some(&path), std::iter::empty()).map_err(|failure| failure.to_string());
+        let allow = read.map(|settings| format!("{:?}", settings.service.outbound.allow[0].ports));
+        assert_eq!(allow.as_deref().map_err(String::as_str), expected);
+    }
+
+    #[test]
+    fn private_networks_are_allowed_entry_by_entry() {
+        check_allow(
+            "network = \"10.0.0.0/8\"\nports = [514]\nenvironment = \"production\"",
+            Ok("[514]"),
+        );
+        check_allow(
+            "network = \"10.0.0.0/8\"\nports = [514]\nenvironment = \"production\"\ntenant = \"a\"",
+            Ok("[514]"),
+        );
+        check_allow(
+            "network = \"10.0.0.0/8\"\nports = []\nenvironment = \"production\"",
+            Err("the setting delivery.allow 10.0.0.0/8 names no port"),
+        );
+        check_allow(
+            "network = \"ten\"\nports = [1]\nenvironment = \"production\"",
+            Err("the setting delivery.allow \"ten\" is not a network such as 10.20.0.0/16"),
+        );
+        check_allow(
+            "netwrk = \"10.0.0.0/8\"",
+            Err(
+                "the configuration is not valid: unknown field `netwrk`, expected one of `network`, `ports`, `environment`, `tenant`",
+            ),
+        );
     }
 
     #[test]

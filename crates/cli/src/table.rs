@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 const CELL_CHARS_MAX: usize = 60;
 
 /// Returns the rows as an aligned table under `header`.
-pub fn render<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
+pub(crate) fn render<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
     let rows: Vec<[String; N]> =
         rows.iter().map(|row| row.each_ref().map(|cell| shown(cell))).collect();
     let mut widths = header.map(|cell| cell.chars().count());
@@ -37,7 +37,7 @@ fn write_row<const N: usize>(out: &mut String, cells: [&str; N], widths: [usize;
 }
 
 /// Returns a cell's text as it may stand on a terminal: escaped, and cut to a cell's width.
-pub fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     match text.char_indices().nth(CELL_CHARS_MAX) {
         Some((end, _)) => escaped(&text[..end]) + "…",
         None => escaped(text),
@@ -45,7 +45,7 @@ pub fn shown(text: &str) -> String {
 }
 
 /// Returns text with what could move or mislead a reader's eye written as `\u{…}`.
-pub fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if is_unsafe(c) {

@@ -14,17 +14,17 @@ use crate::credentials::Credentials;
 const START_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// A running server; it is killed when this is dropped.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     /// Url and keys, as the server printed them.
-    pub credentials: Credentials,
+    pub(crate) credentials: Credentials,
     /// Where it listens.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Server {
     /// Starts the server on `data` and waits until it is ready.
-    pub async fn start(data: &Path) -> anyhow::Result<Self> {
+    pub(crate) async fn start(data: &Path) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("cannot find this program's own file")?;
         let mut child = Command::new(program)
             .args(["dev", "--json", "--listen", "127.0.0.1:0", "--data"])
@@ -51,7 +51,7 @@ impl Server {
     }
 
     /// Returns the most memory the server has held at once, in bytes (`VmHWM`).
-    pub fn resident_bytes_max(&self) -> anyhow::Result<u64> {
+    pub(crate) fn resident_bytes_max(&self) -> anyhow::Result<u64> {
         let process = self.child.id().context("the server has ended")?;
         let status = std::fs::read_to_string(format!("/proc/{process}/status"))
             .context("cannot read the server's memory")?;
@@ -62,7 +62,7 @@ impl Server {
     }
 
     /// Ends the server.
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         let _ = self.child.kill().await;
     }
 }

@@ -4,36 +4,36 @@ use serde::Serialize;
 
 /// A figure as `--json` prints it, one a line.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Figure {
+pub(crate) struct Figure {
     /// What was measured, in words with dots.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The measurement.
-    pub value: f64,
+    pub(crate) value: f64,
     /// Its unit.
-    pub unit: &'static str,
+    pub(crate) unit: &'static str,
     /// What the peer reached in the same run.
-    pub peer: Option<Peer>,
+    pub(crate) peer: Option<Peer>,
     /// `value` divided by the peer's.
-    pub ratio: Option<f64>,
+    pub(crate) ratio: Option<f64>,
 }
 
 /// The peer's figure.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Peer {
+pub(crate) struct Peer {
     /// Which system.
-    pub name: String,
+    pub(crate) name: String,
     /// Its measurement, in the same unit.
-    pub value: f64,
+    pub(crate) value: f64,
 }
 
 impl Figure {
     /// Returns a figure without a peer.
-    pub fn new(name: &'static str, value: f64, unit: &'static str) -> Self {
+    pub(crate) fn new(name: &'static str, value: f64, unit: &'static str) -> Self {
         Self { name, value: rounded(value), unit, peer: None, ratio: None }
     }
 
     /// Sets the peer's measurement beside it.
-    pub fn beside(mut self, peer: &str, value: f64) -> Self {
+    pub(crate) fn beside(mut self, peer: &str, value: f64) -> Self {
         let ratio = (value > 0.0).then(|| rounded(self.value / value));
         self.peer = Some(Peer { name: peer.to_owned(), value: rounded(value) });
         self.ratio = ratio;
@@ -41,7 +41,7 @@ impl Figure {
     }
 
     /// Returns the figure as a line for people.
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let ours = format!("{:<32} {:>14} {:<9}", self.name, grouped(self.value), self.unit);
         match (&self.peer, self.ratio) {
             (Some(peer), Some(ratio)) => {
@@ -71,7 +71,7 @@ fn grouped(value: f64) -> String {
 }
 
 /// Returns the value at a share (0 to 1) of sorted measurements; 0 when there are none.
-pub fn percentile(sorted: &[f64], share: f64) -> f64 {
+pub(crate) fn percentile(sorted: &[f64], share: f64) -> f64 {
     let last = sorted.len().saturating_sub(1);
     sorted.get((last as f64 * share).round() as usize).copied().unwrap_or(0.0)
 }

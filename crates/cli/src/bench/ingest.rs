@@ -24,7 +24,7 @@ use super::{
 use crate::client::encode;
 
 /// Events in one batch: the API's limit.
-pub const BATCH_EVENTS: usize = 1_000;
+pub(crate) const BATCH_EVENTS: usize = 1_000;
 
 /// Prepared batches per connection: enough to vary, few enough to stay beside the server in memory
 /// (8 connections × 8 × 650 KB = 42 MB).
@@ -32,31 +32,31 @@ const BATCHES_PER_CONNECTION: usize = 8;
 
 /// A phase's size: it ends at whichever comes first.
 #[derive(Debug, Clone, Copy)]
-pub struct Span {
+pub(crate) struct Span {
     /// No request is started after this time.
-    pub time: Duration,
+    pub(crate) time: Duration,
     /// No request is started once this many events were taken on.
-    pub events: u64,
+    pub(crate) events: u64,
 }
 
 /// What a phase of load reached.
 #[derive(Debug, Clone, Copy)]
-pub struct Reached {
+pub(crate) struct Reached {
     /// Acknowledged events.
-    pub events: u64,
+    pub(crate) events: u64,
     /// From the first request to the last reply.
-    pub elapsed: Duration,
+    pub(crate) elapsed: Duration,
 }
 
 impl Reached {
     /// Returns acknowledged events per second.
-    pub fn per_second(&self) -> f64 {
+    pub(crate) fn per_second(&self) -> f64 {
         self.events as f64 / self.elapsed.as_secs_f64()
     }
 }
 
 /// Sends events in requests of `batch` events over `connections` connections.
-pub async fn load(
+pub(crate) async fn load(
     address: SocketAddr,
     key: &str,
     connections: usize,
@@ -129,7 +129,7 @@ impl Sender {
 ///
 /// Tenants and actors are drawn as the events were, so busy ones are asked for more often. Each answer is checked:
 /// every event belongs to that tenant and actor, newest first.
-pub async fn newest_by_actor(
+pub(crate) async fn newest_by_actor(
     address: SocketAddr,
     key: &str,
     count: usize,
@@ -159,7 +159,7 @@ pub async fn newest_by_actor(
 }
 
 /// Returns whom the queries ask for.
-pub fn asked(count: usize, seed: u64) -> Vec<Facts> {
+pub(crate) fn asked(count: usize, seed: u64) -> Vec<Facts> {
     let mut dice = Dice::new(seed);
     Prepared::new(count.max(2), "", &mut dice).facts
 }
@@ -193,7 +193,7 @@ fn check_page(body: &[u8], facts: &Facts) -> anyhow::Result<()> {
 }
 
 /// Returns the share of a page's times, median and 99th percentile.
-pub fn median_and_tail(sorted: &[f64]) -> (f64, f64) {
+pub(crate) fn median_and_tail(sorted: &[f64]) -> (f64, f64) {
     (percentile(sorted, 0.5), percentile(sorted, 0.99))
 }
 

@@ -6,26 +6,26 @@
 use std::{fmt::Write as _, ops::Range};
 
 /// Size of one event's JSON in bytes, the comma after it not counted.
-pub const EVENT_BYTES: usize = 650;
+pub(crate) const EVENT_BYTES: usize = 650;
 
 /// How many tenants the events belong to.
-pub const TENANTS: u64 = 1_000;
+pub(crate) const TENANTS: u64 = 1_000;
 
 /// How many people act in one tenant.
 const ACTORS: u64 = 500;
 
 /// A small deterministic generator (SplitMix64, by Sebastiano Vigna, public domain).
 #[derive(Debug, Clone)]
-pub struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
     /// Returns the generator that `seed` names.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// Returns the next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -33,12 +33,12 @@ impl Dice {
     }
 
     /// Returns a number below `bound`.
-    pub fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
 
     /// Returns a rank below `count` with Zipf weights of exponent 1, by inverting the continuous distribution.
-    pub fn zipf(&mut self, count: u64) -> u64 {
+    pub(crate) fn zipf(&mut self, count: u64) -> u64 {
         let uniform = (self.next() >> 11) as f64 / (1u64 << 53) as f64;
         let rank = ((count as f64 + 1.0).ln() * uniform).exp() - 1.0;
         (rank as u64).min(count - 1)
@@ -47,31 +47,33 @@ impl Dice {
 
 /// One event's facts, as a query or a row of the peer needs them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// The tenant's id.
-    pub tenant: String,
+    pub(crate) tenant: String,
     /// The actor's id.
-    pub actor: String,
+    pub(crate) actor: String,
     /// The action.
-    pub action: &'static str,
+    pub(crate) action: &'static str,
     /// The target's id.
-    pub target: String,
+    pub(crate) target: String,
 }
 
 /// A request whose ids can be renewed in place.
 #[derive(Clone)]
-pub struct Prepared {
+pub(crate) struct Prepared {
     bytes: Vec<u8>,
+    /// Where the body lies.
+    #[cfg(test)]
     body: Range<usize>,
     /// Where the 36 characters of each event's id start.
     ids: Vec<usize>,
     /// Each event's facts, in order.
-    pub facts: Vec<Facts>,
+    pub(crate) facts: Vec<Facts>,
 }
 
 impl Prepared {
     /// Returns a `POST /v1/events` of `count` events: an array, or one object when `count` is 1.
-    pub fn new(count: usize, key: &str, dice: &mut Dice) -> Self {
+    pub(crate) fn new(count: usize, key: &str, dice: &mut Dice) -> Self {
         let mut body = String::with_capacity(count * (EVENT_BYTES + 1) + 2);
         let (mut ids, mut facts) = (Vec::with_capacity(count), Vec::with_capacity(count));
         let array = count > 1;
@@ -87,13 +89,20 @@ impl Prepared {
             body.len()
         );
         let ids = ids.into_iter().map(|start| start + head.len()).collect();
+        #[cfg(test)]
         let body_start = head.len();
         let bytes = [head.into_bytes(), body.into_bytes()].concat();
-        Self { body: body_start..bytes.len(), bytes, ids, facts }
+        Self {
+            #[cfg(test)]
+            body: body_start..bytes.len(),
+            bytes,
+            ids,
+            facts,
+        }
     }
 
     /// Writes a fresh random id (UUID version 4) over each event's old one, and returns the request.
-    pub fn renew(&mut self, dice: &mut Dice) -> &[u8] {
+    pub(crate) fn renew(&mut self, dice: &mut Dice) -> &[u8] {
         for start in &self.ids {
             write_uuid(&mut self.bytes[*start..*start + 36], dice);
         }
@@ -101,12 +110,12 @@ impl Prepared {
     }
 
     /// Returns the number of events.
-    pub fn events(&self) -> usize {
+    pub(crate) fn events(&self) -> usize {
         self.ids.len()
     }
 
     /// Returns each event's id and JSON.
-    pub fn each(&self) -> impl Iterator<Item = (&str, &str, &Facts)> {
+    pub(crate) fn each(&self) -> impl Iterator<Item = (&str, &str, &Facts)> {
         let text =
             |range: Range<usize>| str::from_utf8(&self.bytes[range]).expect("built from text");
         self.ids.iter().zip(&self.facts).map(move |(start, facts)| {

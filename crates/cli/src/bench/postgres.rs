@@ -19,7 +19,7 @@ use super::{
 };
 
 /// The name under which the peer's figures are printed.
-pub const NAME: &str = "postgresql";
+pub(crate) const NAME: &str = "postgresql";
 
 /// Where Debian keeps server programs, newest first when sorted.
 const DEBIAN_PROGRAMS: &str = "/usr/lib/postgresql";
@@ -41,7 +41,7 @@ create index on attestary_bench.event (tenant, target, seq);
 ";
 
 /// A PostgreSQL server to compare with.
-pub struct Postgres {
+pub(crate) struct Postgres {
     connection: String,
     /// The throw-away server's directory and how to stop it; `None` for a server of the user's own.
     own: Option<(PathBuf, PathBuf)>,
@@ -49,7 +49,7 @@ pub struct Postgres {
 
 impl Postgres {
     /// Uses the server that `connection` names, or starts a throw-away one under `directory`.
-    pub async fn open(connection: Option<String>, directory: &Path) -> anyhow::Result<Self> {
+    pub(crate) async fn open(connection: Option<String>, directory: &Path) -> anyhow::Result<Self> {
         let server = match connection {
             Some(connection) => Self { connection, own: None },
             None => Self::start(directory).await?,
@@ -88,7 +88,7 @@ impl Postgres {
     }
 
     /// Drops what was made, and stops the throw-away server.
-    pub async fn close(self) -> anyhow::Result<()> {
+    pub(crate) async fn close(self) -> anyhow::Result<()> {
         let Some((programs, data)) = &self.own else {
             return self.script("drop schema attestary_bench cascade;").await.map(drop);
         };
@@ -101,7 +101,7 @@ impl Postgres {
     }
 
     /// Copies batches over `connections` connections until `time` is over or `events` rows are in.
-    pub async fn copy(
+    pub(crate) async fn copy(
         &self,
         connections: usize,
         batch: usize,
@@ -125,7 +125,11 @@ impl Postgres {
     }
 
     /// Asks `count` times for the newest 50 events of an actor; returns the sorted times in milliseconds.
-    pub async fn newest_by_actor(&self, count: usize, seed: u64) -> anyhow::Result<Vec<f64>> {
+    pub(crate) async fn newest_by_actor(
+        &self,
+        count: usize,
+        seed: u64,
+    ) -> anyhow::Result<Vec<f64>> {
         self.script("vacuum analyze attestary_bench.event;").await?;
         let mut script = String::from("\\o /dev/null\n\\timing on\n");
         for facts in asked(count, seed) {

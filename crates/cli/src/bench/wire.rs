@@ -17,30 +17,30 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// One keep-alive connection.
-pub struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
     filled: usize,
 }
 
 /// A reply: its status and where its body lies in the connection's buffer.
-pub struct Reply<'a> {
+pub(crate) struct Reply<'a> {
     /// HTTP status code.
-    pub status: u16,
+    pub(crate) status: u16,
     /// The body's bytes.
-    pub body: &'a [u8],
+    pub(crate) body: &'a [u8],
 }
 
 impl Connection {
     /// Connects without Nagle's delay.
-    pub async fn open(address: SocketAddr) -> io::Result<Self> {
+    pub(crate) async fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, buffer: vec![0; HEAD_BYTES_MAX], filled: 0 })
     }
 
     /// Sends prepared request bytes and reads the reply.
-    pub async fn exchange(&mut self, request: &[u8]) -> io::Result<Reply<'_>> {
+    pub(crate) async fn exchange(&mut self, request: &[u8]) -> io::Result<Reply<'_>> {
         self.stream.write_all(request).await?;
         self.filled = 0;
         let head_end = self.read_head().await?;

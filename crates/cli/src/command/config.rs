@@ -12,7 +12,7 @@ use crate::{
 
 /// What can be done with the configuration.
 #[derive(Debug, Subcommand)]
-pub enum Config {
+pub(crate) enum Config {
     /// Check a file together with the ATTESTARY__… variables, and say what is wrong
     Check {
         /// Configuration file (TOML); without one, defaults and variables
@@ -24,7 +24,7 @@ pub enum Config {
 }
 
 /// Runs the command.
-pub fn run(config: Config) -> anyhow::Result<()> {
+pub(crate) fn run(config: Config) -> anyhow::Result<()> {
     match config {
         Config::Check { config } => {
             Settings::read(config.as_deref(), variables())?;

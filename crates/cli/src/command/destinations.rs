@@ -14,7 +14,7 @@ use crate::{
 
 /// Options of `destinations`.
 #[derive(Debug, Args)]
-pub struct Destinations {
+pub(crate) struct Destinations {
     /// Tenant whose destinations are meant
     #[arg(long, short, value_name = "ID", global = true)]
     tenant: Option<String>,
@@ -72,7 +72,7 @@ struct Create {
 }
 
 /// Runs the command.
-pub async fn run(destinations: Destinations, target: &Target) -> anyhow::Result<()> {
+pub(crate) async fn run(destinations: Destinations, target: &Target) -> anyhow::Result<()> {
     let Some(tenant) = destinations.tenant else {
         return Err(Failure::new(Exit::Usage, "no tenant is named")
             .hint("pass --tenant ID")
@@ -95,8 +95,8 @@ pub async fn run(destinations: Destinations, target: &Target) -> anyhow::Result<
                 ("name", "/name"),
                 ("type", "/type"),
                 ("state", "/state"),
-                ("reason", "/reason"),
-                ("cursor", "/cursor"),
+                ("lag", "/lag_events"),
+                ("detail", "/reason_detail"),
             ];
             show_list(&page.data, columns, json)
         }

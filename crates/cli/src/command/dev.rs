@@ -21,7 +21,7 @@ use crate::{
     credentials::Credentials,
     output,
     receiver::{Receiver, Sink},
-    server::{Server, start_log},
+    server::{Server, make_private, start_log},
     settings::{Log, Settings},
 };
 
@@ -31,7 +31,7 @@ const DESTINATION: &str = "built-in receiver";
 
 /// Options of `dev`.
 #[derive(Debug, Args)]
-pub struct Dev {
+pub(crate) struct Dev {
     /// Address and port to listen on; port 0 takes any free one
     #[arg(
         long,
@@ -49,10 +49,9 @@ pub struct Dev {
 }
 
 /// Serves until told to stop.
-pub async fn run(dev: Dev) -> anyhow::Result<()> {
+pub(crate) async fn run(dev: Dev) -> anyhow::Result<()> {
     start_log(&Log { level: tracing::Level::WARN, json: false });
-    std::fs::create_dir_all(&dev.data)
-        .with_context(|| format!("cannot make {}", dev.data.display()))?;
+    make_private(&dev.data).with_context(|| format!("cannot make {}", dev.data.display()))?;
     let data =
         dev.data.canonicalize().with_context(|| format!("cannot find {}", dev.data.display()))?;
     let server = Server::start(settings(&dev, &data)?).await?;
@@ -75,8 +74,8 @@ fn settings(dev: &Dev, data: &Path) -> anyhow::Result<Settings> {
     settings.environments = vec![EnvironmentId::parse(ENVIRONMENT).expect("a valid name")];
     let defaults = attestary_service::Settings::new(data.to_owned());
     settings.service.store.dir = defaults.store.dir;
-    settings.service.delivery.file_root = defaults.delivery.file_root;
-    settings.service.delivery.loopback_allowed = true;
+    settings.service.file_root = defaults.file_root;
+    settings.service.outbound.loopback = true;
     Ok(settings)
 }
 
@@ -177,7 +176,7 @@ attestary is ready at {url}
 
 Submit an event:
 
-  curl -s {url}/v1/events -H 'authorization: Bearer {ingest_key}' -H 'content-type: application/json' -d '{{\"tenant\":\"{tenant}\",\"action\":\"user.login\",\"actor\":{{\"type\":\"user\",\"id\":\"alice\"}}}}'
+  curl -i {url}/v1/events -H 'authorization: Bearer {ingest_key}' -H 'content-type: application/json' -d '{{\"tenant\":\"{tenant}\",\"action\":\"user.login\",\"actor\":{{\"type\":\"user\",\"id\":\"alice\"}}}}'
 
 Find it:
 

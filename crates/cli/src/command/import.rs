@@ -23,14 +23,14 @@ use crate::{
 
 /// What can be imported.
 #[derive(Debug, Subcommand)]
-pub enum Import {
+pub(crate) enum Import {
     /// Audit lines of a Form.io server (text, or wrapped by docker's json-file log driver)
     Formio(Formio),
 }
 
 /// Options of `import formio`.
 #[derive(Debug, Args)]
-pub struct Formio {
+pub(crate) struct Formio {
     /// File to read; - is standard input
     file: PathBuf,
     #[command(flatten)]
@@ -72,7 +72,7 @@ struct Report {
 }
 
 /// Sends the file.
-pub async fn run(import: Import, target: &Target) -> anyhow::Result<()> {
+pub(crate) async fn run(import: Import, target: &Target) -> anyhow::Result<()> {
     let Import::Formio(formio) = import;
     let client = Client::new(target, Role::Ingest)?;
     let (input, total) = open(&formio.file)?;

@@ -12,7 +12,7 @@ use crate::{
 
 /// What can be done with keys.
 #[derive(Debug, Subcommand)]
-pub enum Keys {
+pub(crate) enum Keys {
     /// Make a key; it is shown once
     Create {
         /// What it is for
@@ -41,7 +41,7 @@ pub enum Keys {
 }
 
 /// Runs the command.
-pub async fn run(keys: Keys, target: &Target) -> anyhow::Result<()> {
+pub(crate) async fn run(keys: Keys, target: &Target) -> anyhow::Result<()> {
     let client = Client::new(target, Role::Admin)?;
     match keys {
         Keys::Create { name, scopes, tenants, json } => {

@@ -3,7 +3,7 @@
 use crate::output;
 
 /// Prints the document.
-pub fn run() -> anyhow::Result<()> {
+pub(crate) fn run() -> anyhow::Result<()> {
     output::line(attestary_api::openapi_document().trim_end());
     Ok(())
 }

@@ -15,7 +15,7 @@ const PAGE_EVENTS_MAX: usize = 1_000;
 
 /// Options of `query`.
 #[derive(Debug, Args)]
-pub struct Query {
+pub(crate) struct Query {
     /// Filter, for example 'action:user.* outcome:failure'; without one, every event
     filter: Option<String>,
     /// Tenant whose log is searched; may be left out when the key sees only one
@@ -39,7 +39,7 @@ pub struct Query {
 }
 
 /// Prints the events.
-pub async fn run(query: Query, target: &Target) -> anyhow::Result<()> {
+pub(crate) async fn run(query: Query, target: &Target) -> anyhow::Result<()> {
     let client = Client::new(target, Role::Read)?;
     let mut found: Vec<Box<RawValue>> = Vec::new();
     let mut cursor: Option<String> = None;
@@ -89,10 +89,11 @@ impl Query {
 }
 
 /// Column titles of an event's row.
-pub const HEADER: [&str; 7] = ["seq", "occurred at", "action", "actor", "target", "outcome", "ip"];
+pub(crate) const HEADER: [&str; 7] =
+    ["seq", "occurred at", "action", "actor", "target", "outcome", "ip"];
 
 /// Returns an event's row.
-pub fn row(event: &Value) -> [String; 7] {
+pub(crate) fn row(event: &Value) -> [String; 7] {
     let at = |pointer: &str| event.pointer(pointer).map_or_else(String::new, text);
     [
         at("/seq"),

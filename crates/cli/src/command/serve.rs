@@ -13,14 +13,14 @@ use crate::{
 
 /// Options of `serve`.
 #[derive(Debug, Args)]
-pub struct Serve {
+pub(crate) struct Serve {
     /// Configuration file (TOML); without one, defaults and ATTESTARY__… variables
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
 /// Serves until told to stop.
-pub async fn run(serve: Serve) -> anyhow::Result<()> {
+pub(crate) async fn run(serve: Serve) -> anyhow::Result<()> {
     let settings = Settings::read(serve.config.as_deref(), variables())?;
     start_log(&settings.log);
     let data_dir = settings.service.store.dir.clone();

@@ -27,7 +27,7 @@ const PAGE_EVENTS: usize = 500;
 
 /// Options of `tail`.
 #[derive(Debug, Args)]
-pub struct Tail {
+pub(crate) struct Tail {
     /// Filter; without one, every event
     filter: Option<String>,
     /// Tenant to follow
@@ -42,7 +42,7 @@ pub struct Tail {
 }
 
 /// Prints events until the process is told to stop.
-pub async fn run(tail: Tail, target: &Target) -> anyhow::Result<()> {
+pub(crate) async fn run(tail: Tail, target: &Target) -> anyhow::Result<()> {
     let client = Client::new(target, Role::Read)?;
     let after = if tail.beginning { None } else { newest_seq(&client, &tail).await? };
     let filter = starting_after(tail.filter.as_deref(), after);

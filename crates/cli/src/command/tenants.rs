@@ -13,7 +13,7 @@ use crate::{
 
 /// What can be done with tenants.
 #[derive(Debug, Subcommand)]
-pub enum Tenants {
+pub(crate) enum Tenants {
     /// Make a tenant
     Create {
         /// The application's own id of it
@@ -44,7 +44,7 @@ pub enum Tenants {
 }
 
 /// Runs the command.
-pub async fn run(tenants: Tenants, target: &Target) -> anyhow::Result<()> {
+pub(crate) async fn run(tenants: Tenants, target: &Target) -> anyhow::Result<()> {
     let client = Client::new(target, Role::Admin)?;
     match tenants {
         Tenants::Create { id, json } => {
@@ -72,7 +72,7 @@ pub async fn run(tenants: Tenants, target: &Target) -> anyhow::Result<()> {
                 ("id", "/id"),
                 ("state", "/state"),
                 ("created at", "/created_at"),
-                ("origin", "/origin"),
+                ("events", "/events"),
             ];
             show_list(&found, columns, json)
         }

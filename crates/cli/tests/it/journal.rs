@@ -9,15 +9,15 @@ use serde_json::Value;
 
 /// An acknowledgement, as far as a later reading must repeat it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ack {
-    pub seq: u64,
-    pub leaf_hash: String,
-    pub received_at: String,
+pub(crate) struct Ack {
+    pub(crate) seq: u64,
+    pub(crate) leaf_hash: String,
+    pub(crate) received_at: String,
 }
 
 impl Ack {
     /// Reads a receipt or an event.
-    pub fn of(value: &Value) -> Self {
+    pub(crate) fn of(value: &Value) -> Self {
         let text = |name: &str| {
             value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}")).to_owned()
         };
@@ -31,22 +31,22 @@ impl Ack {
 
 /// Sent and acknowledged events, by tenant and id.
 #[derive(Debug, Default)]
-pub struct Journal {
+pub(crate) struct Journal {
     /// Id to the event's own number, which its metadata repeats.
     sent: HashMap<(String, String), u64>,
     acked: HashMap<(String, String), Ack>,
     /// Acknowledged events without a client's id, by the server's id.
-    pub retried: u64,
+    pub(crate) retried: u64,
 }
 
 impl Journal {
     /// Notes an event before it is sent.
-    pub fn send(&mut self, tenant: &str, id: &str, number: u64) {
+    pub(crate) fn send(&mut self, tenant: &str, id: &str, number: u64) {
         self.sent.insert((tenant.to_owned(), id.to_owned()), number);
     }
 
     /// Notes an acknowledgement; one for an event that was acknowledged before must be the same.
-    pub fn acknowledge(&mut self, receipt: &Value) {
+    pub(crate) fn acknowledge(&mut self, receipt: &Value) {
         let text = |name: &str| receipt[name].as_str().unwrap().to_owned();
         let (key, ack) = ((text("tenant"), text("id")), Ack::of(receipt));
         assert!(
@@ -60,12 +60,12 @@ impl Journal {
     }
 
     /// Returns the number of acknowledged events.
-    pub fn acknowledged(&self) -> usize {
+    pub(crate) fn acknowledged(&self) -> usize {
         self.acked.len()
     }
 
     /// Holds a tenant's whole log, oldest first, against what is known.
-    pub fn check(&self, tenant: &str, events: &[Value]) {
+    pub(crate) fn check(&self, tenant: &str, events: &[Value]) {
         let mut ids = HashSet::new();
         for (index, event) in events.iter().enumerate() {
             assert_eq!(

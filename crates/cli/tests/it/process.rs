@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 
 /// Returns a command that runs the program without any of the caller's own settings.
-pub fn attestary() -> Command {
+pub(crate) fn attestary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_attestary"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("ATTESTARY") {
@@ -21,20 +21,20 @@ pub fn attestary() -> Command {
 }
 
 /// Runs the program to its end.
-pub fn run(arguments: &[&str]) -> Output {
+pub(crate) fn run(arguments: &[&str]) -> Output {
     attestary().args(arguments).output().unwrap()
 }
 
 /// A running `attestary dev`.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     /// What it printed once it was ready.
-    pub facts: Value,
+    pub(crate) facts: Value,
 }
 
 impl Server {
     /// Starts on a directory and waits for the line that says it is ready.
-    pub fn start(data: &Path) -> Self {
+    pub(crate) fn start(data: &Path) -> Self {
         let mut child = attestary()
             .args(["dev", "--json", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
@@ -49,12 +49,12 @@ impl Server {
     }
 
     /// Returns a member of what it printed.
-    pub fn fact(&self, name: &str) -> &str {
+    pub(crate) fn fact(&self, name: &str) -> &str {
         self.facts[name].as_str().unwrap()
     }
 
     /// Kills it as a power button would kill the process: no drain, no destructors.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
