@@ -9,7 +9,12 @@ use std::{
 };
 
 use attestary_service::{Origin, Service};
-use axum::{Router, body::Body, extract::Request, response::Response};
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    response::{IntoResponse as _, Response},
+};
 use http::{HeaderValue, StatusCode, Uri, header};
 use tokio::sync::Semaphore;
 use tower::ServiceExt as _;
@@ -68,6 +73,27 @@ impl App {
         &self.0.state.settings
     }
 
+    /// A client that goes away drops the future that answers it. A change must not stop half-way for that: it runs
+    /// as a task of its own. Submitted events need none: the store finishes what it has taken.
+    async fn route(&self, request: Request) -> Response {
+        let change = is_change(&request);
+        let routed = self.0.router.clone().oneshot(request);
+        if !change {
+            return routed.await.unwrap_or_else(|never| match never {});
+        }
+        match tokio::spawn(routed).await {
+            Ok(routed) => routed.unwrap_or_else(|never| match never {}),
+            Err(error) => {
+                tracing::error!(%error, "a change panicked");
+                Problem::new(
+                    &problem::INTERNAL,
+                    "the service made a mistake; report it with the request id",
+                )
+                .into_response()
+            }
+        }
+    }
+
     /// Answers one request.
     pub async fn handle(&self, mut request: Request, peer: SocketAddr) -> Response {
         let (request_id, header) = self.0.request_ids.of(&request);
@@ -75,8 +101,7 @@ impl App {
         request.extensions_mut().insert(Origin { ip: Some(ip), request_id: request_id.clone() });
         normalise(&mut request);
         let path = request.uri().clone();
-        let routed = self.0.router.clone().oneshot(request).await;
-        let response = routed.unwrap_or_else(|never| match never {});
+        let response = self.route(request).await;
         let mut response = rendered(response, path.path(), &request_id);
         let headers = response.headers_mut();
         headers.insert("x-request-id", header);
@@ -87,11 +112,18 @@ impl App {
     }
 }
 
+/// Changes other than submitting: they consist of several steps.
+fn is_change(request: &Request) -> bool {
+    let path = request.uri().path();
+    !request.method().is_safe() && path.starts_with("/v1/") && path != "/v1/events"
+}
+
 /// Turns a problem that a handler answered with into its reply.
 fn rendered(mut response: Response, path: &str, request_id: &str) -> Response {
     match response.extensions_mut().remove::<Problem>() {
         Some(mut problem) => {
-            problem.allow = problem.allow.take().or_else(|| response.headers().get(header::ALLOW).cloned());
+            problem.allow =
+                problem.allow.take().or_else(|| response.headers().get(header::ALLOW).cloned());
             problem.render(path, request_id)
         }
         // What axum itself refuses (a path that is not valid UTF-8) has no body of ours.

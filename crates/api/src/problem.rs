@@ -28,7 +28,7 @@ macro_rules! kinds {
         )*
         /// Every kind, in the order of the reference page.
         #[cfg(test)]
-        pub const KINDS: &[&Kind] = &[$(&$name),*];
+        pub(crate) const KINDS: &[&Kind] = &[$(&$name),*];
     };
 }
 

@@ -158,11 +158,12 @@ impl Service {
             .with("origin", log.origin);
         self.record(caller, act).await.map_err(ChangeError::Audit)?;
         self.delete_destinations_of(&environment, &id).await?;
-        self.set_tenant_state(&environment, &id, TenantState::Deleted).await?;
         self.store()
             .delete_log(&environment, &id)
             .await
             .map_err(|error| ChangeError::Unavailable(cause(error)))?;
+        // The log goes first: a crash in between leaves a row without a log, which nobody sees and a new event reuses.
+        self.set_tenant_state(&environment, &id, TenantState::Deleted).await?;
         self.directory().set_tenant_closed(&environment, &id, false);
         Ok(())
     }
@@ -198,7 +199,12 @@ impl Service {
         entered.await.map_err(|error| IntakeError::Unavailable(cause(error)))
     }
 
-    fn new_row(&self, environment: &EnvironmentId, id: TenantId, name: Option<String>) -> TenantRow {
+    fn new_row(
+        &self,
+        environment: &EnvironmentId,
+        id: TenantId,
+        name: Option<String>,
+    ) -> TenantRow {
         let now_ms = self.clock().now_ms();
         TenantRow {
             environment: environment.clone(),

@@ -44,7 +44,7 @@ fn bombs_stop_at_the_limit() {
 
 #[test]
 fn every_cut_is_noticed() {
-    let plain: Vec<u8> = (0..2000_u32).flat_map(|n| n.to_le_bytes()).collect();
+    let plain: Vec<u8> = (0..2000_u32).flat_map(u32::to_le_bytes).collect();
     for (encoding, whole) in [(Encoding::Gzip, gzip(&plain)), (Encoding::Zstd, zst(&plain))] {
         for length in [1, 5, whole.len() / 2, whole.len() - 1] {
             check(encoding, &whole[..length], Err(DecompressError::Truncated));

@@ -205,12 +205,12 @@ async fn check(app: &TestApp, case: &Case, key: &str, expected: Expected) {
     let seen = (reply.status.as_u16(), reply.text());
     match expected {
         Expected::NotFound => {
-            assert_eq!(reply.problem("not-found", 404)["detail"], NOT_FOUND, "{}", case.route)
+            assert_eq!(reply.problem("not-found", 404)["detail"], NOT_FOUND, "{}", case.route);
         }
         Expected::UnknownTenant => drop(reply.problem("unknown-tenant", 404)),
         Expected::Forbidden => drop(reply.problem("scope-required", 403)),
         Expected::Hides => {
-            assert!(seen.0 == 200 && !seen.1.contains("owner"), "{}: {seen:?}", case.route)
+            assert!(seen.0 == 200 && !seen.1.contains("owner"), "{}: {seen:?}", case.route);
         }
         Expected::Public => assert_eq!(seen.0, 200, "{}", case.route),
         Expected::Own => assert_eq!(seen.0, 201, "{}: {}", case.route, seen.1),

@@ -1,5 +1,7 @@
 //! The HTTP interface from outside: a real service in a temporary directory, a real listener on port 0.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 mod access;
 mod app;
 mod audit;
