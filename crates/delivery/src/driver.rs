@@ -179,11 +179,17 @@ impl Driver {
         }
         if self.engine.rests() {
             self.persist().await?;
+            if !self.deferred.is_empty() {
+                return Flow::Continue(());
+            }
             let command = self.commands.recv().await;
             return self.obey_or_end(command).await;
         }
         if let Some(wake_at) = self.wake_at {
             self.persist().await?;
+            if !self.deferred.is_empty() {
+                return Flow::Continue(());
+            }
             self.publish();
             tokio::select! {
                 biased;
@@ -218,6 +224,9 @@ impl Driver {
     async fn idle(&mut self) -> Flow {
         if self.dirty || !self.facts.is_empty() || self.saved_at.elapsed() >= SAVE_IDLE {
             self.persist().await?;
+            if !self.deferred.is_empty() {
+                return Flow::Continue(());
+            }
         }
         self.publish();
         let size = *self.size.borrow_and_update();
@@ -233,11 +242,15 @@ impl Driver {
                 biased;
                 command = self.commands.recv() => return self.obey_or_end(command).await,
                 lost = self.transport.broken() => self.rewind(lost),
-                changed = self.size.changed() => if changed.is_err() {
+                changed = self.size.changed() => {
+                    if changed.is_ok() {
+                        let size = *self.size.borrow();
+                        return self.linger(size).await;
+                    }
                     // The log is closed: only a command can follow.
                     let command = self.commands.recv().await;
                     return self.obey_or_end(command).await;
-                },
+                }
                 () = sleep(again) => self.empty_at = None,
             }
             return Flow::Continue(());
@@ -249,7 +262,9 @@ impl Driver {
     async fn linger(&mut self, size: u64) -> Flow {
         let limits = self.spec.limits();
         self.empty_at = None;
-        if size - self.engine.state().cursor >= limits.events_max as u64 || limits.linger_ms == 0 {
+        if size.saturating_sub(self.engine.state().cursor) >= limits.events_max as u64
+            || limits.linger_ms == 0
+        {
             return Flow::Continue(());
         }
         let until = Instant::now() + Duration::from_millis(limits.linger_ms);
@@ -329,7 +344,8 @@ impl Driver {
         self.facts.gaps.extend(settled.facts.gaps);
     }
 
-    /// Saves the state and the facts, trying until it succeeds.
+    /// Saves the state and the facts, trying until it succeeds. Commands that come meanwhile are deferred, so
+    /// whoever waits for commands afterwards looks at those first.
     async fn persist(&mut self) -> Flow {
         let mut pause = Duration::from_secs(1);
         while self.dirty || self.passed || !self.facts.is_empty() {

@@ -351,7 +351,9 @@ impl Engine {
     fn notice(&mut self, reason: &Reason, now: Timestamp, facts: &mut Facts) {
         let since_ms = *self.state.failing_since_ms.get_or_insert(now.0);
         let failing = Duration::from_millis(now.0.saturating_sub(since_ms).max(0).unsigned_abs());
-        let due = health::due(self.state.failures, failing) & !self.state.noticed;
+        // A receiver that throttles works as it should; only if it lasts do people have to know.
+        let counted = if reason.code == Cause::Throttled { 0 } else { self.state.failures };
+        let due = health::due(counted, failing) & !self.state.noticed;
         if due != 0 {
             self.state.noticed |= due;
             let (failures, reason) = (self.state.failures, reason.clone());

@@ -99,7 +99,8 @@ pub(crate) fn failure(error: &std::io::Error) -> Failure {
         Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
             (Cause::CertificateName, "the certificate is for another name")
         }
-        Bad::UnknownIssuer => {
+        // A bad signature means: an issuer of that name is trusted, but with another key.
+        Bad::UnknownIssuer | Bad::BadSignature => {
             (Cause::CertificateUnknownAuthority, "the certificate's issuer is not trusted")
         }
         _ => {

@@ -1,8 +1,8 @@
 //! The handle by which the service speaks to a destination's task.
 
 use tokio::{
-    sync::{mpsc, oneshot, watch},
-    task::JoinHandle,
+    sync::{Mutex, mpsc, oneshot, watch},
+    task::{AbortHandle, JoinHandle},
 };
 
 use super::{Command, Status};
@@ -19,7 +19,8 @@ pub struct Handle {
     commands: mpsc::Sender<Command>,
     status: watch::Receiver<Status>,
     size: watch::Receiver<u64>,
-    task: Option<JoinHandle<()>>,
+    task: Mutex<Option<JoinHandle<()>>>,
+    abort: AbortHandle,
 }
 
 impl std::fmt::Debug for Command {
@@ -35,7 +36,8 @@ impl Handle {
         size: watch::Receiver<u64>,
         task: JoinHandle<()>,
     ) -> Self {
-        Self { commands, status, size, task: Some(task) }
+        let abort = task.abort_handle();
+        Self { commands, status, size, task: Mutex::new(Some(task)), abort }
     }
 
     /// Pauses until [`Self::resume`]. An attempt in flight is finished and counts. Returns when it is saved.
@@ -73,9 +75,9 @@ impl Handle {
     }
 
     /// Stops in order: waits for the attempt in flight for a while, saves, ends.
-    pub async fn stop(mut self) {
+    pub async fn stop(&self) {
         let _ = self.ask(Command::Stop).await;
-        if let Some(task) = self.task.take() {
+        if let Some(task) = self.task.lock().await.take() {
             let _ = task.await;
         }
     }
@@ -92,8 +94,6 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
+        self.abort.abort();
     }
 }

@@ -1,1 +1,168 @@
+//! Destination-days in virtual time: the real driver and engine against a log that grows, a memory that fails, and a
+//! receiver that is down, throttles, hangs, refuses, loses its answers, while the process is killed and restarted.
+//!
+//! One seed is one day. The world watches every accepted batch and every saved state and knows what may be sent twice
+//! and what may not. Planted bugs at the seams must be caught, or the watching proves nothing.
 
+mod world;
+
+use super::*;
+use crate::{
+    DestinationConfig, DestinationId, ManagedBy, batch::BatchLimits, guard::Policy,
+    secret::SigningSecret,
+};
+use attestary_event::{EnvironmentId, TenantId, filter::Filter};
+use world::{Chance, World};
+
+/// A bug planted at a seam.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mutant {
+    /// The state is saved as if the batch in flight were confirmed.
+    CursorSavedBeforeConfirmation,
+    /// A failed batch counts as delivered.
+    CursorPassesFailedBatch,
+    /// A refused batch counts as delivered.
+    RefusedEventsDropped,
+    /// The range of the batch in flight is not saved.
+    RangeForgotten,
+    /// Saving reports success and keeps nothing.
+    SavesLost,
+    /// A restart begins after the saved cursor.
+    RestartSkips,
+    /// A restart begins before the saved cursor.
+    RestartRepeats,
+}
+
+const MUTANTS: [Mutant; 7] = [
+    Mutant::CursorSavedBeforeConfirmation,
+    Mutant::CursorPassesFailedBatch,
+    Mutant::RefusedEventsDropped,
+    Mutant::RangeForgotten,
+    Mutant::SavesLost,
+    Mutant::RestartSkips,
+    Mutant::RestartRepeats,
+];
+
+const DAY: Duration = Duration::from_hours(24);
+
+fn spec(limits: BatchLimits) -> Spec {
+    let config = serde_json::json!({ "url": "https://siem.example.com/in" });
+    Spec {
+        id: DestinationId::new(0, [7; 10]),
+        environment: EnvironmentId::restored("production"),
+        tenant: TenantId::restored("acme"),
+        name: "siem".to_owned(),
+        managed_by: ManagedBy::Tenant,
+        destination: DestinationConfig::validate("webhook", &config, ManagedBy::Tenant).unwrap().0,
+        format: attestary_formats::Format::default(),
+        filter: Filter::parse("-action:excluded").unwrap(),
+        batch: limits,
+    }
+}
+
+fn secrets() -> Secrets {
+    Secrets { signing: vec![SigningSecret::new([1; 32])], ..Secrets::default() }
+}
+
+fn components(world: &Arc<World>) -> Components {
+    Components {
+        log: world.clone(),
+        memory: world.clone(),
+        clock: world.clone(),
+        rng: world.clone(),
+        guard: Guard::system(Policy::default()),
+        output: Arc::new(crate::LineWriter::new(tokio::io::sink())),
+        file_root: None,
+        actions: Arc::new(KnownActions::default()),
+    }
+}
+
+fn start(world: &Arc<World>, limits: BatchLimits) -> Handle {
+    let opener = world.clone();
+    let opener: Opener = Box::new(move |_, _| Box::new(world::Receiver::new(opener.clone())));
+    spawn_with(spec(limits), secrets(), world.restored(), components(world), opener)
+}
+
+/// Runs one day and the quiet evening after it.
+async fn day(seed: u64, mutant: Option<Mutant>) -> Result<world::Counts, String> {
+    let world = World::new(seed, mutant);
+    let mut chance = Chance::new(seed ^ 0x5eed);
+    let limits = BatchLimits {
+        events_max: 1 + chance.below(40) as usize,
+        bytes_max: 20_000,
+        linger_ms: 200,
+    };
+    let mut handle = start(&world, limits);
+    let begun = Instant::now();
+    while begun.elapsed() < DAY {
+        // Mostly minutes pass; sometimes so little that what was begun is still under way.
+        let pause = if chance.below(3) == 0 { chance.below(1_500) } else { chance.below(900_000) };
+        sleep(Duration::from_millis(pause)).await;
+        match chance.below(12) {
+            0..=6 => world.append(1 + chance.below(15)),
+            7 => world.change_weather(&mut chance),
+            8 => {
+                drop(handle);
+                // The aborted task must have gone before the next one starts, as a killed process has.
+                tokio::task::yield_now().await;
+                world.crashed();
+                handle = start(&world, limits);
+            }
+            9 => drop(handle.pause("by a person").await),
+            10 => drop(handle.resume().await),
+            _ => drop(handle.test().await),
+        }
+    }
+    world.clear_weather();
+    let _ = handle.resume().await;
+    let evening = Instant::now();
+    while world.unsettled(handle.status().cursor) && evening.elapsed() < DAY {
+        sleep(Duration::from_secs(60)).await;
+        if handle.status().state == crate::Phase::Paused {
+            let _ = handle.resume().await;
+        }
+    }
+    handle.stop().await;
+    world.verdict()
+}
+
+fn run(seed: u64, mutant: Option<Mutant>) -> Result<world::Counts, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(day(seed, mutant))
+}
+
+/// Runs one day without planted bugs.
+fn certain(seed: u64) -> world::Counts {
+    run(seed, None).unwrap_or_else(|problem| panic!("seed {seed}: {problem}"))
+}
+
+#[test]
+fn a_thousand_destination_days_lose_and_reorder_nothing() {
+    let threads = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
+    let counts = std::thread::scope(|scope| {
+        let days = |first: u64| {
+            (first..1_000).step_by(threads as usize).map(certain).sum::<world::Counts>()
+        };
+        let running: Vec<_> = (0..threads).map(|first| scope.spawn(move || days(first))).collect();
+        running.into_iter().map(|days| days.join().expect("no day fails")).sum::<world::Counts>()
+    });
+    // A generator that never produces a situation proves nothing about it.
+    assert!(counts.is_plenty(), "{counts:?}");
+}
+
+#[test]
+fn every_planted_bug_is_caught() {
+    for mutant in MUTANTS {
+        let caught = (0..200).find_map(|seed| run(seed, Some(mutant)).err());
+        assert!(caught.is_some(), "{mutant:?} was not caught in 200 days");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_day() {
+    assert_eq!(run(42, None), run(42, None));
+}

@@ -55,16 +55,15 @@ impl Transport for Stream {
     fn carry(&mut self, request: Request) -> BoxFuture<'_, Reply> {
         Box::pin(async move {
             let Request::Stream { bytes, range } = request else { return wrong_kind() };
+            let begun = Instant::now();
             let failure = match timeout(EXCHANGE_MAX, self.send(&bytes, range)).await {
                 Ok(Ok(())) => return Reply::Written,
                 Ok(Err(failure)) => failure,
                 Err(_) => too_slow("writing to a receiver that does not read"),
             };
             self.connection = None;
-            Reply::Failed(Failure {
-                resend_from: self.doubtful.give_back(Instant::now()),
-                ..failure
-            })
+            // A receiver that stalled did so when this write began, not when it was given up.
+            Reply::Failed(Failure { resend_from: self.doubtful.give_back(begun), ..failure })
         })
     }
 
@@ -194,7 +193,7 @@ fn count(bytes: usize, read: &mut usize) -> io::Result<()> {
 }
 
 fn broken(error: &io::Error) -> Failure {
-    let is_tls = error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+    let is_tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some();
     if is_tls {
         tls::failure(error)
     } else {
