@@ -194,7 +194,7 @@ def test_alloy_client_logs_every_event(attestary):
                 event = getattr(alloy.SecurityEvent, family)(member)
                 assert await deterministic.log_security_event(event, full, 1_700_000_000_123) is None
                 wanted.append(f"{family}_{member.name}")
-        custom = alloy.SecurityEvent.CUSTOM(alloy.CustomEvent(event_name="CUSTOM_REPORT_SIGNED"))
+        custom = alloy.SecurityEvent.CUSTOM(alloy.CustomEvent(event_name="REPORT_SIGNED"))
         await deterministic.log_security_event(custom, alloy.AlloyMetadata("alloy", None, None, None, None, None, {}), None)
         wanted.append("CUSTOM_REPORT_SIGNED")
 

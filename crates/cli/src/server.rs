@@ -155,7 +155,7 @@ fn reload_on_hangup(tls: Tls, shutdown: CancellationToken) -> anyhow::Result<()>
 /// Sends the server's own log to standard error.
 pub(crate) fn start_log(log: &Log) {
     let builder = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
+        .with_writer(io::stderr)
         .with_max_level(log.level)
         .with_target(false);
     // Fails only when a subscriber was set before, and nothing sets one before this.
@@ -170,6 +170,7 @@ pub(crate) fn start_log(log: &Log) {
 /// the standard library would hold lines back when the output is a pipe.
 fn standard_output() -> anyhow::Result<tokio::fs::File> {
     use std::os::fd::AsFd as _;
-    let handle = std::io::stdout().as_fd().try_clone_to_owned().context("cannot use the standard output")?;
+    let handle =
+        io::stdout().as_fd().try_clone_to_owned().context("cannot use the standard output")?;
     Ok(tokio::fs::File::from_std(std::fs::File::from(handle)))
 }

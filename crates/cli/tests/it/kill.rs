@@ -48,6 +48,7 @@ fn no_acknowledged_event_is_lost_to_kills() {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(u64::from(std::process::id()));
+    let _ = rustls::crypto::ring::default_provider().install_default();
     eprintln!("{cycles} cycles, ATTESTARY_KILL_SEED={seed}");
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -100,6 +101,13 @@ fn no_acknowledged_event_is_lost_to_kills() {
     );
 }
 
+/// Moves the data directory aside, so that a fault can be looked into.
+fn keep(data: &std::path::Path) -> String {
+    let kept = std::env::temp_dir().join(format!("attestary-kill-{}", std::process::id()));
+    let moved = std::fs::rename(data, &kept);
+    moved.map_or_else(|error| format!("(lost: {error})"), |()| kept.display().to_string())
+}
+
 /// Restarts the server and compares every log with the clients' journal.
 fn check(data: &std::path::Path, runtime: &tokio::runtime::Runtime, journal: &Mutex<Journal>) {
     let server = Server::start(data);
@@ -107,7 +115,9 @@ fn check(data: &std::path::Path, runtime: &tokio::runtime::Runtime, journal: &Mu
     for tenant in TENANTS {
         let events =
             runtime.block_on(whole_log(server.fact("url"), server.fact("read_key"), tenant));
-        journal.lock().unwrap().check(tenant, &events);
+        if let Err(fault) = journal.lock().unwrap().check(tenant, &events) {
+            panic!("{tenant}: {fault}; the data directory is kept at {}", keep(data));
+        }
     }
 }
 
