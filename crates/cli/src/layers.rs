@@ -40,7 +40,7 @@ fn lay_table(
         };
         match (slot, value.get_ref()) {
             (Value::Table(base), DeValue::Table(layer)) => {
-                lay_table(base, layer, &format!("{name}."), place)?
+                lay_table(base, layer, &format!("{name}."), place)?;
             }
             (slot, _) => {
                 let given = owned(value);

@@ -145,7 +145,10 @@ pub fn ulid(unix_ms: u64, random: [u8; 10]) -> String {
     bytes[..6].copy_from_slice(&unix_ms.to_be_bytes()[2..]);
     bytes[6..].copy_from_slice(&random);
     let number = u128::from_be_bytes(bytes);
-    (0..ULID_CHARS).rev().map(|at| char::from(ULID_DIGITS[(number >> (5 * at)) as usize & 31])).collect()
+    (0..ULID_CHARS)
+        .rev()
+        .map(|at| char::from(ULID_DIGITS[(number >> (5 * at)) as usize & 31]))
+        .collect()
 }
 
 #[cfg(test)]

@@ -82,8 +82,10 @@ struct Scanner<'a> {
     limits: &'a Limits,
     depth: usize,
     pointer: String,
-    /// Unescaped keys of the objects that are open, back to back.
+    /// Keys of the objects that are open, back to back, as they stand in the source.
     keys: Vec<&'a str>,
+    /// Some open key was written with an escape, so keys must be unescaped to be compared.
+    escaped_keys: bool,
     unescaped: String,
     arena: String,
     slots: Vec<Slot>,
@@ -99,6 +101,7 @@ impl<'a> Scanner<'a> {
             depth: 0,
             pointer: String::with_capacity(64),
             keys: Vec::with_capacity(16),
+            escaped_keys: false,
             unescaped: String::new(),
             arena: String::with_capacity(text.len() + text.len() / 2),
             slots: Vec::with_capacity(24),
@@ -232,8 +235,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Keys are compared after unescaping. An escaped key is compared with every key by unescaping those too,
-    /// which is quadratic only in the number of escaped keys of one object.
+    /// Keys are compared after unescaping. From the first escaped key of an event on, each key is compared with
+    /// every other one of its object by unescaping those too; the limit on fields bounds that.
     fn refuse_duplicate(
         &mut self,
         source: &'a str,
@@ -242,8 +245,8 @@ impl<'a> Scanner<'a> {
         many: &mut Option<HashSet<&'a str>>,
     ) -> Result<(), Violation> {
         let open = &self.keys[first_key..];
-        let known_escaped = open.iter().any(|key| key.contains('\\'));
-        let duplicate = if escaped || known_escaped {
+        self.escaped_keys |= escaped;
+        let duplicate = if self.escaped_keys {
             let key = if escaped { self.unescaped.as_str() } else { source };
             open.iter().any(|other| string::unescape(other).is_ok_and(|other| other == key))
         } else if open.len() > LINEAR_KEYS_MAX {

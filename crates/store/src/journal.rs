@@ -88,11 +88,12 @@ pub struct BatchBuilder {
 }
 
 impl BatchBuilder {
-    /// Returns an empty batch with room for `bytes`.
-    pub fn with_capacity(bytes: usize) -> Self {
-        let mut buffer = Vec::with_capacity(BATCH_HEADER_BYTES + bytes);
+    /// Returns an empty batch with room for `records` records of `bytes` bytes together.
+    pub fn with_capacity(records: usize, bytes: usize) -> Self {
+        // Room for the table too: the buffer stays in memory until it is sealed and must not double for it.
+        let mut buffer = Vec::with_capacity(format::batch_bytes(bytes, records) as usize);
         buffer.resize(BATCH_HEADER_BYTES, 0);
-        Self { bytes: buffer, table: Vec::new() }
+        Self { bytes: buffer, table: Vec::with_capacity(records) }
     }
 
     /// Appends one record written by `encode`; slot and seq stand in the batch's table as well, so that a
@@ -194,7 +195,7 @@ impl<D: Disk> Journal<D> {
         };
         read::recover(&mut journal, from, replay)?;
         journal.owner_epoch += 1;
-        journal.append_with_nonce(&mut BatchBuilder::with_capacity(0), nonce)?;
+        journal.append_with_nonce(&mut BatchBuilder::with_capacity(0, 0), nonce)?;
         Ok(journal)
     }
 

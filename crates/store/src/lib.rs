@@ -26,4 +26,6 @@ pub use catalog::Catalog;
 pub use partition::{Outcome, Receipt};
 pub use query::{Order, Page};
 pub use seam::{Clock, Rng, SystemClock, SystemRng};
-pub use store::{DeleteError, Health, LogHead, OpenError, ReadError, Search, Settings, Store, SubmitError};
+pub use store::{
+    DeleteError, Health, LogHead, OpenError, ReadError, Search, Settings, Store, SubmitError,
+};

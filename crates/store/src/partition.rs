@@ -78,7 +78,7 @@ impl Applied {
     /// Returns the record at `index`; `None` when its bytes are no record of this version.
     pub fn record(&self, index: usize) -> Option<Record<'_>> {
         let (start, length) = *self.places.get(index)?;
-        Record::decode(&self.bytes[start as usize..(start + length) as usize]).ok()
+        Record::decode_written(&self.bytes[start as usize..(start + length) as usize]).ok()
     }
 }
 
@@ -170,8 +170,9 @@ impl<D: Disk> Partition<D> {
     ) -> Result<(Vec<Outcome>, Applied), JournalError> {
         // Decide. Nothing is visible yet; a crash here leaves no trace.
         let mut pending = Pending { next_slot: self.state.next_slot(), ..Pending::default() };
-        let bytes = events.clone().map(Prepared::bytes).sum();
-        let mut batch = BatchBuilder::with_capacity(bytes);
+        let (count, bytes) =
+            events.clone().fold((0, 0), |(count, bytes), event| (count + 1, bytes + event.bytes()));
+        let mut batch = BatchBuilder::with_capacity(count, bytes);
         let outcomes = events
             .map(|event| self.decide(event, now_ms, &mut pending, &mut batch, world))
             .collect();
@@ -208,7 +209,7 @@ impl<D: Disk> Partition<D> {
             return Ok(None);
         }
         let mut pending = Pending { next_slot: self.state.next_slot(), ..Pending::default() };
-        let mut batch = BatchBuilder::with_capacity(1024);
+        let mut batch = BatchBuilder::with_capacity(1, 1024);
         self.begin_log(environment, tenant, now_ms, &mut pending, &mut batch, world);
         self.write(batch, world).map(Some)
     }
@@ -235,7 +236,7 @@ impl<D: Disk> Partition<D> {
 
     /// Writes an empty batch, so that the mark covers the last one while nothing else arrives.
     pub fn mark(&mut self, world: &mut impl Nonce) -> Result<(), JournalError> {
-        self.journal.append(&mut BatchBuilder::with_capacity(0), world.nonce())
+        self.journal.append(&mut BatchBuilder::with_capacity(0, 0), world.nonce())
     }
 
     fn decide(
@@ -378,10 +379,9 @@ fn sequence(
 
 /// Folds the records of one batch into `state`; the normal path and recovery both come through here.
 fn apply(state: &mut State, bytes: &[u8], places: &[(u32, u32)]) -> Vec<Option<Hash>> {
-    let record = |&(start, length): &(u32, u32)| {
-        Record::decode(&bytes[start as usize..(start + length) as usize])
-    };
-    places.iter().map(|place| record(place).ok().and_then(|record| state.apply(&record))).collect()
+    let record = |&(start, length): &(u32, u32)| &bytes[start as usize..(start + length) as usize];
+    let records = places.iter().map(|place| Record::decode_written(record(place)).ok());
+    records.map(|record| record.and_then(|record| state.apply(&record))).collect()
 }
 
 struct Fold {
@@ -390,10 +390,14 @@ struct Fold {
 }
 
 impl Replay for Fold {
-    fn batch(&mut self, bytes: Vec<u8>, places: Vec<(u32, u32)>) {
+    fn batch(&mut self, bytes: Vec<u8>, mut places: Vec<(u32, u32)>) {
         if planted(Bug::SeqReuse) {
             return;
         }
+        // Bytes from the disk are checked whole, once; everything after this trusts them.
+        places.retain(|&(start, length)| {
+            Record::decode(&bytes[start as usize..(start + length) as usize]).is_ok()
+        });
         let nodes = apply(&mut self.state, &bytes, &places);
         if !places.is_empty() {
             self.applied.push(Applied { bytes, places, nodes });

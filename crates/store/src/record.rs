@@ -91,13 +91,7 @@ impl Prepared {
         let mut tail = Vec::with_capacity(parts.body.len() + 256);
         tail.extend_from_slice(&parts.occurred_ms.to_le_bytes());
         tail.push(parts.severity);
-        for (_, pointer) in TEXT_COLUMNS {
-            put_text(
-                &mut tail,
-                fields.get(pointer).filter(|f| f.kind == Kind::String).map(|f| f.value),
-            );
-        }
-        put_targets(&mut tail, fields);
+        put_columns(&mut tail, fields);
         let columns_bytes = tail.len() as u32;
         tail.extend_from_slice(parts.body);
         Self {
@@ -131,27 +125,48 @@ fn put_text(out: &mut Vec<u8>, text: Option<&str>) {
     }
 }
 
-/// Targets in array order, each as (type, id).
-fn put_targets(out: &mut Vec<u8>, fields: &Fields) {
-    let count_at = out.len();
-    out.extend_from_slice(&[0, 0]);
-    let mut count: u16 = 0;
-    loop {
-        let mut pointer = String::with_capacity(20);
-        use std::fmt::Write as _;
-        let _ = write!(pointer, "/targets/{count}/type");
-        let kind = fields.get(&pointer).map(|f| f.value);
-        pointer.truncate(pointer.len() - 4);
-        pointer.push_str("id");
-        let id = fields.get(&pointer).map(|f| f.value);
-        if kind.is_none() && id.is_none() {
-            break;
+/// Text columns in their order, then targets in array order, each as (type, id). One walk over the fields.
+fn put_columns(out: &mut Vec<u8>, fields: &Fields) {
+    let mut columns = [None; TEXT_COLUMNS.len()];
+    let mut targets: Vec<(u16, [Option<&str>; 2])> = Vec::new();
+    for field in fields.iter().filter(|field| field.kind == Kind::String) {
+        if let Some(rest) = field.pointer.strip_prefix("/targets/") {
+            put_target(&mut targets, rest, field.value);
+        } else if let Some(column) =
+            TEXT_COLUMNS.iter().position(|(_, pointer)| *pointer == field.pointer)
+        {
+            columns[column] = Some(field.value);
         }
+    }
+    for column in columns {
+        put_text(out, column);
+    }
+    // Pointers sort as text: "/targets/10" comes before "/targets/2".
+    targets.sort_unstable_by_key(|(index, _)| *index);
+    out.extend_from_slice(&(targets.len() as u16).to_le_bytes());
+    for (_, [kind, id]) in targets {
         put_text(out, kind);
         put_text(out, id);
-        count += 1;
     }
-    out[count_at..count_at + 2].copy_from_slice(&count.to_le_bytes());
+}
+
+/// Notes the value at `<index>/type` or `<index>/id`.
+fn put_target<'a>(targets: &mut Vec<(u16, [Option<&'a str>; 2])>, rest: &str, value: &'a str) {
+    let Some((index, member)) = rest.split_once('/') else { return };
+    let place = match member {
+        "type" => 0,
+        "id" => 1,
+        _ => return,
+    };
+    let Ok(index) = index.parse() else { return };
+    match targets.iter_mut().find(|(known, _)| *known == index) {
+        Some((_, parts)) => parts[place] = Some(value),
+        None => {
+            let mut parts = [None; 2];
+            parts[place] = Some(value);
+            targets.push((index, parts));
+        }
+    }
 }
 
 /// The decisions of the partition about one event.
@@ -242,8 +257,15 @@ fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
 }
 
 impl<'a> Record<'a> {
-    /// Checks version and lengths.
+    /// Checks version, lengths and columns.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, RecordError> {
+        let record = Self::decode_written(bytes)?;
+        record.check_variable()?;
+        Ok(record)
+    }
+
+    /// Checks version and lengths only: for bytes that this process has written or [`Self::decode`]d before.
+    pub fn decode_written(bytes: &'a [u8]) -> Result<Self, RecordError> {
         if bytes.len() < FIXED_BYTES {
             return Err(RecordError::Malformed);
         }
@@ -258,9 +280,7 @@ impl<'a> Record<'a> {
         {
             return Err(RecordError::Malformed);
         }
-        let record = Self { bytes, log_bytes, columns_bytes };
-        record.check_variable()?;
-        Ok(record)
+        Ok(Self { bytes, log_bytes, columns_bytes })
     }
 
     /// The accessors below trust what this checked.

@@ -100,6 +100,11 @@ impl Store {
         self.0.view.head(slot, &self.0.world.log_name)
     }
 
+    /// Returns true when the tenant has a log.
+    pub fn has_log(&self, environment: &EnvironmentId, tenant: &TenantId) -> bool {
+        self.0.view.slot(environment, tenant).is_some()
+    }
+
     /// Returns all logs of an environment, system tenants included, in no order.
     pub fn logs(&self, environment: &EnvironmentId) -> Vec<LogHead> {
         let slots = self.0.view.slots_of(environment);

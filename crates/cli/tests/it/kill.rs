@@ -167,7 +167,7 @@ impl Load {
         let http = Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
         while !self.stop.load(Ordering::Relaxed) {
             if pending.is_empty() {
-                let count = if client % 2 == 0 { 1 } else { 1 + next(&mut random) % 200 };
+                let count = if client.is_multiple_of(2) { 1 } else { 1 + next(&mut random) % 200 };
                 pending = (0..count).map(|_| self.event(&mut random)).collect();
             }
             let body =
@@ -186,14 +186,14 @@ impl Load {
                     let mut journal = self.journal.lock().unwrap();
                     match &reply["data"] {
                         Value::Array(receipts) => {
-                            receipts.iter().for_each(|receipt| journal.acknowledge(receipt))
+                            receipts.iter().for_each(|receipt| journal.acknowledge(receipt));
                         }
                         _ => journal.acknowledge(&reply),
                     }
                     pending.clear();
                 }
                 StatusCode::SERVICE_UNAVAILABLE => {
-                    tokio::time::sleep(Duration::from_millis(5)).await
+                    tokio::time::sleep(Duration::from_millis(5)).await;
                 }
                 other => panic!("{other}: {reply}"),
             }

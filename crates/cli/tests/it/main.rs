@@ -2,7 +2,8 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "tests of the program read the environment and wait for processes"
+    clippy::unwrap_used,
+    reason = "tests of the program read the environment, wait for processes, and fail where they stand"
 )]
 
 mod command_line;

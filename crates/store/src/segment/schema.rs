@@ -211,7 +211,7 @@ pub static READ_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| schema_with(&Data
 
 /// Returns the settings of a file for logs under `log_name`.
 pub(super) fn properties(log_name: &str, sizes: Sizes) -> WriterProperties {
-    let level = ZstdLevel::try_new(3).expect("3 is a zstd level");
+    let level = ZstdLevel::try_new(1).expect("1 is a zstd level");
     let mut builder = WriterProperties::builder()
         .set_created_by(concat!("attestary ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::ZSTD(level))

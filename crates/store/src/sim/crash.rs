@@ -74,7 +74,7 @@ struct Chance(Random);
 
 impl Nonce for Chance {
     fn nonce(&mut self) -> u64 {
-        self.0.next()
+        self.0.draw()
     }
 }
 
@@ -88,13 +88,13 @@ impl Genesis for Chance {
         let id = self.id();
         let mut event = prepared(environment, tenant, id, slot, &mut self.0);
         event.client_id = false;
-        (event, format!("LOG{slot}-{}", self.0.next()))
+        (event, format!("LOG{slot}-{}", self.0.draw()))
     }
 }
 
 impl Chance {
     fn id(&mut self) -> EventId {
-        let (high, low) = (self.0.next(), self.0.next());
+        let (high, low) = (self.0.draw(), self.0.draw());
         EventId(((u128::from(high) << 64) | u128::from(low)).to_be_bytes())
     }
 }
@@ -176,7 +176,7 @@ impl Run {
         };
         Self {
             seed,
-            disk: SimDisk::new(random.next(), mix),
+            disk: SimDisk::new(random.draw(), mix),
             chance: Chance(random),
             sealed: Sealed::default(),
             promised: HashMap::new(),
@@ -311,7 +311,7 @@ impl Run {
             return prepared(&environment, &tenant, id, content, &mut self.chance.0);
         }
         let tenant = TenantId::restored(&format!("t{}", self.chance.0.below(TENANTS)));
-        let (id, content) = (self.chance.id(), self.chance.0.next() >> 1);
+        let (id, content) = (self.chance.id(), self.chance.0.draw() >> 1);
         self.sent.push((tenant.clone(), id, content));
         prepared(&environment, &tenant, id, content, &mut self.chance.0)
     }
@@ -381,7 +381,7 @@ impl Run {
         let files = self.disk.files();
         let (name, length) = &files[self.chance.0.below(files.len() as u64) as usize];
         let offset = self.chance.0.below(*length as u64) as usize;
-        self.disk.flip(name, offset, self.chance.0.next() as u8);
+        self.disk.flip(name, offset, self.chance.0.draw() as u8);
         let Some(live) = self.recover() else {
             self.report.reported += 1;
             return Ok(());

@@ -127,17 +127,18 @@ impl Store {
         self.blocking(slot, move |view| view.read(slot, from_seq, events_max, bytes_max)).await
     }
 
+    /// Looks ids up in the segments, by slot. Answers in the order of all groups' ids.
     pub(super) async fn find_ids(
         &self,
-        slot: u64,
-        ids: Vec<EventId>,
+        groups: Vec<(u64, Vec<EventId>)>,
     ) -> Result<Vec<Option<Found>>, ReadError> {
-        let manifest = self.0.view.manifest();
-        if manifest.segments.iter().all(|segment| segment.extent(slot).is_none()) {
-            return Ok(vec![None; ids.len()]);
-        }
-        self.blocking(slot, move |view| {
-            query::find_ids(view.manifest, view.segments, view.logs, slot, &ids)
+        let Some(&(first, _)) = groups.first() else { return Ok(vec![]) };
+        self.blocking(first, move |view| {
+            let mut found = Vec::new();
+            for (slot, ids) in &groups {
+                found.extend(query::find_ids(view.manifest, view.segments, view.logs, *slot, ids)?);
+            }
+            Ok(found)
         })
         .await
     }

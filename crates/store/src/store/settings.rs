@@ -31,9 +31,9 @@ impl Settings {
             log_name: "attestary.local".to_owned(),
             journal_file_bytes: 64 << 20,
             seal_events_max: 128 * 1024,
-            seal_bytes_max: 96 << 20,
+            seal_bytes_max: 80 << 20,
             seal_age: Duration::from_mins(10),
-            unsealed_bytes_max: 256 << 20,
+            unsealed_bytes_max: 160 << 20,
             queue_bytes_max: 32 << 20,
         }
     }

@@ -19,6 +19,10 @@ use crate::{
     record::Prepared,
 };
 
+/// Longest wait for sealing to catch up: well inside every client's own time-out.
+const ROOM_WAIT_MAX: Duration = Duration::from_secs(5);
+const ROOM_POLL: Duration = Duration::from_millis(2);
+
 /// Why submissions are refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -60,28 +64,32 @@ impl Store {
     /// The answers are in the order of `events`. A batch is not atomic: a repeated id with other content is
     /// refused on its own.
     pub async fn submit(&self, mut events: Vec<Prepared>) -> Result<Vec<Outcome>, SubmitError> {
-        let mut sealed: Vec<Option<Outcome>> = vec![];
         loop {
             let looked_at = self.0.view.manifest().version;
-            if events.iter().any(|event| event.client_id) {
-                sealed = self.look_up(&events).await?;
-                // Those found are answered from the segments; the others go on to the partition.
-                if sealed.iter().any(Option::is_some) {
-                    let mut found = sealed.iter().map(Option::is_some);
-                    events.retain(|_| !found.next().unwrap_or(false));
-                }
-            }
+            let sealed = self.look_up(&mut events).await?;
             if events.is_empty() {
                 return Ok(sealed.into_iter().flatten().collect());
             }
-            // Looking again after a refusal needs the events once more; only those with client-made ids can meet it.
-            let retry = events.iter().any(|event| event.client_id).then(|| events.clone());
             match self.enqueue(events, looked_at).await? {
                 Ok(outcomes) => return Ok(merge(sealed, outcomes)),
                 Err(Refusal::Failed(reason)) => return Err(SubmitError::ReadOnly { reason }),
-                Err(Refusal::LookAgain) => events = retry.ok_or(SubmitError::Closed)?,
+                // Those that were found stay found: only the others came back.
+                Err(Refusal::LookAgain(back)) if sealed.iter().all(Option::is_none) => {
+                    events = back;
+                }
+                Err(Refusal::LookAgain(back)) => return self.resume(sealed, back).await,
             }
         }
+    }
+
+    /// Goes on with the events that were not found, and puts their answers between those that were.
+    async fn resume(
+        &self,
+        sealed: Vec<Option<Outcome>>,
+        back: Vec<Prepared>,
+    ) -> Result<Vec<Outcome>, SubmitError> {
+        let outcomes = Box::pin(self.submit(back)).await?;
+        Ok(merge(sealed, outcomes))
     }
 
     async fn enqueue(
@@ -90,7 +98,7 @@ impl Store {
         looked_at: u64,
     ) -> Result<Result<Vec<Outcome>, Refusal>, SubmitError> {
         let bytes = events.iter().map(Prepared::bytes).sum();
-        self.admit(bytes)?;
+        self.admit(bytes).await?;
         let (reply, answer) = oneshot::channel();
         let submission = Submission { events, bytes, looked_at, reply };
         if let Err(error) = self.0.partition.try_send(Message::Submit(submission)) {
@@ -105,34 +113,54 @@ impl Store {
         answer.await.map_err(|_| SubmitError::Closed)
     }
 
-    fn admit(&self, bytes: usize) -> Result<(), SubmitError> {
+    /// Reserves room in the queue. While sealing is behind, submissions wait here and are slowed down to its pace;
+    /// what waits longer than [`ROOM_WAIT_MAX`], or finds the queue full, is pushed back.
+    async fn admit(&self, bytes: usize) -> Result<(), SubmitError> {
         let gauge = &self.0.gauge;
         let queued = gauge.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let room = queued == 0 || queued + bytes <= self.0.settings.queue_bytes_max;
-        if room && self.0.view.unsealed().1 <= self.0.settings.unsealed_bytes_max {
+        let mut room = queued == 0 || queued + bytes <= self.0.settings.queue_bytes_max;
+        let mut waited = Duration::ZERO;
+        while room && self.0.view.unsealed().1 > self.0.settings.unsealed_bytes_max {
+            room = waited < ROOM_WAIT_MAX && !gauge.failed.load(Ordering::Acquire);
+            tokio::time::sleep(ROOM_POLL).await;
+            waited += ROOM_POLL;
+        }
+        if room {
             return Ok(());
         }
         gauge.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
         Err(SubmitError::Pushback { retry_after: Duration::from_secs(1) })
     }
 
-    /// Answers for each event whether a segment has its id.
-    async fn look_up(&self, events: &[Prepared]) -> Result<Vec<Option<Outcome>>, SubmitError> {
-        let mut answers = vec![None; events.len()];
-        let mut by_slot: Vec<(u64, Vec<usize>)> = Vec::new();
-        for (index, event) in events.iter().enumerate().filter(|(_, event)| event.client_id) {
-            let Some(slot) = self.0.view.slot(&event.environment, &event.tenant) else { continue };
-            match by_slot.iter_mut().find(|(known, _)| *known == slot) {
-                Some((_, indexes)) => indexes.push(index),
-                None => by_slot.push((slot, vec![index])),
+    /// Answers for each event whether a segment has its id, and takes those that one has out of `events`.
+    async fn look_up(
+        &self,
+        events: &mut Vec<Prepared>,
+    ) -> Result<Vec<Option<Outcome>>, SubmitError> {
+        // (slot, place in the batch), for ids that the client made and logs that have anything sealed.
+        let mut places: Vec<(u64, usize)> = Vec::new();
+        let manifest = self.0.view.manifest();
+        if !manifest.segments.is_empty() {
+            for (index, event) in events.iter().enumerate().filter(|(_, event)| event.client_id) {
+                let slot = self.0.view.slot(&event.environment, &event.tenant);
+                places.extend(slot.map(|slot| (slot, index)));
             }
         }
-        for (slot, indexes) in by_slot {
-            let ids = indexes.iter().map(|&index| events[index].id).collect();
-            let found = self.find_ids(slot, ids).await.map_err(SubmitError::LookUp)?;
-            for (&index, found) in indexes.iter().zip(found) {
-                answers[index] = found.map(|found| repeated(&events[index], &found));
-            }
+        if places.is_empty() {
+            return Ok(vec![]);
+        }
+        places.sort_unstable();
+        let groups = places.chunk_by(|a, b| a.0 == b.0);
+        let groups = groups
+            .map(|group| (group[0].0, group.iter().map(|&(_, index)| events[index].id).collect()));
+        let found = self.find_ids(groups.collect()).await.map_err(SubmitError::LookUp)?;
+        let mut answers = vec![None; events.len()];
+        for (&(_, index), found) in places.iter().zip(found) {
+            answers[index] = found.map(|found| repeated(&events[index], &found));
+        }
+        if answers.iter().any(Option::is_some) {
+            let mut found = answers.iter().map(Option::is_some);
+            events.retain(|_| !found.next().unwrap_or(false));
         }
         Ok(answers)
     }
@@ -155,7 +183,7 @@ impl Store {
         match answer.await {
             Ok(Ok(())) => self.log(environment, tenant).ok_or(SubmitError::Closed),
             Ok(Err(Refusal::Failed(reason))) => Err(SubmitError::ReadOnly { reason }),
-            Ok(Err(Refusal::LookAgain)) | Err(_) => Err(SubmitError::Closed),
+            Ok(Err(Refusal::LookAgain(_))) | Err(_) => Err(SubmitError::Closed),
         }
     }
 }

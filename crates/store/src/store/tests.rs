@@ -1,6 +1,4 @@
-use std::sync::Arc;
-
-use attestary_event::{EnvironmentId, EventId, Fields, TenantId, filter::Filter};
+use attestary_event::{EventId, Fields, filter::Filter};
 
 use super::*;
 use crate::{
@@ -176,7 +174,7 @@ async fn readers_wake_when_the_log_grows() {
     assert_eq!(*watch.borrow(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn more_than_may_wait_is_pushed_back() {
     let dir = tempfile::tempdir().unwrap();
     let (_, tenant) = names();

@@ -30,10 +30,10 @@ const MARK_DELAY: Duration = Duration::from_millis(100);
 const IDLE: Duration = Duration::from_secs(1);
 
 /// Why submissions are refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Refusal {
-    /// The look-up of ids in the segments is outdated.
-    LookAgain,
+    /// The look-up of ids in the segments is outdated; the events come back.
+    LookAgain(Vec<Prepared>),
     /// The journal failed.
     Failed(String),
 }
@@ -167,7 +167,7 @@ impl Writer {
             s.looked_at < floor && s.events.iter().any(|event| event.client_id)
         };
         for submission in group.extract_if(.., stale) {
-            let _ = submission.reply.send(Err(Refusal::LookAgain));
+            let _ = submission.reply.send(Err(Refusal::LookAgain(submission.events)));
         }
         if group.is_empty() {
             return;
