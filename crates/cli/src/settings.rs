@@ -407,7 +407,7 @@ mod tests {
         check(
             "STORE__UNSEALED_BYTES_MAX",
             "5",
-            Err("the setting store.unsealed_bytes_max is at least 100663296; given: 5"),
+            Err("the setting store.unsealed_bytes_max is at least 83886080; given: 5"),
         );
         check(
             "LOG__LEVEL",
