@@ -32,7 +32,7 @@ fn show(reply: &[u8], json: bool) -> anyhow::Result<()> {
     }
     let members: serde_json::Map<String, Value> = serde_json::from_slice(reply)?;
     for (name, value) in &members {
-        output::line(format!("{name}: {}", table::shown(&text(value))));
+        output::line(format!("{name}: {}", table::escaped(&text(value))));
     }
     Ok(())
 }

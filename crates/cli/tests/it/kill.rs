@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 
 use crate::{journal::Journal, process::Server};
 
-/// Cycles without `ATTESTARY_KILL_CYCLES`; `./test` runs 300.
-const CYCLES: u64 = 40;
+/// Cycles without `ATTESTARY_KILL_CYCLES`; `./test` runs 300 more against the program as it is released.
+const CYCLES: u64 = 15;
 
 /// The whole oracle runs this often, and at the end.
 const CHECK_EVERY: u64 = 25;
@@ -167,7 +167,7 @@ impl Load {
         let http = Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
         while !self.stop.load(Ordering::Relaxed) {
             if pending.is_empty() {
-                let count = if client.is_multiple_of(2) { 1 } else { 1 + next(&mut random) % 200 };
+                let count = if client.is_multiple_of(2) { 1 } else { 1 + next(&mut random) % 60 };
                 pending = (0..count).map(|_| self.event(&mut random)).collect();
             }
             let body =

@@ -9,8 +9,12 @@ use std::{
 use serde_json::Value;
 
 /// Returns a command that runs the program without any of the caller's own settings.
+///
+/// It is the one that Cargo built for this test, or the one that `ATTESTARY_BIN` names.
 pub(crate) fn attestary() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_attestary"));
+    let program =
+        std::env::var_os("ATTESTARY_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_attestary").into());
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("ATTESTARY") {
             command.env_remove(name);
