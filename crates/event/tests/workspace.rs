@@ -1,0 +1,37 @@
+//! The dependency rules of ARCHITECTURE.md, checked against the manifests.
+
+use std::{fs, path::Path};
+
+/// Returns the names that the crate's `[dependencies]` section lists.
+fn dependencies(name: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name).join("Cargo.toml");
+    let text = fs::read_to_string(path).unwrap();
+    let section = text.split("\n[dependencies]\n").nth(1).unwrap();
+    let section = section.split("\n[").next().unwrap();
+    section
+        .lines()
+        .filter_map(|line| line.split(['.', ' ', '=']).next())
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_pure_crates_depend_on_no_crate_of_ours() {
+    for name in ["event", "ledger"] {
+        let ours: Vec<_> =
+            dependencies(name).into_iter().filter(|d| d.starts_with("attestary-")).collect();
+        assert_eq!(ours, [""; 0], "{name}");
+        assert!(!dependencies(name).is_empty(), "the section was not found");
+    }
+}
+
+#[test]
+fn only_the_store_opens_databases_and_buckets() {
+    for name in ["event", "ledger", "formats", "delivery", "service", "api", "cli"] {
+        for driver in ["rusqlite", "object_store", "parquet"] {
+            assert!(!dependencies(name).iter().any(|d| d == driver), "{name} depends on {driver}");
+        }
+    }
+    assert!(dependencies("store").iter().any(|d| d == "rusqlite"));
+}
