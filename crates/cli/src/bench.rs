@@ -110,7 +110,20 @@ pub(crate) async fn run(bench: Bench) -> anyhow::Result<()> {
 }
 
 async fn measure_ours(options: &Ingest, scratch: &std::path::Path) -> anyhow::Result<Results> {
-    let server = Server::start(&scratch.join("attestary")).await?;
+    let mut server = Server::start(&scratch.join("attestary")).await?;
+    let measured = phases(options, &server).await;
+    // A connection that broke is explained best by how the server ended.
+    let measured = match (measured, server.ended()) {
+        (Err(error), Some(status)) => {
+            Err(error.context(format!("the server under test ended: {status}")))
+        }
+        (measured, _) => measured,
+    };
+    server.stop().await;
+    measured
+}
+
+async fn phases(options: &Ingest, server: &Server) -> anyhow::Result<Results> {
     let (ingest_key, read_key) = (&server.credentials.ingest_key, &server.credentials.read_key);
     let send = async |name: &str, connections, batch, span: Span, seed| {
         let bar = phase(name, span);
@@ -129,7 +142,6 @@ async fn measure_ours(options: &Ingest, scratch: &std::path::Path) -> anyhow::Re
         .context("phase \"queries\"")?;
     let singles = send("single events", options.single_connections, 1, timed, SEED_SINGLES).await?;
     let resident_bytes_max = server.resident_bytes_max()?;
-    server.stop().await;
     Ok(Results { batches, singles: Some(singles), queries_ms, resident_bytes_max })
 }
 

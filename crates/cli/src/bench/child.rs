@@ -61,6 +61,12 @@ impl Server {
         Ok(kibibytes * 1024)
     }
 
+    /// Returns how the server ended, when it did.
+    pub(crate) fn ended(&mut self) -> Option<String> {
+        let status = self.child.try_wait().ok()??;
+        Some(status.to_string())
+    }
+
     /// Ends the server.
     pub(crate) async fn stop(mut self) {
         let _ = self.child.kill().await;
