@@ -9,7 +9,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -20,38 +20,64 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-/// Told by the server when a request begins: its headers are complete.
+/// Told by the server when a request begins, its headers complete, and when it was answered.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Begun(Arc<AtomicBool>);
+pub(crate) struct Requests(Arc<Counts>);
 
-impl Begun {
-    /// The headers are complete.
-    pub(crate) fn note(&self) {
-        self.0.store(true, Ordering::Relaxed);
+#[derive(Debug, Default)]
+struct Counts {
+    begun: AtomicUsize,
+    answered: AtomicUsize,
+}
+
+/// A request that runs: until this is dropped, what comes is its body.
+pub(crate) struct Running(Arc<Counts>);
+
+impl Requests {
+    /// The headers of a request are complete.
+    pub(crate) fn begin(&self) -> Running {
+        self.0.begun.fetch_add(1, Ordering::Relaxed);
+        Running(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.answered.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 /// The wrapped connection.
 pub(crate) struct Paced<S> {
     stream: S,
-    begun: Begun,
+    requests: Requests,
     time_max: Duration,
-    /// Set while a header is incomplete.
-    timer: Option<Pin<Box<Sleep>>>,
+    /// Requests that had begun when bytes were last looked at.
+    begun: usize,
+    /// Bytes have come that no request was made of.
     incomplete: bool,
+    /// Runs while a header is incomplete.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Paced<S> {
-    pub(crate) fn new(stream: S, begun: Begun, time_max: Duration) -> Self {
-        Self { stream, begun, time_max, timer: None, incomplete: false }
+    pub(crate) fn new(stream: S, requests: Requests, time_max: Duration) -> Self {
+        Self { stream, requests, time_max, begun: 0, incomplete: false, timer: None }
+    }
+
+    /// Notes whether what came before has become a request. Returns true while one runs.
+    fn catch_up(&mut self) -> bool {
+        let begun = self.requests.0.begun.load(Ordering::Relaxed);
+        if begun != self.begun {
+            self.begun = begun;
+            self.incomplete = false;
+            self.timer = None;
+        }
+        begun != self.requests.0.answered.load(Ordering::Relaxed)
     }
 
     /// Fails when the header that is coming has taken too long.
     fn check_time(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        if self.begun.0.swap(false, Ordering::Relaxed) {
-            self.incomplete = false;
-            self.timer = None;
-        }
         if !self.incomplete {
             return Ok(());
         }
@@ -72,13 +98,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let running = self.catch_up();
         let before = buffer.filled().len();
         match Pin::new(&mut self.stream).poll_read(cx, buffer) {
             Poll::Ready(result) => {
                 result?;
-                // A request that began used up what came before; these bytes may begin the next one.
-                self.begun.0.store(false, Ordering::Relaxed);
-                self.incomplete |= buffer.filled().len() > before;
+                // While a request runs these bytes are its body, or the next header sent ahead: hyper's timer has that.
+                self.incomplete |= !running && buffer.filled().len() > before;
                 Poll::Ready(Ok(()))
             }
             Poll::Pending => {

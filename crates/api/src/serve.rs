@@ -17,7 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     App,
-    pace::{Begun, Paced},
+    pace::{Paced, Requests},
     settings::{HEADER_BYTES_MAX, HEADERS_MAX},
     tls::Tls,
 };
@@ -125,12 +125,16 @@ impl Connection {
     }
 
     async fn http1(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let begun = Begun::default();
+        let requests = Requests::default();
         let settings = self.app.settings();
-        let io = TokioIo::new(Paced::new(stream, begun.clone(), settings.header_time_max));
+        let io = TokioIo::new(Paced::new(stream, requests.clone(), settings.header_time_max));
         let service = service_fn(move |request: http::Request<Incoming>| {
-            begun.note();
-            self.answer(request)
+            let running = requests.begin();
+            async {
+                let answer = self.answer(request).await;
+                drop(running);
+                answer
+            }
         });
         let mut builder = hyper::server::conn::http1::Builder::new();
         builder

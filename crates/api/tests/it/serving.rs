@@ -115,6 +115,34 @@ async fn headers_have_limits_in_number_size_and_time() {
     assert_eq!(raw(&app, b"GET /health/live HTTP/1.1\r\nhost:").await, "");
 }
 
+/// The time for headers counts neither the bodies of one connection together nor a single slow body.
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_have_more_time_than_headers() {
+    let header_time_max = Duration::from_millis(50);
+    let app = start_with(Settings { header_time_max, ..Settings::default() }).await;
+    let key = app.key(&ALL, None).await;
+    let mut large = event("acme", "a.b");
+    large["metadata"] = json!({ "text": "x".repeat(30_000) });
+    let batch = json!(vec![large; 40]).to_string();
+    let head = format!(
+        "POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        batch.len()
+    );
+    let mut stream = TcpStream::connect(app.address).await.unwrap();
+    for pause in [Duration::ZERO, header_time_max / 10, header_time_max / 10, header_time_max] {
+        for piece in [head.as_bytes(), batch.as_bytes()].concat().chunks(100_000) {
+            stream.write_all(piece).await.unwrap();
+            tokio::time::sleep(pause).await;
+        }
+        let mut reply = Vec::new();
+        while !reply.ends_with(b"]}") {
+            let read = stream.read_buf(&mut reply).await.unwrap();
+            assert!(read > 0, "closed with pauses of {pause:?}");
+        }
+        assert!(reply.starts_with(b"HTTP/1.1 201"), "{}", String::from_utf8_lossy(&reply));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn idle_connections_end() {
     let app =
