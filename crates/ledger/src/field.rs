@@ -1,8 +1,9 @@
 //! Salted field disclosures and the root over them.
 
-use sha2::{Digest as _, Sha256};
-
-use crate::Hash;
+use crate::{
+    Hash,
+    block::{Long, Short, hash_parts},
+};
 
 /// Returns the salt of field `j`: half `j mod 2` of `SHA-256("AES1" ‖ seed ‖ u32 ⌊j/2⌋)`.
 pub fn salt(seed: &[u8; 16], j: u32) -> [u8; 16] {
@@ -14,46 +15,43 @@ pub fn salt(seed: &[u8; 16], j: u32) -> [u8; 16] {
 }
 
 fn salt_pair(seed: &[u8; 16], index: u32) -> Hash {
-    let mut block = [0; 24];
-    block[..4].copy_from_slice(b"AES1");
-    block[4..20].copy_from_slice(seed);
-    block[20..].copy_from_slice(&index.to_be_bytes());
-    Sha256::digest(block).into()
+    let mut message = Short::<1>::new();
+    message.push(b"AES1");
+    message.push(seed);
+    message.push(&index.to_be_bytes());
+    message.hash()
 }
 
 /// Returns the hash `h_j` of one disclosure: `"AEF1" ‖ salt ‖ u16 len ‖ pointer ‖ type ‖ u32 len ‖ value`.
 pub fn field_hash(salt: &[u8; 16], pointer: &str, kind: u8, value: &[u8]) -> Hash {
-    // One contiguous buffer lets most fields hash in a single call of two blocks.
-    let length = 4 + 16 + 2 + pointer.len() + 1 + 4 + value.len();
     let pointer_length = (pointer.len() as u16).to_be_bytes();
     let value_length = (value.len() as u32).to_be_bytes();
-    if length <= 247 {
-        let mut buffer = [0; 247];
-        let mut at = 0;
-        for part in [
-            b"AEF1".as_slice(),
-            salt,
-            &pointer_length,
-            pointer.as_bytes(),
-            &[kind],
-            &value_length,
-            value,
-        ] {
-            buffer[at..at + part.len()].copy_from_slice(part);
-            at += part.len();
-        }
-        return Sha256::digest(&buffer[..length]).into();
+    let length = FIXED_BYTES + pointer.len() + value.len();
+    // Most fields take one or two blocks; fewer blocks are fewer bytes to clear.
+    if length <= Short::<2>::BYTES_MAX {
+        return disclosure::<2>(salt, pointer, kind, value);
     }
-    Sha256::new()
-        .chain_update(b"AEF1")
-        .chain_update(salt)
-        .chain_update(pointer_length)
-        .chain_update(pointer.as_bytes())
-        .chain_update([kind])
-        .chain_update(value_length)
-        .chain_update(value)
-        .finalize()
-        .into()
+    if length <= Short::<8>::BYTES_MAX {
+        return disclosure::<8>(salt, pointer, kind, value);
+    }
+    let pointer = pointer.as_bytes();
+    hash_parts(&[b"AEF1", salt, &pointer_length, pointer, &[kind], &value_length, value])
+}
+
+/// Tag, salt, both lengths and the type.
+const FIXED_BYTES: usize = 4 + 16 + 2 + 1 + 4;
+
+#[inline]
+fn disclosure<const BLOCKS: usize>(salt: &[u8; 16], pointer: &str, kind: u8, value: &[u8]) -> Hash {
+    let mut message = Short::<BLOCKS>::new();
+    message.push(b"AEF1");
+    message.push(salt);
+    message.push(&(pointer.len() as u16).to_be_bytes());
+    message.push(pointer.as_bytes());
+    message.push(&[kind]);
+    message.push(&(value.len() as u32).to_be_bytes());
+    message.push(value);
+    message.hash()
 }
 
 /// Returns the root over all fields: `SHA-256("AER1" ‖ u16 n ‖ h_0 ‖ … ‖ h_{n-1})`.
@@ -64,9 +62,8 @@ pub fn fields_hash<'a>(
     seed: &[u8; 16],
     fields: impl ExactSizeIterator<Item = (&'a str, u8, &'a [u8])>,
 ) -> Hash {
-    let mut root = Sha256::new();
-    root.update(b"AER1");
-    root.update((fields.len() as u16).to_be_bytes());
+    let [high, low] = (fields.len() as u16).to_be_bytes();
+    let mut root = Long::new(&[b'A', b'E', b'R', b'1', high, low]);
     let mut pair = [0; 32];
     for (j, (pointer, kind, value)) in fields.enumerate() {
         if j.is_multiple_of(2) {
@@ -74,7 +71,47 @@ pub fn fields_hash<'a>(
         }
         let (even, odd) = pair.as_chunks::<16>().0.split_at(1);
         let salt = if j.is_multiple_of(2) { &even[0] } else { &odd[0] };
-        root.update(field_hash(salt, pointer, kind, value));
+        root.push(&field_hash(salt, pointer, kind, value));
     }
-    root.finalize().into()
+    root.hash()
+}
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest as _, Sha256};
+
+    use super::*;
+
+    fn hashed(parts: &[&[u8]]) -> Hash {
+        Sha256::digest(parts.concat()).into()
+    }
+
+    /// The four lines of the specification, as they stand there.
+    fn defined(seed: &[u8; 16], fields: &[(&str, u8, &[u8])]) -> Hash {
+        let mut root = [b"AER1".as_slice(), &(fields.len() as u16).to_be_bytes()].concat();
+        for (j, (pointer, kind, value)) in fields.iter().enumerate() {
+            let pair = hashed(&[b"AES1", seed, &((j / 2) as u32).to_be_bytes()]);
+            root.extend(hashed(&[
+                b"AEF1",
+                &pair[j % 2 * 16..][..16],
+                &(pointer.len() as u16).to_be_bytes(),
+                pointer.as_bytes(),
+                &[*kind],
+                &(value.len() as u32).to_be_bytes(),
+                value,
+            ]));
+        }
+        hashed(&[&root])
+    }
+
+    #[test]
+    fn the_root_is_the_defined_one_for_values_of_every_length() {
+        let bytes = vec![b'v'; 600];
+        let lengths = (0..600).map(|length| ("/some/pointer", b's', &bytes[..length]));
+        let fields: Vec<(&str, u8, &[u8])> = lengths.collect();
+        for count in (0..fields.len()).step_by(23) {
+            let (seed, some) = ([count as u8; 16], &fields[fields.len() - count..]);
+            assert_eq!(fields_hash(&seed, some.iter().copied()), defined(&seed, some));
+        }
+    }
 }

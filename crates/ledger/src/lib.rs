@@ -6,6 +6,7 @@
 //! Sources: RFC 6962 section 2.1 (leaf and node prefixes, tree shape); the byte layouts `AEF1`, `AER1`,
 //! `AEV1` and `AES1` are this project's own and are frozen by the test vector in [`entry`].
 
+mod block;
 pub mod entry;
 pub mod field;
 pub mod frontier;
@@ -17,14 +18,24 @@ pub use frontier::Frontier;
 /// A SHA-256 digest.
 pub type Hash = [u8; 32];
 
-use sha2::{Digest as _, Sha256};
+use block::Short;
 
 /// Returns the RFC 6962 leaf hash: `SHA-256(0x00 ‖ data)`.
 pub fn leaf_hash(data: &[u8]) -> Hash {
-    Sha256::new().chain_update([0]).chain_update(data).finalize().into()
+    if data.len() < Short::<2>::BYTES_MAX {
+        let mut message = Short::<2>::new();
+        message.push(&[0]);
+        message.push(data);
+        return message.hash();
+    }
+    block::hash_parts(&[&[0], data])
 }
 
 /// Returns the RFC 6962 node hash: `SHA-256(0x01 ‖ left ‖ right)`.
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
+    let mut message = Short::<2>::new();
+    message.push(&[1]);
+    message.push(left);
+    message.push(right);
+    message.hash()
 }
