@@ -8,8 +8,9 @@ mod page;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::sync::LazyLock;
 
+use hashbrown::HashMap;
 use serde::Deserialize;
 
 pub use page::reference_page;

@@ -50,17 +50,42 @@ impl<'a> Field<'a> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Slot {
+    /// [`head`] of the pointer; set by [`Fields::sort`].
+    pub(crate) head: u128,
     pub(crate) pointer: (u32, u32),
     pub(crate) value: (u32, u32),
     pub(crate) kind: Kind,
 }
 
+/// Returns the first 16 bytes of a pointer after its slash, padded with zeros, as a number: pointers compare as
+/// their heads do, and most have heads of their own.
+pub(crate) fn head(pointer: &[u8]) -> u128 {
+    let mut bytes = [0; 16];
+    if let Some(whole) = pointer.get(1..17) {
+        bytes.copy_from_slice(whole);
+    } else {
+        for (byte, &of) in bytes.iter_mut().zip(pointer.iter().skip(1)) {
+            *byte = of;
+        }
+    }
+    u128::from_be_bytes(bytes)
+}
+
 /// The fields of one event, sorted by pointer bytes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Fields {
+    /// Pointers and values, between bytes that belong to neither.
     pub(crate) arena: String,
     pub(crate) slots: Vec<Slot>,
 }
+
+impl PartialEq for Fields {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Fields {}
 
 impl Fields {
     /// Scans and flattens a JSON object under `limits`.
@@ -95,10 +120,26 @@ impl Fields {
 
     /// Returns the field at exactly `pointer`.
     pub fn get(&self, pointer: &str) -> Option<Field<'_>> {
-        let found = self
-            .slots
-            .binary_search_by(|slot| self.pointer(slot).as_bytes().cmp(pointer.as_bytes()));
-        found.ok().map(|index| self.at(index))
+        self.position(pointer).ok().map(|index| self.at(index))
+    }
+
+    /// Returns the index of the field at exactly `pointer`, or where it would stand.
+    pub(crate) fn position(&self, pointer: &str) -> Result<usize, usize> {
+        let wanted = head(pointer.as_bytes());
+        self.slots.binary_search_by(|slot| {
+            slot.head.cmp(&wanted).then_with(|| self.pointer(slot).cmp(pointer))
+        })
+    }
+
+    /// Sets the heads and the order.
+    pub(crate) fn sort(&mut self) {
+        let arena = self.arena.as_bytes();
+        let pointer = |slot: &Slot| &arena[slot.pointer.0 as usize..slot.pointer.1 as usize];
+        for slot in &mut self.slots {
+            slot.head = head(pointer(slot));
+        }
+        self.slots
+            .sort_unstable_by(|a, b| a.head.cmp(&b.head).then_with(|| pointer(a).cmp(pointer(b))));
     }
 
     /// Returns the fields at `pointer` or below it, in pointer order.

@@ -9,9 +9,10 @@ mod string;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::{collections::HashSet, ops::Range};
 
 pub use batch::{Batch, BatchError, BatchForm, split_batch};
+pub(crate) use string::special;
 pub use string::write_string;
 
 use crate::{
@@ -87,9 +88,12 @@ struct Scanner<'a> {
     /// Some open key was written with an escape, so keys must be unescaped to be compared.
     escaped_keys: bool,
     unescaped: String,
+    /// The source, so that values need no copies of their own; then pointers and what had to be unescaped.
     arena: String,
     slots: Vec<Slot>,
     compact: Vec<u8>,
+    /// The source before this offset is in `compact`: copying is put off until something differs.
+    copied: usize,
 }
 
 impl<'a> Scanner<'a> {
@@ -103,17 +107,24 @@ impl<'a> Scanner<'a> {
             keys: Vec::with_capacity(16),
             escaped_keys: false,
             unescaped: String::new(),
-            arena: String::with_capacity(text.len() + text.len() / 2),
-            slots: Vec::with_capacity(24),
+            arena: arena_of(text),
+            slots: Vec::with_capacity(32),
             compact: Vec::with_capacity(text.len()),
+            copied: 0,
         }
     }
 
     fn finish(mut self) -> Scanned {
-        let arena = &self.arena;
-        let key = |slot: &Slot| &arena.as_bytes()[slot.pointer.0 as usize..slot.pointer.1 as usize];
-        self.slots.sort_unstable_by(|a, b| key(a).cmp(key(b)));
-        Scanned { fields: Fields { arena: self.arena, slots: self.slots }, compact: self.compact }
+        self.copy_to(self.text.len());
+        let mut fields = Fields { arena: self.arena, slots: self.slots };
+        fields.sort();
+        Scanned { fields, compact: self.compact }
+    }
+
+    /// Copies the source up to `end` into the compact text.
+    fn copy_to(&mut self, end: usize) {
+        self.compact.extend_from_slice(&self.text.as_bytes()[self.copied..end]);
+        self.copied = end;
     }
 
     fn peek(&self) -> Option<u8> {
@@ -121,9 +132,14 @@ impl<'a> Scanner<'a> {
     }
 
     fn skip_space(&mut self) {
+        if !matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
+            return;
+        }
+        self.copy_to(self.at);
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
             self.at += 1;
         }
+        self.copied = self.at;
     }
 
     fn syntax(&self, expected: &str) -> Violation {
@@ -168,10 +184,9 @@ impl<'a> Scanner<'a> {
     fn object(&mut self) -> Result<(), Violation> {
         self.enter()?;
         self.at += 1;
-        self.compact.push(b'{');
         self.skip_space();
         if self.peek() == Some(b'}') {
-            return self.leave_empty(b'}', Kind::EmptyObject);
+            return self.leave_empty(Kind::EmptyObject);
         }
         let first_key = self.keys.len();
         let mut many: Option<HashSet<&'a str>> = None;
@@ -185,11 +200,10 @@ impl<'a> Scanner<'a> {
                 Some(b'}') => break,
                 _ => return Err(self.syntax("\",\" or \"}\"")),
             }
-            self.compact.push(b',');
             self.skip_space();
         }
         self.keys.truncate(first_key);
-        self.leave(b'}');
+        self.leave();
         Ok(())
     }
 
@@ -213,13 +227,14 @@ impl<'a> Scanner<'a> {
         }
         self.push_key(source, escaped);
         self.refuse_duplicate(source, escaped, first_key, many)?;
-        self.copy_string(start - 1, escaped);
+        if escaped {
+            self.rewrite_string(start - 1);
+        }
         self.skip_space();
         if self.peek() != Some(b':') {
             return Err(self.syntax("\":\""));
         }
         self.at += 1;
-        self.compact.push(b':');
         self.skip_space();
         self.value()
     }
@@ -268,10 +283,9 @@ impl<'a> Scanner<'a> {
         use std::fmt::Write as _;
         self.enter()?;
         self.at += 1;
-        self.compact.push(b'[');
         self.skip_space();
         if self.peek() == Some(b']') {
-            return self.leave_empty(b']', Kind::EmptyArray);
+            return self.leave_empty(Kind::EmptyArray);
         }
         let parent = self.pointer.len();
         for index in 0usize.. {
@@ -290,26 +304,25 @@ impl<'a> Scanner<'a> {
                 Some(b']') => break,
                 _ => return Err(self.syntax("\",\" or \"]\"")),
             }
-            self.compact.push(b',');
             self.skip_space();
         }
-        self.leave(b']');
+        self.leave();
         Ok(())
     }
 
-    fn leave(&mut self, close: u8) {
+    fn leave(&mut self) {
         self.at += 1;
         self.depth -= 1;
-        self.compact.push(close);
     }
 
-    fn leave_empty(&mut self, close: u8, kind: Kind) -> Result<(), Violation> {
-        self.leave(close);
+    fn leave_empty(&mut self, kind: Kind) -> Result<(), Violation> {
+        self.leave();
         // The empty root is no field: an event without members flattens to nothing.
-        if self.pointer.is_empty() { Ok(()) } else { self.push(kind, "") }
+        if self.pointer.is_empty() { Ok(()) } else { self.push(kind, 0..0) }
     }
 
-    fn push(&mut self, kind: Kind, value: &str) -> Result<(), Violation> {
+    /// Adds a field whose value stands in `value` of the arena.
+    fn push(&mut self, kind: Kind, value: Range<usize>) -> Result<(), Violation> {
         if self.slots.len() >= self.limits.fields_max {
             return Err(
                 self.violation(format!("an event has at most {} fields", self.limits.fields_max))
@@ -317,11 +330,10 @@ impl<'a> Scanner<'a> {
         }
         let start = self.arena.len() as u32;
         self.arena.push_str(&self.pointer);
-        let middle = self.arena.len() as u32;
-        self.arena.push_str(value);
         self.slots.push(Slot {
-            pointer: (start, middle),
-            value: (middle, self.arena.len() as u32),
+            head: 0,
+            pointer: (start, self.arena.len() as u32),
+            value: (value.start as u32, value.end as u32),
             kind,
         });
         Ok(())
@@ -332,8 +344,7 @@ impl<'a> Scanner<'a> {
             return Err(self.syntax("a value"));
         }
         self.at += word.len();
-        self.compact.extend_from_slice(word.as_bytes());
-        self.push(kind, "")
+        self.push(kind, 0..0)
     }
 
     fn number(&mut self) -> Result<(), Violation> {
@@ -357,16 +368,13 @@ impl<'a> Scanner<'a> {
             }
             self.some_digits()?;
         }
-        let text = self.text;
-        let token = &text[start..self.at];
-        if token.len() > NUMBER_BYTES_MAX {
+        let length = self.at - start;
+        if length > NUMBER_BYTES_MAX {
             return Err(self.violation(format!(
-                "a number has at most {NUMBER_BYTES_MAX} characters; this one has {}",
-                token.len()
+                "a number has at most {NUMBER_BYTES_MAX} characters; this one has {length}"
             )));
         }
-        self.compact.extend_from_slice(token.as_bytes());
-        self.push(Kind::Number, token)
+        self.push(Kind::Number, start..self.at)
     }
 
     fn some_digits(&mut self) -> Result<(), Violation> {
@@ -386,8 +394,7 @@ impl<'a> Scanner<'a> {
     fn string_value(&mut self) -> Result<(), Violation> {
         let start = self.at;
         let escaped = self.string()?;
-        let text = self.text;
-        let source = &text[start + 1..self.at - 1];
+        let source = start + 1..self.at - 1;
         let length = if escaped { self.unescaped.len() } else { source.len() };
         if length > self.limits.string_bytes_max {
             return Err(self.violation(format!(
@@ -395,15 +402,13 @@ impl<'a> Scanner<'a> {
                 self.limits.string_bytes_max
             )));
         }
-        self.copy_string(start, escaped);
-        if escaped {
-            let value = std::mem::take(&mut self.unescaped);
-            let pushed = self.push(Kind::String, &value);
-            self.unescaped = value;
-            pushed
-        } else {
-            self.push(Kind::String, source)
+        if !escaped {
+            return self.push(Kind::String, source);
         }
+        self.rewrite_string(start);
+        let value = self.arena.len();
+        self.arena.push_str(&self.unescaped);
+        self.push(Kind::String, value..value + self.unescaped.len())
     }
 
     /// Moves past a string. Returns true, with its text in `unescaped`, when it held an escape.
@@ -423,12 +428,17 @@ impl<'a> Scanner<'a> {
         Ok(escaped)
     }
 
-    /// Copies the string that began at `quote`: verbatim when it held no escape, else in the one minimal form.
-    fn copy_string(&mut self, quote: usize, escaped: bool) {
-        if escaped {
-            write_string(&self.unescaped, &mut self.compact);
-        } else {
-            self.compact.extend_from_slice(&self.text.as_bytes()[quote..self.at]);
-        }
+    /// Writes the string that began at `quote`, and held an escape, in the one minimal form.
+    fn rewrite_string(&mut self, quote: usize) {
+        self.copy_to(quote);
+        write_string(&self.unescaped, &mut self.compact);
+        self.copied = self.at;
     }
+}
+
+/// An arena that begins with the source and has room for the pointers of a usual event.
+fn arena_of(text: &str) -> String {
+    let mut arena = String::with_capacity(text.len() * 2);
+    arena.push_str(text);
+    arena
 }

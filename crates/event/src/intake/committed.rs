@@ -8,7 +8,7 @@ use std::io::Write as _;
 use super::walk::{Span, Walked};
 use crate::{
     Fields, Timestamp,
-    fields::{Kind, Slot},
+    fields::{Kind, Slot, head},
     scan::write_string,
     spec::tree::Capture,
 };
@@ -137,7 +137,7 @@ fn edits(walked: &Walked<'_>) -> [Option<Edit>; 7] {
 pub(crate) fn fields(mut fields: Fields, walked: &Walked<'_>, resolved: &Resolved<'_>) -> Fields {
     for (capture, pointer) in [(Capture::Id, "/id"), (Capture::Tenant, "/tenant")] {
         if walked.span(capture).is_some()
-            && let Ok(at) = position(&fields, pointer)
+            && let Ok(at) = fields.position(pointer)
         {
             fields.slots.remove(at);
         }
@@ -157,12 +157,6 @@ pub(crate) fn fields(mut fields: Fields, walked: &Walked<'_>, resolved: &Resolve
     fields
 }
 
-fn position(fields: &Fields, pointer: &str) -> Result<usize, usize> {
-    let of =
-        |slot: &Slot| &fields.arena.as_bytes()[slot.pointer.0 as usize..slot.pointer.1 as usize];
-    fields.slots.binary_search_by(|slot| of(slot).cmp(pointer.as_bytes()))
-}
-
 /// Inserts a field, or puts it where `null` stood.
 fn put(fields: &mut Fields, pointer: &str, kind: Kind, capture: Capture, resolved: &Resolved<'_>) {
     use std::fmt::Write as _;
@@ -177,8 +171,9 @@ fn put(fields: &mut Fields, pointer: &str, kind: Kind, capture: Capture, resolve
         Capture::Outcome => fields.arena.write_str(resolved.outcome),
         _ => fields.arena.write_str(resolved.actor_type),
     };
-    let slot = Slot { pointer: (start, middle), value: (middle, fields.arena.len() as u32), kind };
-    match position(fields, pointer) {
+    let value = (middle, fields.arena.len() as u32);
+    let slot = Slot { head: head(pointer.as_bytes()), pointer: (start, middle), value, kind };
+    match fields.position(pointer) {
         Ok(at) => fields.slots[at] = slot,
         Err(at) => fields.slots.insert(at, slot),
     }

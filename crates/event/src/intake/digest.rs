@@ -24,7 +24,7 @@ impl DigestKey {
     /// Returns the first 16 bytes of HMAC-SHA256 over the fields, each as
     /// `u32 pointer length ‖ pointer ‖ kind ‖ u32 value length ‖ value`, little-endian.
     pub(crate) fn digest(&self, fields: &Fields) -> [u8; 16] {
-        let mut buffer = Vec::with_capacity(fields.arena.len() + 12 * fields.len());
+        let mut buffer = Vec::with_capacity(fields.arena.len() + 9 * fields.len());
         for field in fields.iter().filter(|field| !matches!(field.pointer, "/id" | "/tenant")) {
             buffer.extend_from_slice(&(field.pointer.len() as u32).to_le_bytes());
             buffer.extend_from_slice(field.pointer.as_bytes());

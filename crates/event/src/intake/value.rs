@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use crate::{
     EventId, Timestamp,
+    scan::special,
     spec::{Member, Shape},
 };
 
@@ -178,7 +179,7 @@ pub(super) fn end_of_value(text: &[u8], mut at: usize) -> usize {
 fn end_of_string(text: &[u8], mut at: usize) -> usize {
     at += 1;
     loop {
-        at += memchr::memchr2(b'"', b'\\', &text[at..]).expect("the scanner closes every string");
+        at = special(text, at);
         if text[at] == b'"' {
             return at + 1;
         }

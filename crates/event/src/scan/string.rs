@@ -15,18 +15,43 @@ pub(super) fn end(text: &str, start: usize) -> Result<(usize, bool), Stop> {
     let bytes = text.as_bytes();
     let mut at = start;
     let mut escaped = false;
-    while let Some(&byte) = bytes.get(at) {
-        match byte {
-            b'"' => return Ok((at, escaped)),
-            b'\\' => {
+    loop {
+        at = special(bytes, at);
+        match bytes.get(at) {
+            Some(b'"') => return Ok((at, escaped)),
+            Some(b'\\') => {
                 escaped = true;
                 at += 2;
             }
-            0..=0x1f => return Err(Stop { at, expected: "control characters to be escaped" }),
-            _ => at += 1,
+            Some(_) => return Err(Stop { at, expected: "control characters to be escaped" }),
+            None => return Err(Stop { at: bytes.len(), expected: "a closing quote" }),
         }
     }
-    Err(Stop { at: bytes.len(), expected: "a closing quote" })
+}
+
+/// Returns the offset of the first quote, backslash or control character from `at` on; the text's length when there
+/// is none.
+///
+/// Eight bytes at a time: a byte of `x` is zero where `(x - 0x01…) & !x & 0x80…` has its high bit. Borrows can set
+/// bits above the first such byte, never below it.
+pub(crate) fn special(bytes: &[u8], mut at: usize) -> usize {
+    const ONES: u64 = u64::from_le_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let word = u64::from_le_bytes(*chunk);
+        let quote = word ^ (ONES * b'"' as u64);
+        let backslash = word ^ (ONES * b'\\' as u64);
+        let found = (quote.wrapping_sub(ONES) & !quote)
+            | (backslash.wrapping_sub(ONES) & !backslash)
+            | (word.wrapping_sub(ONES * 0x20) & !word);
+        if found & HIGH != 0 {
+            return at + (found & HIGH).trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let rest = bytes.get(at..).unwrap_or_default();
+    let found = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
+    found.map_or(bytes.len(), |offset| at + offset)
 }
 
 /// Unescapes the inside of a string. A lone surrogate has no UTF-8 form and is refused.

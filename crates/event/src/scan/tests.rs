@@ -204,6 +204,14 @@ proptest! {
     }
 
     #[test]
+    fn special_characters_are_found_wherever_they_stand(text in "[ -~é\\x00-\\x1f\u{7f}-\u{ff}]{0,40}", at in 0..45usize) {
+        let plain = |byte: &u8| !matches!(byte, b'"' | b'\\' | 0..=0x1f);
+        let rest = text.as_bytes().get(at..).unwrap_or_default();
+        let expected = rest.iter().position(|byte| !plain(byte)).map_or(text.len(), |offset| at + offset);
+        prop_assert_eq!(special(text.as_bytes(), at), expected);
+    }
+
+    #[test]
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let accepted = scan(&bytes, &STORED).is_ok();
         let valid = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&bytes).is_ok();
