@@ -56,6 +56,10 @@ fn describe() {
     );
     metrics::describe_gauge!("attestary_store_segments", "Sealed segments.");
     metrics::describe_gauge!("attestary_store_sealed_events", "Events in sealed segments.");
+    metrics::describe_gauge!(
+        "attestary_dedupe_ids",
+        "Sealed ids that are recognised when they come again."
+    );
     metrics::describe_gauge!("attestary_store_sealed_bytes", "Bytes of sealed segments.");
     metrics::describe_gauge!("attestary_store_writable", "1 when events can be made durable.");
 }

@@ -1,4 +1,4 @@
-//! `attestary bench ingest`: how fast events become durable and how fast they are found, on this machine.
+//! `attestary bench`: how fast events become durable and how fast they are found, on this machine.
 //!
 //! Server and load generator share the machine's cores, as they do in no installation: the figures are a floor.
 //! The server is this same program, started by `dev` on a temporary directory, with every default a user gets.
@@ -7,6 +7,7 @@
 mod child;
 mod figure;
 mod ingest;
+mod intake;
 mod load;
 mod postgres;
 mod wire;
@@ -21,6 +22,7 @@ use self::{
     child::Server,
     figure::Figure,
     ingest::{BATCH_EVENTS, Reached, Span},
+    intake::Intake,
     postgres::Postgres,
 };
 use crate::{output, progress};
@@ -30,6 +32,8 @@ use crate::{output, progress};
 pub(crate) enum Bench {
     /// Events per second into the journal, and how fast the newest events of an actor are found
     Ingest(Ingest),
+    /// What one event costs on one core before the journal
+    Intake(Intake),
 }
 
 /// Options of `bench ingest`.
@@ -94,16 +98,26 @@ struct Results {
 
 /// Runs the benchmark and prints its figures.
 pub(crate) async fn run(bench: Bench) -> anyhow::Result<()> {
-    let Bench::Ingest(options) = bench;
+    match bench {
+        Bench::Ingest(options) => ingest(&options).await,
+        Bench::Intake(options) => print(&intake::measure(&options)?, options.json),
+    }
+}
+
+async fn ingest(options: &Ingest) -> anyhow::Result<()> {
     let scratch = options.scratch.clone().unwrap_or_else(std::env::temp_dir);
     let scratch = Scratch::new(scratch.join(format!("attestary-bench-{}", std::process::id())))?;
-    let ours = measure_ours(&options, &scratch.0).await?;
+    let ours = measure_ours(options, &scratch.0).await?;
     let peer = match options.against {
-        Some(PeerName::Postgres) => Some(measure_postgres(&options, &scratch.0).await?),
+        Some(PeerName::Postgres) => Some(measure_postgres(options, &scratch.0).await?),
         None => None,
     };
-    for figure in figures(&ours, peer.as_ref()) {
-        let line = if options.json { serde_json::to_string(&figure)? } else { figure.line() };
+    print(&figures(&ours, peer.as_ref()), options.json)
+}
+
+fn print(figures: &[Figure], json: bool) -> anyhow::Result<()> {
+    for figure in figures {
+        let line = if json { serde_json::to_string(figure)? } else { figure.line() };
         output::line(line);
     }
     Ok(())

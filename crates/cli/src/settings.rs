@@ -99,6 +99,7 @@ struct Store {
     seal_seconds_max: u64,
     unsealed_bytes_max: usize,
     queue_bytes_max: usize,
+    dedupe_ids_max: usize,
 }
 
 #[derive(Debug, Deserialize)]
@@ -226,6 +227,7 @@ fn service(file: File) -> Result<attestary_service::Settings, Failure> {
         at_least("store.unsealed_bytes_max", table.unsealed_bytes_max, store.seal_bytes_max)?;
     store.queue_bytes_max =
         at_least("store.queue_bytes_max", table.queue_bytes_max, settings.limits.batch_bytes_max)?;
+    store.dedupe_ids_max = at_least("store.dedupe_ids_max", table.dedupe_ids_max, 1 << 20)?;
     settings.file_root = given(&file.delivery.file_root).or(settings.file_root);
     settings.outbound = outbound(file.delivery)?;
     Ok(settings)

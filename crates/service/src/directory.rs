@@ -3,7 +3,10 @@
 //! It lives in memory and follows the catalog: changed only after the catalog was. Whether a tenant exists is not
 //! kept here; its log tells. Only closed tenants are listed, because they are few.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use attestary_event::{EnvironmentId, TenantId};
 use attestary_store::catalog::{EnvironmentRow, TenantRow, TenantState};
@@ -24,7 +27,22 @@ pub struct Environment {
 struct Entry {
     closed: bool,
     created_ms: u64,
-    closed_tenants: HashSet<TenantId>,
+    closed_tenants: Arc<HashSet<TenantId>>,
+}
+
+/// What an environment takes at one moment: asked once for a body, then for each of its events.
+#[derive(Debug, Clone)]
+pub(crate) struct Gate {
+    /// Events for unknown tenants are refused.
+    pub(crate) closed: bool,
+    closed_tenants: Arc<HashSet<TenantId>>,
+}
+
+impl Gate {
+    /// Returns true when the tenant takes no events.
+    pub(crate) fn is_tenant_closed(&self, tenant: &TenantId) -> bool {
+        !self.closed_tenants.is_empty() && self.closed_tenants.contains(tenant)
+    }
 }
 
 /// The directory.
@@ -97,10 +115,11 @@ impl Directory {
     ) {
         let mut entries = self.0.write();
         let Some(entry) = entries.get_mut(environment) else { return };
+        let tenants = Arc::make_mut(&mut entry.closed_tenants);
         if closed {
-            entry.closed_tenants.insert(tenant.clone());
+            tenants.insert(tenant.clone());
         } else {
-            entry.closed_tenants.remove(tenant);
+            tenants.remove(tenant);
         }
     }
 
@@ -109,11 +128,13 @@ impl Directory {
         self.0.read().get(environment).is_none_or(|entry| entry.closed)
     }
 
-    /// Returns true when the tenant takes no events.
-    pub(crate) fn is_tenant_closed(&self, environment: &EnvironmentId, tenant: &TenantId) -> bool {
-        let entries = self.0.read();
-        entries.get(environment).is_some_and(|entry| {
-            !entry.closed_tenants.is_empty() && entry.closed_tenants.contains(tenant)
-        })
+    /// Returns what the environment takes now; an unknown one is closed.
+    pub(crate) fn gate(&self, environment: &EnvironmentId) -> Gate {
+        match self.0.read().get(environment) {
+            Some(entry) => {
+                Gate { closed: entry.closed, closed_tenants: Arc::clone(&entry.closed_tenants) }
+            }
+            None => Gate { closed: true, closed_tenants: Arc::default() },
+        }
     }
 }

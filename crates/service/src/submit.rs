@@ -18,7 +18,7 @@ use attestary_store::{
 };
 use bytes::Bytes;
 
-use crate::{Caller, IntakeError, ItemViolation, Scope, Service, error::cause};
+use crate::{Caller, IntakeError, ItemViolation, Scope, Service, directory::Gate, error::cause};
 
 /// Bodies from this size on are checked on a worker thread: about 100 µs of work.
 const WORKER_BYTES_MIN: usize = 16 * 1024;
@@ -106,15 +106,21 @@ impl Service {
             limits: self.limits(),
             default_tenant,
         };
+        let environment = caller.environment()?;
+        let gate = self.directory().gate(environment);
         let mut findings = Findings::default();
         let mut prepared = Vec::with_capacity(events.len());
         for (index, event) in events.iter().enumerate() {
             match intake::accept(event, door, &context, self.digest_key()) {
                 Err(violations) => findings.invalid(index, violations),
                 Ok(accepted) => {
-                    self.check_tenant(caller, index, &accepted.tenant, &mut findings)?;
-                    if findings.none() {
-                        prepared.push(self.prepare(&caller.environment, &accepted, now_ms));
+                    let tenant = &accepted.tenant;
+                    if self.is_unknown(caller, environment, &gate, tenant) {
+                        findings.unknown_tenant(index, tenant);
+                    } else if gate.is_tenant_closed(tenant) {
+                        findings.closed_tenant(index, tenant);
+                    } else if findings.none() {
+                        prepared.push(self.prepare(environment, &accepted, now_ms));
                     }
                 }
             }
@@ -124,23 +130,14 @@ impl Service {
     }
 
     /// A tenant outside the key's list reads as one that does not exist.
-    fn check_tenant(
+    fn is_unknown(
         &self,
         caller: &Caller,
-        index: usize,
+        environment: &EnvironmentId,
+        gate: &Gate,
         tenant: &TenantId,
-        findings: &mut Findings,
-    ) -> Result<(), IntakeError> {
-        let environment = caller.environment()?;
-        let unknown = !caller.covers(tenant)
-            || (self.directory().is_closed(environment)
-                && !self.store().has_log(environment, tenant));
-        if unknown {
-            findings.unknown_tenant(index, tenant);
-        } else if self.directory().is_tenant_closed(environment, tenant) {
-            findings.closed_tenant(index, tenant);
-        }
-        Ok(())
+    ) -> bool {
+        !caller.covers(tenant) || (gate.closed && !self.store().has_log(environment, tenant))
     }
 
     fn prepare(&self, environment: &EnvironmentId, accepted: &Accepted, now_ms: u64) -> Prepared {
@@ -181,17 +178,13 @@ impl Service {
         environment: &EnvironmentId,
         prepared: &[Prepared],
     ) -> Result<(), IntakeError> {
-        let mut last: Option<&TenantId> = None;
-        let mut missing: BTreeSet<&TenantId> = BTreeSet::new();
-        for event in prepared {
-            // Neighbours mostly share a tenant: one look-up for each stretch.
-            if last != Some(&event.tenant) {
-                last = Some(&event.tenant);
-                if !self.store().has_log(environment, &event.tenant) {
-                    missing.insert(&event.tenant);
-                }
-            }
-        }
+        let tenants = || prepared.iter().map(|event| &event.tenant);
+        let have_logs = self.store().have_logs(environment, tenants());
+        let missing: BTreeSet<&TenantId> = tenants()
+            .zip(have_logs)
+            .filter(|(_, has_log)| !has_log)
+            .map(|(name, _)| name)
+            .collect();
         if missing.is_empty() {
             return Ok(());
         }

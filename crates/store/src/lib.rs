@@ -9,6 +9,7 @@
 
 pub mod catalog;
 pub mod disk;
+mod id_filter;
 pub mod journal;
 pub mod partition;
 pub mod planted;
@@ -18,6 +19,7 @@ pub mod seam;
 pub mod segment;
 #[cfg(feature = "mutants")]
 pub mod sim;
+mod slots;
 pub mod state;
 pub mod store;
 pub mod tail;

@@ -3,10 +3,9 @@
 //! A partition owns its journal and its state. It is driven from one thread; nothing here locks or waits for
 //! anything but the disk.
 
-use std::collections::HashMap;
-
 use attestary_event::{EnvironmentId, EventId, TenantId, Timestamp};
 use attestary_ledger::{Entry, Hash};
+use hashbrown::HashMap;
 
 use crate::{
     catalog::HeadRow,
@@ -14,6 +13,7 @@ use crate::{
     journal::{BatchBuilder, Damage, Journal, JournalError, Position, Replay},
     planted::{Bug, planted},
     record::{self, Decision, LogName, Prepared, Record},
+    slots::Slots,
     state::{Ids, Remembered, State},
 };
 
@@ -106,7 +106,7 @@ pub struct Partition<D: Disk> {
 #[derive(Default)]
 struct Pending {
     logs: HashMap<u64, PendingLog>,
-    slots: HashMap<(EnvironmentId, TenantId), u64>,
+    slots: Slots,
     ids: Ids,
     next_slot: u64,
 }
@@ -279,13 +279,8 @@ impl<D: Disk> Partition<D> {
     }
 
     fn slot(&self, event: &Prepared, pending: &Pending) -> Option<u64> {
-        if let Some(slot) = self.state.slot(&event.environment, &event.tenant) {
-            return Some(slot);
-        }
-        if pending.slots.is_empty() {
-            return None;
-        }
-        pending.slots.get(&(event.environment.clone(), event.tenant.clone())).copied()
+        let (environment, tenant) = (&event.environment, &event.tenant);
+        self.state.slot(environment, tenant).or_else(|| pending.slots.get(environment, tenant))
     }
 
     /// Begins a log: its genesis event takes seq 0.
@@ -313,7 +308,7 @@ impl<D: Disk> Partition<D> {
             sequence(&genesis, slot, &mut log, now_ms, Some(name), batch);
         }
         pending.logs.insert(slot, log);
-        pending.slots.insert((environment.clone(), tenant.clone()), slot);
+        pending.slots.insert(environment, tenant, slot);
         slot
     }
 

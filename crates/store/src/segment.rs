@@ -24,7 +24,7 @@ mod write;
 
 use std::{io, path::PathBuf, sync::Arc};
 
-use attestary_event::{EnvironmentId, ErrorKind, TenantId};
+use attestary_event::{EnvironmentId, ErrorKind, EventId, TenantId};
 use attestary_ledger::Hash;
 use object_store::{
     ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, local::LocalFileSystem,
@@ -292,6 +292,11 @@ impl Segments {
         let file = Arc::new(SegmentFile::open(self.source(meta)?, meta, self.sizes)?);
         self.cache.lock().insert(&meta.path, &file);
         Ok(file)
+    }
+
+    /// Returns the ids of all events in a segment, without leaving it in the cache.
+    pub(crate) fn ids(&self, meta: &SegmentMeta) -> Result<Vec<EventId>, SegmentError> {
+        SegmentFile::open(self.source(meta)?, meta, self.sizes)?.ids()
     }
 
     fn source(&self, meta: &SegmentMeta) -> Result<source::Source, SegmentError> {

@@ -4,12 +4,11 @@
 //! and does no I/O. The normal path and recovery call the very same function, so a replayed state equals the live
 //! one.
 
-use std::collections::HashMap;
-
 use attestary_event::{EnvironmentId, EventId, TenantId};
 use attestary_ledger::{Frontier, Hash, origin_id};
+use hashbrown::HashMap;
 
-use crate::{catalog::HeadRow, journal::Damage, record::Record};
+use crate::{catalog::HeadRow, journal::Damage, record::Record, slots::Slots};
 
 /// One tenant's log as the partition knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +80,7 @@ struct FrozenIds {
 pub struct State {
     log_name: String,
     logs: HashMap<u64, LogState>,
-    slots: HashMap<(EnvironmentId, TenantId), u64>,
+    slots: Slots,
     next_slot: u64,
     ids: Ids,
     /// Ids of earlier freezes: a look-up in the segments that began before their seal cannot see them there.
@@ -125,7 +124,7 @@ impl State {
 
     fn insert(&mut self, slot: u64, log: LogState) {
         if !log.deleted {
-            self.slots.insert((log.environment.clone(), log.tenant.clone()), slot);
+            self.slots.insert(&log.environment, &log.tenant, slot);
         }
         self.next_slot = self.next_slot.max(slot + 1);
         self.logs.insert(slot, log);
@@ -189,15 +188,14 @@ impl State {
             && !log.deleted
         {
             log.deleted = true;
-            self.slots.remove(&(log.environment.clone(), log.tenant.clone()));
+            self.slots.remove(&log.environment, &log.tenant);
             self.dirty.push(slot);
         }
     }
 
     /// Returns the slot of a tenant's present log.
     pub fn slot(&self, environment: &EnvironmentId, tenant: &TenantId) -> Option<u64> {
-        // Cloning both ids is two reference counts.
-        self.slots.get(&(environment.clone(), tenant.clone())).copied()
+        self.slots.get(environment, tenant)
     }
 
     /// Returns the log at `slot`.

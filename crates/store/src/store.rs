@@ -4,6 +4,7 @@
 //! segment and catalog work runs on blocking threads. Opening recovers; there is no other way in.
 
 mod deletion;
+mod ids;
 mod opening;
 mod reading;
 mod sealer;
@@ -17,7 +18,11 @@ mod writer;
 
 use std::{
     fs::File,
-    sync::{Arc, atomic::Ordering, mpsc::SyncSender},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::SyncSender,
+    },
     time::Duration,
 };
 
@@ -32,6 +37,7 @@ pub use view::LogHead;
 
 use crate::{
     catalog::Catalog,
+    id_filter::IdFilter,
     segment::Segments,
     store::{
         view::View,
@@ -50,9 +56,12 @@ struct Inner {
     catalog: Arc<Catalog>,
     segments: Arc<Segments>,
     view: Arc<View>,
+    ids: Arc<IdFilter>,
     gauge: Arc<Gauge>,
     partition: SyncSender<Message>,
     manifest: Arc<parking_lot::Mutex<()>>,
+    /// Ends what runs in the background.
+    stop: Arc<AtomicBool>,
     threads: parking_lot::Mutex<Vec<std::thread::JoinHandle<()>>>,
     /// Held for its lock.
     _directory: File,
@@ -81,6 +90,8 @@ pub struct Health {
     pub sealed_events: u64,
     /// Bytes of all segments.
     pub sealed_bytes: u64,
+    /// Sealed ids that are recognised when they come again.
+    pub dedupe_ids: usize,
 }
 
 impl Store {
@@ -103,6 +114,16 @@ impl Store {
     /// Returns true when the tenant has a log.
     pub fn has_log(&self, environment: &EnvironmentId, tenant: &TenantId) -> bool {
         self.0.view.slot(environment, tenant).is_some()
+    }
+
+    /// Returns for each tenant whether it has a log, in their order.
+    pub fn have_logs<'a>(
+        &self,
+        environment: &'a EnvironmentId,
+        tenants: impl Iterator<Item = &'a TenantId>,
+    ) -> Vec<bool> {
+        let slots = self.0.view.slots(tenants.map(|tenant| (environment, tenant)));
+        slots.iter().map(Option::is_some).collect()
     }
 
     /// Returns all logs of an environment, system tenants included, in no order.
@@ -135,6 +156,7 @@ impl Store {
             segments: manifest.segments.len(),
             sealed_events: manifest.segments.iter().map(|segment| segment.events).sum(),
             sealed_bytes: manifest.segments.iter().map(|segment| segment.bytes).sum(),
+            dedupe_ids: self.0.ids.ids(),
         }
     }
 
@@ -152,6 +174,7 @@ impl Store {
         if self.send(Message::Close { reply }).await {
             let _ = done.await;
         }
+        self.0.stop.store(true, Ordering::Relaxed);
         let threads = std::mem::take(&mut *self.0.threads.lock());
         let join = move || threads.into_iter().for_each(|thread| drop(thread.join()));
         let _ = tokio::task::spawn_blocking(join).await;

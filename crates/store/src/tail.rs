@@ -1,8 +1,10 @@
 //! Unsealed events in memory: the journal's own bytes, found by log and seq.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
+use attestary_event::EventId;
 use attestary_ledger::Hash;
+use hashbrown::HashMap;
 
 use crate::{partition::Applied, record::Record};
 
@@ -66,6 +68,13 @@ impl Tail {
         let mut slots: Vec<_> = self.logs.keys().copied().collect();
         slots.sort_unstable();
         slots.into_iter().flat_map(|slot| self.log(slot))
+    }
+
+    /// Returns the ids of all records, in no order.
+    pub fn ids(&self) -> impl ExactSizeIterator<Item = EventId> {
+        let ids: Vec<_> =
+            self.logs.values().flatten().map(|unsealed| unsealed.record().id()).collect();
+        ids.into_iter()
     }
 
     /// Drops the records of one log.

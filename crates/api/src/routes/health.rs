@@ -52,6 +52,7 @@ pub(crate) async fn metrics(Shared(state): Shared<State>) -> Response {
     metrics::gauge!("attestary_store_queued_bytes").set(health.queued_bytes as f64);
     metrics::gauge!("attestary_store_segments").set(health.segments as f64);
     metrics::gauge!("attestary_store_sealed_events").set(health.sealed_events as f64);
+    metrics::gauge!("attestary_dedupe_ids").set(health.dedupe_ids as f64);
     metrics::gauge!("attestary_store_sealed_bytes").set(health.sealed_bytes as f64);
     let mut response = install().render().into_response();
     let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");

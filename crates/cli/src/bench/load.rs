@@ -63,7 +63,6 @@ pub(crate) struct Facts {
 pub(crate) struct Prepared {
     bytes: Vec<u8>,
     /// Where the body lies.
-    #[cfg(test)]
     body: Range<usize>,
     /// Where the 36 characters of each event's id start.
     ids: Vec<usize>,
@@ -89,16 +88,9 @@ impl Prepared {
             body.len()
         );
         let ids = ids.into_iter().map(|start| start + head.len()).collect();
-        #[cfg(test)]
         let body_start = head.len();
         let bytes = [head.into_bytes(), body.into_bytes()].concat();
-        Self {
-            #[cfg(test)]
-            body: body_start..bytes.len(),
-            bytes,
-            ids,
-            facts,
-        }
+        Self { body: body_start..bytes.len(), bytes, ids, facts }
     }
 
     /// Writes a fresh random id (UUID version 4) over each event's old one, and returns the request.
@@ -125,8 +117,7 @@ impl Prepared {
     }
 
     /// Returns the body alone.
-    #[cfg(test)]
-    fn body(&self) -> &[u8] {
+    pub(crate) fn body(&self) -> &[u8] {
         &self.bytes[self.body.clone()]
     }
 }

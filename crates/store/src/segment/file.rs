@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
-use arrow_array::RecordBatch;
+use arrow_array::{RecordBatch, cast::AsArray as _};
 use attestary_event::EventId;
 use parking_lot::Mutex;
 use parquet::{
@@ -212,6 +212,18 @@ impl SegmentFile {
         blooms.bytes += bloom.as_ref().map_or(0, |bloom| bloom.num_blocks() * 32);
         blooms.loaded.insert((group, column), bloom.clone());
         Ok(bloom)
+    }
+
+    /// Returns the ids of all rows.
+    pub(super) fn ids(&self) -> Result<Vec<EventId>, SegmentError> {
+        let rows = *self.bounds.last().expect("starts with 0");
+        let mut ids = Vec::with_capacity(rows as usize);
+        for batch in self.batches(&[Column::Id], std::slice::from_ref(&(0..rows)))? {
+            let batch = batch?;
+            let values = batch.column(0).as_fixed_size_binary();
+            ids.extend(values.iter().flatten().filter_map(|id| Some(EventId(id.try_into().ok()?))));
+        }
+        Ok(ids)
     }
 
     /// Returns the statistics of a column in a row group.

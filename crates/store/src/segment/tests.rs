@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use attestary_event::{Event, EventId, Fields, Limits, Timestamp};
+use attestary_event::{Event, Fields, Limits, Timestamp};
 use attestary_ledger::{Entry, Frontier, origin_id};
 use object_store::memory::InMemory;
 

@@ -4,13 +4,13 @@ use std::{
     fs::{self, File},
     io,
     path::PathBuf,
-    sync::{Arc, mpsc},
+    sync::{Arc, atomic::AtomicBool, mpsc},
 };
 
 use attestary_event::id::ulid;
 
 use super::{
-    Inner, Settings, Store,
+    Inner, Settings, Store, ids,
     sealer::Sealer,
     view::View,
     world::World,
@@ -19,6 +19,7 @@ use super::{
 use crate::{
     catalog::{Catalog, CatalogError, Installation, Loaded},
     disk::RealDisk,
+    id_filter::IdFilter,
     journal::{JournalError, Position},
     partition::{Nonce as _, Partition},
     seam::{Clock, Rng},
@@ -172,6 +173,16 @@ fn start(
     let (catalog, segments, gauge) =
         (Arc::new(catalog), Arc::new(segments), Arc::new(Gauge::default()));
     let manifest = Arc::new(parking_lot::Mutex::new(()));
+    let sealed_events: u64 = view.manifest().segments.iter().map(|segment| segment.events).sum();
+    let known_ids = usize::try_from(sealed_events).unwrap_or(usize::MAX);
+    let ids = Arc::new(IdFilter::new(settings.dedupe_ids_max, known_ids));
+    let stop = Arc::new(AtomicBool::new(false));
+    let restorer = ids::Restorer {
+        view: Arc::clone(&view),
+        segments: Arc::clone(&segments),
+        ids: Arc::clone(&ids),
+        stop: Arc::clone(&stop),
+    };
     let (sender, queue) = mpsc::sync_channel(QUEUE_MESSAGES);
     // One seal at a time: the second place is never used, so the partition never waits here.
     let (sealer_sender, seals) = mpsc::sync_channel(1);
@@ -181,6 +192,7 @@ fn start(
         catalog: Arc::clone(&catalog),
         segments: Arc::clone(&segments),
         view: Arc::clone(&view),
+        ids: Arc::clone(&ids),
         manifest: Arc::clone(&manifest),
         partition: sender.clone(),
     };
@@ -202,6 +214,7 @@ fn start(
     let threads = vec![
         named("partition").spawn(move || writer.run(&queue)).map_err(failed)?,
         named("sealer").spawn(move || sealer.run(&seals)).map_err(failed)?,
+        named("ids").spawn(move || restorer.run()).map_err(failed)?,
     ];
     let threads = parking_lot::Mutex::new(threads);
     Ok(Inner {
@@ -210,9 +223,11 @@ fn start(
         catalog,
         segments,
         view,
+        ids,
         gauge,
         partition: sender,
         manifest,
+        stop,
         threads,
         _directory: directory,
     })

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::{view::View, world::World, writer::Message};
 use crate::{
     catalog::{Catalog, CatalogError, JournalPosition, SealCommit},
+    id_filter::IdFilter,
     partition::Frozen,
     segment::{self, Row, SegmentError, Segments},
     tail::Tail,
@@ -41,6 +42,7 @@ pub(super) struct Sealer {
     pub(super) catalog: Arc<Catalog>,
     pub(super) segments: Arc<Segments>,
     pub(super) view: Arc<View>,
+    pub(super) ids: Arc<IdFilter>,
     /// Serialises everything that replaces the manifest.
     pub(super) manifest: Arc<parking_lot::Mutex<()>>,
     pub(super) partition: SyncSender<Message>,
@@ -91,6 +93,7 @@ impl Sealer {
                 self.segments.put(&id, self.number, now_ms, written).map_err(SealError::Segment)?,
             );
         }
+        self.ids.add(tail.ids());
         let commit = SealCommit {
             partition: self.number,
             position: JournalPosition {

@@ -21,6 +21,8 @@ pub struct Settings {
     pub unsealed_bytes_max: usize,
     /// Bytes of submitted events that may wait for the partition; beyond, intake is pushed back.
     pub queue_bytes_max: usize,
+    /// Sealed ids that are recognised when they come again: 2 bytes of memory each, the oldest go first.
+    pub dedupe_ids_max: usize,
 }
 
 impl Settings {
@@ -35,6 +37,7 @@ impl Settings {
             seal_age: Duration::from_mins(10),
             unsealed_bytes_max: 160 << 20,
             queue_bytes_max: 32 << 20,
+            dedupe_ids_max: 64 << 20,
         }
     }
 }

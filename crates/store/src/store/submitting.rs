@@ -137,11 +137,10 @@ impl Store {
         &self,
         events: &mut Vec<Prepared>,
     ) -> Result<Vec<Option<Outcome>>, SubmitError> {
-        // (slot, place in the batch), for ids that the client made and logs that have anything sealed.
+        // (slot, place in the batch), for ids that the client made and that may be in a segment of that log.
         let mut places: Vec<(u64, usize)> = Vec::new();
-        let manifest = self.0.view.manifest();
-        if !manifest.segments.is_empty() {
-            for (index, event) in events.iter().enumerate().filter(|(_, event)| event.client_id) {
+        for (index, event) in events.iter().enumerate() {
+            if event.client_id && self.0.ids.may_hold(event.id) {
                 let slot = self.0.view.slot(&event.environment, &event.tenant);
                 places.extend(slot.map(|slot| (slot, index)));
             }

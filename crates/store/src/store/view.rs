@@ -1,14 +1,12 @@
 //! What readers see of a partition: its logs, its unsealed events and the manifest, always consistent.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU64, Ordering},
 };
 
 use attestary_event::{EnvironmentId, TenantId};
+use hashbrown::HashMap;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
@@ -16,6 +14,7 @@ use crate::{
     catalog::Manifest,
     partition::Applied,
     segment,
+    slots::Slots,
     state::{LogState, State},
     tail::{Tail, Unsealed},
 };
@@ -78,7 +77,7 @@ struct Inner {
     sealing: Option<Arc<Tail>>,
     live: Tail,
     logs: HashMap<u64, Arc<LogEntry>>,
-    slots: HashMap<(EnvironmentId, TenantId), u64>,
+    slots: Slots,
 }
 
 /// The shared view. Locks are held for lines, never across an await or I/O.
@@ -151,7 +150,7 @@ impl View {
     pub(super) fn delete(&self, slot: u64) {
         let mut inner = self.inner.write();
         if let Some(entry) = inner.logs.remove(&slot) {
-            inner.slots.remove(&(entry.environment.clone(), entry.tenant.clone()));
+            inner.slots.remove(&entry.environment, &entry.tenant);
         }
         inner.live.remove(slot);
     }
@@ -188,7 +187,16 @@ impl View {
     }
 
     pub(super) fn slot(&self, environment: &EnvironmentId, tenant: &TenantId) -> Option<u64> {
-        self.inner.read().slots.get(&(environment.clone(), tenant.clone())).copied()
+        self.inner.read().slots.get(environment, tenant)
+    }
+
+    /// Returns the slots of several tenants' logs, in their order, under one lock.
+    pub(super) fn slots<'a>(
+        &self,
+        names: impl Iterator<Item = (&'a EnvironmentId, &'a TenantId)>,
+    ) -> Vec<Option<u64>> {
+        let inner = self.inner.read();
+        names.map(|(environment, tenant)| inner.slots.get(environment, tenant)).collect()
     }
 
     pub(super) fn head(&self, slot: u64, log_name: &str) -> Option<LogHead> {
@@ -205,13 +213,7 @@ impl View {
     }
 
     pub(super) fn slots_of(&self, environment: &EnvironmentId) -> Vec<u64> {
-        let inner = self.inner.read();
-        inner
-            .slots
-            .iter()
-            .filter(|((name, _), _)| name == environment)
-            .map(|(_, &slot)| slot)
-            .collect()
+        self.inner.read().slots.of(environment)
     }
 
     /// Returns a channel that always holds the log's size.
@@ -239,7 +241,7 @@ impl Inner {
         if log.deleted {
             return;
         }
-        self.slots.insert((log.environment.clone(), log.tenant.clone()), slot);
+        self.slots.insert(&log.environment, &log.tenant, slot);
         self.logs.insert(slot, Arc::new(LogEntry::of(log)));
     }
 }
