@@ -1,11 +1,11 @@
 //! From submitted bytes to an event ready for the log: limits, names and types, defaults, digest.
 //!
-//! [`accept`] scans the bytes ([`crate::scan`]), walks the compact text along the member table, resolves the
+//! [`accept`] scans the bytes ([`crate::scan`]) and checks them along the member table on the way, resolves the
 //! defaults, and yields the committed members twice: as text (`body`) and flattened (`fields`). The two say the
 //! same: flattening the body gives the fields. It lists every violation, not only the first, up to
 //! [`VIOLATIONS_MAX`]; bytes that do not scan give one, because nothing after it can be trusted.
 //!
-//! This is the hot path. The walk allocates nothing while the event is good; the digest is computed only for
+//! This is the hot path. Checking allocates nothing while the event is good, and a batch reuses its buffers; the digest is computed only for
 //! events that bring an id, because only those can be repeats.
 
 mod committed;
@@ -21,11 +21,11 @@ pub use digest::DigestKey;
 use crate::{
     EventId, Fields, Limits, TenantId, Timestamp, Violation,
     actions::{ActionSpec, CATEGORY_DEFAULT, KnownActions, SEVERITY_DEFAULT},
-    scan::{Scanned, scan},
+    scan::{Buffers, Scanned, scan_watched},
     spec::{ACTOR_TYPE_DEFAULT, ANONYMOUS, SERVICE_ACTION_PREFIX, tree::Capture},
 };
 use committed::Resolved;
-use walk::Walked;
+use walk::{Walk, Walked};
 
 /// Most violations listed for one event.
 pub const VIOLATIONS_MAX: usize = 32;
@@ -73,6 +73,23 @@ pub struct Accepted {
     pub digest: [u8; 16],
 }
 
+/// Buffers that a batch of events is accepted with, one after the other: each is allocated once.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    scan: Buffers,
+    body: Vec<u8>,
+    digest: Vec<u8>,
+}
+
+impl Scratch {
+    /// Takes back the buffers of an event that is no longer needed.
+    pub fn recycle(&mut self, accepted: Accepted) {
+        self.body = accepted.body;
+        self.scan.arena = accepted.fields.arena;
+        self.scan.slots = accepted.fields.slots;
+    }
+}
+
 /// Checks one submitted event and resolves its defaults, or lists what is wrong with it.
 pub fn accept(
     json: &[u8],
@@ -80,10 +97,22 @@ pub fn accept(
     context: &Context<'_>,
     digest_key: &DigestKey,
 ) -> Result<Accepted, Vec<Violation>> {
-    let scanned = scan(json, context.limits).map_err(|violation| vec![violation])?;
-    let Scanned { fields, compact } = scanned;
+    accept_with(json, door, context, digest_key, &mut Scratch::default())
+}
+
+/// [`accept`] for one event of many.
+pub fn accept_with(
+    json: &[u8],
+    door: Door,
+    context: &Context<'_>,
+    digest_key: &DigestKey,
+    scratch: &mut Scratch,
+) -> Result<Accepted, Vec<Violation>> {
+    let mut walk = Walk::new(door);
+    let scanned = scan_watched(json, context.limits, &mut scratch.scan, &mut walk);
+    let Scanned { fields, compact } = scanned.map_err(|violation| vec![violation])?;
     let text = std::str::from_utf8(&compact).expect("the scanner writes only UTF-8");
-    let mut walked = walk::walk(text, door);
+    let mut walked = walk.finish(text);
 
     let tenant = tenant(&mut walked, context);
     check_action(&mut walked, door);
@@ -93,19 +122,17 @@ pub fn accept(
     };
 
     let id = walked.text(Capture::Id).and_then(|text| EventId::parse(&text));
-    let digest = if id.is_some() { digest_key.digest(&fields) } else { [0; 16] };
+    let digest = match id {
+        Some(_) => digest_key.digest(&fields, &mut scratch.digest),
+        None => [0; 16],
+    };
     let resolved = resolve(&walked, context);
-    let body = committed::body(&walked, &resolved);
+    let mut body = std::mem::take(&mut scratch.body);
+    committed::write_body(&walked, &resolved, &mut body);
     let fields = committed::fields(fields, &walked, &resolved);
-    Ok(Accepted {
-        id,
-        tenant,
-        fields,
-        body,
-        occurred_ms: resolved.occurred_at.0,
-        severity: resolved.severity,
-        digest,
-    })
+    let (occurred_ms, severity) = (resolved.occurred_at.0, resolved.severity);
+    scratch.scan.compact = compact;
+    Ok(Accepted { id, tenant, fields, body, occurred_ms, severity, digest })
 }
 
 /// The tenant that the event names, else the default one.

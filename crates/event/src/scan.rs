@@ -8,12 +8,13 @@ mod batch;
 mod string;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::{collections::HashSet, ops::Range};
 
 pub use batch::{Batch, BatchError, BatchForm, split_batch};
-pub(crate) use string::special;
 pub use string::write_string;
+pub(crate) use watch::{Span, Value, Watch};
 
 use crate::{
     Fields, Limits, Violation,
@@ -39,6 +40,17 @@ pub const NUMBER_BYTES_MAX: usize = 256;
 /// Objects with more keys than this look duplicates up in a hash set instead of comparing each with each.
 const LINEAR_KEYS_MAX: usize = 24;
 
+/// The buffers of a scan, kept from one event to the next so that a batch allocates them once.
+#[derive(Debug, Default)]
+pub(crate) struct Buffers {
+    pub(crate) arena: String,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) compact: Vec<u8>,
+    pointer: String,
+    keys: Vec<(u32, u32)>,
+    unescaped: String,
+}
+
 /// What a scan yields.
 #[derive(Debug, Clone, Default)]
 pub struct Scanned {
@@ -52,6 +64,17 @@ pub struct Scanned {
 ///
 /// The violation's pointer names the member at fault; its detail names the limit and the value seen.
 pub fn scan(json: &[u8], limits: &Limits) -> Result<Scanned, Violation> {
+    let mut buffers = Buffers::default();
+    scan_watched(json, limits, &mut buffers, &mut ())
+}
+
+/// [`scan`] with a watch. The result takes the buffers it needs; the others stay.
+pub(crate) fn scan_watched<W: Watch>(
+    json: &[u8],
+    limits: &Limits,
+    buffers: &mut Buffers,
+    watch: &mut W,
+) -> Result<Scanned, Violation> {
     if json.len() > limits.event_bytes_max {
         return Err(Violation::new(
             "",
@@ -64,27 +87,26 @@ pub fn scan(json: &[u8], limits: &Limits) -> Result<Scanned, Violation> {
     }
     let text = std::str::from_utf8(json)
         .map_err(|e| Violation::new("", format!("not valid UTF-8 at byte {}", e.valid_up_to())))?;
-    let mut scanner = Scanner::new(text, limits);
-    scanner.skip_space();
-    if scanner.peek() != Some(b'{') {
-        return Err(scanner.syntax("a JSON object"));
-    }
-    scanner.object()?;
-    scanner.skip_space();
-    if scanner.at != text.len() {
-        return Err(scanner.syntax("nothing after the object"));
-    }
-    Ok(scanner.finish())
+    let mut scanner = Scanner::new(text, limits, std::mem::take(buffers), watch);
+    let scanned = scanner.whole();
+    *buffers = scanner.finish();
+    scanned?;
+    let mut fields = Fields {
+        arena: std::mem::take(&mut buffers.arena),
+        slots: std::mem::take(&mut buffers.slots),
+    };
+    fields.sort();
+    Ok(Scanned { fields, compact: std::mem::take(&mut buffers.compact) })
 }
 
-struct Scanner<'a> {
+struct Scanner<'a, W> {
     text: &'a str,
     at: usize,
     limits: &'a Limits,
     depth: usize,
     pointer: String,
-    /// Keys of the objects that are open, back to back, as they stand in the source.
-    keys: Vec<&'a str>,
+    /// Keys of the objects that are open, back to back, as ranges of the source.
+    keys: Vec<(u32, u32)>,
     /// Some open key was written with an escape, so keys must be unescaped to be compared.
     escaped_keys: bool,
     unescaped: String,
@@ -94,37 +116,68 @@ struct Scanner<'a> {
     compact: Vec<u8>,
     /// The source before this offset is in `compact`: copying is put off until something differs.
     copied: usize,
+    watch: &'a mut W,
 }
 
-impl<'a> Scanner<'a> {
-    fn new(text: &'a str, limits: &'a Limits) -> Self {
+impl<'a, W: Watch> Scanner<'a, W> {
+    fn new(text: &'a str, limits: &'a Limits, buffers: Buffers, watch: &'a mut W) -> Self {
+        let Buffers { mut arena, mut slots, mut compact, mut pointer, mut keys, unescaped } =
+            buffers;
+        arena.clear();
+        // Room for the pointers of a usual event as well.
+        arena.reserve(text.len() * 2);
+        arena.push_str(text);
+        slots.clear();
+        compact.clear();
+        compact.reserve(text.len());
+        pointer.clear();
+        keys.clear();
         Self {
             text,
             at: 0,
             limits,
             depth: 0,
-            pointer: String::with_capacity(64),
-            keys: Vec::with_capacity(16),
+            pointer,
+            keys,
             escaped_keys: false,
-            unescaped: String::new(),
-            arena: arena_of(text),
-            slots: Vec::with_capacity(32),
-            compact: Vec::with_capacity(text.len()),
+            unescaped,
+            arena,
+            slots,
+            compact,
             copied: 0,
+            watch,
         }
     }
 
-    fn finish(mut self) -> Scanned {
+    fn whole(&mut self) -> Result<(), Violation> {
+        self.skip_space();
+        if self.peek() != Some(b'{') {
+            return Err(self.syntax("a JSON object"));
+        }
+        self.value(self.watch.root())?;
+        self.skip_space();
+        if self.at != self.text.len() {
+            return Err(self.syntax("nothing after the object"));
+        }
         self.copy_to(self.text.len());
-        let mut fields = Fields { arena: self.arena, slots: self.slots };
-        fields.sort();
-        Scanned { fields, compact: self.compact }
+        Ok(())
+    }
+
+    /// Gives the buffers back, with the result in them when the scan went well.
+    fn finish(self) -> Buffers {
+        let Self { arena, slots, compact, pointer, keys, unescaped, .. } = self;
+        Buffers { arena, slots, compact, pointer, keys, unescaped }
     }
 
     /// Copies the source up to `end` into the compact text.
     fn copy_to(&mut self, end: usize) {
         self.compact.extend_from_slice(&self.text.as_bytes()[self.copied..end]);
         self.copied = end;
+    }
+
+    /// Where the next byte will stand in the compact text.
+    fn compact_at(&self) -> usize {
+        self.compact.len() + self.at - self.copied
     }
 
     fn peek(&self) -> Option<u8> {
@@ -168,31 +221,44 @@ impl<'a> Scanner<'a> {
     }
 
     /// Recursion is bounded by `depth_max`, which [`Self::enter`] checks before going down.
-    fn value(&mut self) -> Result<(), Violation> {
+    fn value(&mut self, place: W::Place) -> Result<(), Violation> {
+        let start = self.compact_at();
         match self.peek() {
-            Some(b'{') => self.object(),
-            Some(b'[') => self.array(),
-            Some(b'"') => self.string_value(),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b't') => self.word("true", Kind::True),
-            Some(b'f') => self.word("false", Kind::False),
-            Some(b'n') => self.word("null", Kind::Null),
-            _ => Err(self.syntax("a value")),
+            Some(b'{') => {
+                let inner = self.watch.begin(place, Value::Object, &self.pointer);
+                self.object(inner)?;
+            }
+            Some(b'[') => {
+                let inner = self.watch.begin(place, Value::Array, &self.pointer);
+                self.array(inner)?;
+            }
+            Some(b'"') => self.string_value(place)?,
+            Some(b'-' | b'0'..=b'9') => self.number(place)?,
+            Some(b't') => self.word("true", Kind::True, place)?,
+            Some(b'f') => self.word("false", Kind::False, place)?,
+            Some(b'n') => self.word("null", Kind::Null, place)?,
+            _ => return Err(self.syntax("a value")),
         }
+        let end = self.compact_at();
+        self.watch.end(place, Span { start, end });
+        Ok(())
     }
 
-    fn object(&mut self) -> Result<(), Violation> {
+    fn object(&mut self, place: W::Place) -> Result<(), Violation> {
         self.enter()?;
         self.at += 1;
         self.skip_space();
+        let mut frame = W::Frame::default();
         if self.peek() == Some(b'}') {
+            self.watch.close(place, frame, &self.pointer);
             return self.leave_empty(Kind::EmptyObject);
         }
         let first_key = self.keys.len();
         let mut many: Option<HashSet<&'a str>> = None;
         loop {
             let parent = self.pointer.len();
-            self.member(first_key, &mut many)?;
+            let inner = self.key(place, &mut frame, first_key, &mut many)?;
+            self.value(inner)?;
             self.pointer.truncate(parent);
             self.skip_space();
             match self.peek() {
@@ -203,15 +269,19 @@ impl<'a> Scanner<'a> {
             self.skip_space();
         }
         self.keys.truncate(first_key);
+        self.watch.close(place, frame, &self.pointer);
         self.leave();
         Ok(())
     }
 
-    fn member(
+    /// Reads a key and its colon. Returns the place of the value.
+    fn key(
         &mut self,
+        place: W::Place,
+        frame: &mut W::Frame,
         first_key: usize,
         many: &mut Option<HashSet<&'a str>>,
-    ) -> Result<(), Violation> {
+    ) -> Result<W::Place, Violation> {
         if self.peek() != Some(b'"') {
             return Err(self.syntax("a key in quotes"));
         }
@@ -226,7 +296,9 @@ impl<'a> Scanner<'a> {
             )));
         }
         self.push_key(source, escaped);
-        self.refuse_duplicate(source, escaped, first_key, many)?;
+        self.refuse_duplicate(start, escaped, first_key, many)?;
+        let name = if escaped { self.unescaped.as_str() } else { source };
+        let inner = self.watch.member(place, frame, name, &self.pointer);
         if escaped {
             self.rewrite_string(start - 1);
         }
@@ -236,7 +308,7 @@ impl<'a> Scanner<'a> {
         }
         self.at += 1;
         self.skip_space();
-        self.value()
+        Ok(inner)
     }
 
     /// Appends `/key` to the pointer, with RFC 6901 escapes.
@@ -254,20 +326,23 @@ impl<'a> Scanner<'a> {
     /// every other one of its object by unescaping those too; the limit on fields bounds that.
     fn refuse_duplicate(
         &mut self,
-        source: &'a str,
+        start: usize,
         escaped: bool,
         first_key: usize,
         many: &mut Option<HashSet<&'a str>>,
     ) -> Result<(), Violation> {
-        let open = &self.keys[first_key..];
+        let text = self.text;
+        let source = &text[start..self.at - 1];
+        let mut open =
+            self.keys[first_key..].iter().map(|&(from, to)| &text[from as usize..to as usize]);
         self.escaped_keys |= escaped;
         let duplicate = if self.escaped_keys {
             let key = if escaped { self.unescaped.as_str() } else { source };
-            open.iter().any(|other| string::unescape(other).is_ok_and(|other| other == key))
+            open.any(|other| string::unescape(other).is_ok_and(|other| other == key))
         } else if open.len() > LINEAR_KEYS_MAX {
-            many.get_or_insert_with(|| open.iter().copied().collect()).contains(source)
+            many.get_or_insert_with(|| open.collect()).contains(source)
         } else {
-            open.contains(&source)
+            open.any(|other| other == source)
         };
         if duplicate {
             return Err(self.violation("the same key stands twice in one object".to_owned()));
@@ -275,12 +350,11 @@ impl<'a> Scanner<'a> {
         if let Some(many) = many {
             many.insert(source);
         }
-        self.keys.push(source);
+        self.keys.push((start as u32, (self.at - 1) as u32));
         Ok(())
     }
 
-    fn array(&mut self) -> Result<(), Violation> {
-        use std::fmt::Write as _;
+    fn array(&mut self, place: W::Place) -> Result<(), Violation> {
         self.enter()?;
         self.at += 1;
         self.skip_space();
@@ -295,8 +369,9 @@ impl<'a> Scanner<'a> {
                     self.limits.array_max
                 )));
             }
-            let _ = write!(self.pointer, "/{index}");
-            self.value()?;
+            self.pointer.push('/');
+            self.pointer.push_str(itoa::Buffer::new().format(index));
+            self.value(place)?;
             self.pointer.truncate(parent);
             self.skip_space();
             match self.peek() {
@@ -339,15 +414,16 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn word(&mut self, word: &str, kind: Kind) -> Result<(), Violation> {
+    fn word(&mut self, word: &str, kind: Kind, place: W::Place) -> Result<(), Violation> {
         if !self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
             return Err(self.syntax("a value"));
         }
         self.at += word.len();
+        self.watch.begin(place, Value::Scalar(kind, ""), &self.pointer);
         self.push(kind, 0..0)
     }
 
-    fn number(&mut self) -> Result<(), Violation> {
+    fn number(&mut self, place: W::Place) -> Result<(), Violation> {
         let start = self.at;
         if self.peek() == Some(b'-') {
             self.at += 1;
@@ -374,6 +450,8 @@ impl<'a> Scanner<'a> {
                 "a number has at most {NUMBER_BYTES_MAX} characters; this one has {length}"
             )));
         }
+        let token = &self.text[start..self.at];
+        self.watch.begin(place, Value::Scalar(Kind::Number, token), &self.pointer);
         self.push(Kind::Number, start..self.at)
     }
 
@@ -391,7 +469,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn string_value(&mut self) -> Result<(), Violation> {
+    fn string_value(&mut self, place: W::Place) -> Result<(), Violation> {
         let start = self.at;
         let escaped = self.string()?;
         let source = start + 1..self.at - 1;
@@ -402,6 +480,8 @@ impl<'a> Scanner<'a> {
                 self.limits.string_bytes_max
             )));
         }
+        let text = if escaped { self.unescaped.as_str() } else { &self.text[source.clone()] };
+        self.watch.begin(place, Value::Scalar(Kind::String, text), &self.pointer);
         if !escaped {
             return self.push(Kind::String, source);
         }
@@ -434,11 +514,4 @@ impl<'a> Scanner<'a> {
         write_string(&self.unescaped, &mut self.compact);
         self.copied = self.at;
     }
-}
-
-/// An arena that begins with the source and has room for the pointers of a usual event.
-fn arena_of(text: &str) -> String {
-    let mut arena = String::with_capacity(text.len() * 2);
-    arena.push_str(text);
-    arena
 }

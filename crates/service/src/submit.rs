@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use attestary_event::{
     EnvironmentId, TenantId, Timestamp, Violation,
     actions::KnownActions,
-    intake::{self, Accepted, Door},
+    intake::{self, Accepted, Door, Scratch},
     scan::{Batch, BatchForm, split_batch},
 };
 use attestary_store::{
@@ -109,9 +109,10 @@ impl Service {
         let environment = caller.environment()?;
         let gate = self.directory().gate(environment);
         let mut findings = Findings::default();
+        let mut scratch = Scratch::default();
         let mut prepared = Vec::with_capacity(events.len());
         for (index, event) in events.iter().enumerate() {
-            match intake::accept(event, door, &context, self.digest_key()) {
+            match intake::accept_with(event, door, &context, self.digest_key(), &mut scratch) {
                 Err(violations) => findings.invalid(index, violations),
                 Ok(accepted) => {
                     let tenant = &accepted.tenant;
@@ -122,6 +123,7 @@ impl Service {
                     } else if findings.none() {
                         prepared.push(self.prepare(environment, &accepted, now_ms));
                     }
+                    scratch.recycle(accepted);
                 }
             }
         }

@@ -12,7 +12,7 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 use attestary_event::{
     EnvironmentId, Limits, Timestamp,
     actions::KnownActions,
-    intake::{Accepted, Context, DigestKey, Door, accept},
+    intake::{Accepted, Context, DigestKey, Door, Scratch, accept_with},
     scan::{Batch, BatchForm, split_batch},
 };
 use attestary_store::record::{Parts, Prepared as Record};
@@ -47,11 +47,23 @@ pub(crate) fn measure(options: &Intake) -> anyhow::Result<Vec<Figure>> {
         load.renew(&mut dice);
         let (pieces, split) = timed(|| split(load.body()));
         let pieces = pieces?;
-        let (checked, check) =
-            timed(|| pieces.iter().try_for_each(|piece| accepted(piece).map(drop)));
+        let (checked, check) = timed(|| {
+            let mut scratch = Scratch::default();
+            pieces.iter().try_for_each(|piece| {
+                let event = accepted(piece, &mut scratch)?;
+                scratch.recycle(event);
+                anyhow::Ok(())
+            })
+        });
         checked?;
         let (recorded, whole) = timed(|| {
-            let records = pieces.iter().map(|piece| Ok(record(&environment, &accepted(piece)?)));
+            let mut scratch = Scratch::default();
+            let records = pieces.iter().map(|piece| {
+                let event = accepted(piece, &mut scratch)?;
+                let record = record(&environment, &event);
+                scratch.recycle(event);
+                Ok(record)
+            });
             records.collect::<anyhow::Result<Vec<_>>>()
         });
         black_box(recorded?);
@@ -78,7 +90,7 @@ fn split(body: &[u8]) -> anyhow::Result<Vec<&[u8]>> {
     }
 }
 
-fn accepted(piece: &[u8]) -> anyhow::Result<Accepted> {
+fn accepted(piece: &[u8], scratch: &mut Scratch) -> anyhow::Result<Accepted> {
     static DIGEST_KEY: LazyLock<DigestKey> = LazyLock::new(|| DigestKey::new(&[7; 32]));
     let limits = Limits::default();
     let context = Context {
@@ -87,7 +99,7 @@ fn accepted(piece: &[u8]) -> anyhow::Result<Accepted> {
         limits: &limits,
         default_tenant: None,
     };
-    accept(piece, Door::Native, &context, &DIGEST_KEY)
+    accept_with(piece, Door::Native, &context, &DIGEST_KEY, scratch)
         .map_err(|violations| anyhow!("the load is refused: {violations:?}"))
 }
 

@@ -5,11 +5,11 @@
 
 use std::io::Write as _;
 
-use super::walk::{Span, Walked};
+use super::walk::Walked;
 use crate::{
     Fields, Timestamp,
     fields::{Kind, Slot, head},
-    scan::write_string,
+    scan::{Span, write_string},
     spec::tree::Capture,
 };
 
@@ -65,23 +65,24 @@ impl Edit {
     }
 }
 
-/// Returns the compact JSON of the committed members.
-pub(crate) fn body(walked: &Walked<'_>, resolved: &Resolved<'_>) -> Vec<u8> {
+/// Writes the compact JSON of the committed members over what `body` holds.
+pub(crate) fn write_body(walked: &Walked<'_>, resolved: &Resolved<'_>, body: &mut Vec<u8>) {
     let text = walked.text.as_bytes();
     let end = text.len() - 1;
-    let mut body = Vec::with_capacity(text.len() + 128);
+    body.clear();
+    body.reserve(text.len() + 128);
     let mut at = 0;
     for edit in edits(walked).into_iter().flatten() {
         body.extend_from_slice(&text[at..edit.start()]);
         at = match edit {
             Edit::Remove(span) => span.end + usize::from(text[span.end] == b','),
             Edit::Replace(span, capture) => {
-                resolved.write(capture, &mut body);
+                resolved.write(capture, body);
                 span.end
             }
             Edit::ActorType(at) => {
                 body.extend_from_slice(b"\"type\":");
-                resolved.write(Capture::ActorType, &mut body);
+                resolved.write(Capture::ActorType, body);
                 body.push(b',');
                 at
             }
@@ -97,11 +98,10 @@ pub(crate) fn body(walked: &Walked<'_>, resolved: &Resolved<'_>) -> Vec<u8> {
             body.extend_from_slice(b",\"");
             body.extend_from_slice(name.as_bytes());
             body.extend_from_slice(b"\":");
-            resolved.write(capture, &mut body);
+            resolved.write(capture, body);
         }
     }
     body.push(b'}');
-    body
 }
 
 /// The edits of the text, in its order.
@@ -133,7 +133,7 @@ fn edits(walked: &Walked<'_>) -> [Option<Edit>; 7] {
     edits
 }
 
-/// Returns the committed fields: those that flattening [`body`] would give.
+/// Returns the committed fields: those that flattening [`write_body`] would give.
 pub(crate) fn fields(mut fields: Fields, walked: &Walked<'_>, resolved: &Resolved<'_>) -> Fields {
     for (capture, pointer) in [(Capture::Id, "/id"), (Capture::Tenant, "/tenant")] {
         if walked.span(capture).is_some()

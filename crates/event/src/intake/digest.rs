@@ -23,8 +23,11 @@ impl DigestKey {
 
     /// Returns the first 16 bytes of HMAC-SHA256 over the fields, each as
     /// `u32 pointer length ‖ pointer ‖ kind ‖ u32 value length ‖ value`, little-endian.
-    pub(crate) fn digest(&self, fields: &Fields) -> [u8; 16] {
-        let mut buffer = Vec::with_capacity(fields.arena.len() + 9 * fields.len());
+    ///
+    /// What `buffer` holds is written over.
+    pub(crate) fn digest(&self, fields: &Fields, buffer: &mut Vec<u8>) -> [u8; 16] {
+        buffer.clear();
+        buffer.reserve(fields.arena.len() + 9 * fields.len());
         for field in fields.iter().filter(|field| !matches!(field.pointer, "/id" | "/tenant")) {
             buffer.extend_from_slice(&(field.pointer.len() as u32).to_le_bytes());
             buffer.extend_from_slice(field.pointer.as_bytes());
@@ -32,7 +35,7 @@ impl DigestKey {
             buffer.extend_from_slice(&(field.value.len() as u32).to_le_bytes());
             buffer.extend_from_slice(field.value.as_bytes());
         }
-        let mac = self.0.clone().chain_update(&buffer).finalize().into_bytes();
+        let mac = self.0.clone().chain_update(&*buffer).finalize().into_bytes();
         let mut digest = [0; 16];
         digest.copy_from_slice(&mac[..16]);
         digest

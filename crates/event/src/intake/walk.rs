@@ -1,29 +1,22 @@
-//! One pass over the compact text of a submission along the member table: names, types, limits, who may set what.
+//! The check of a submission along the member table: names, types, limits, who may set what.
 //!
-//! The text comes from the scanner, so its syntax is trusted: no byte of it needs checking again. It is walked
-//! rather than the flattened fields because only the text tells `{"0":…}` from `[…]`. What lies below a member that
-//! holds any JSON is skipped. Nothing is allocated until something is wrong; pointers are built only for violations.
+//! It goes along with the scan, so the bytes are read once. What lies below a member that holds any JSON is not looked
+//! at. Nothing is allocated until something is wrong.
 
 use std::borrow::Cow;
 
 use super::{
     Door, VIOLATIONS_MAX, suggest,
-    value::{self, end_of_value, unescape, unescaped},
+    value::{self, unescaped},
 };
 use crate::{
-    Timestamp, Violation,
+    Kind, Timestamp, Violation,
+    scan::{Span, Value, Watch},
     spec::{
         SetBy, Shape,
         tree::{self, Capture, Node},
     },
 };
-
-/// A range of the compact text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Span {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
-}
 
 /// What the walk found.
 #[derive(Debug)]
@@ -80,159 +73,114 @@ impl<'a> Walked<'a> {
     }
 }
 
-/// Walks the compact text of one object.
-pub(crate) fn walk(text: &str, door: Door) -> Walked<'_> {
-    let walked = Walked {
-        text,
-        occurred_at: None,
-        violations: Vec::new(),
-        captured: [None; Capture::COUNT],
-    };
-    let mut walk = Walk { at: 0, door, walked };
-    walk.object(tree::root(), &Path::Root);
-    walk.walked
-}
-
-/// Where the walk stands, as a chain through its call frames.
-enum Path<'p> {
-    Root,
-    /// A member; its name as it stands in the text, between the quotes.
-    Name(&'p Self, &'p str),
-    /// An array element.
-    Index(&'p Self, usize),
-}
-
-impl Path<'_> {
-    fn pointer(&self) -> String {
-        match self {
-            Path::Root => String::new(),
-            Path::Name(parent, name) => {
-                let name = unescape(name);
-                parent.pointer() + "/" + &name.replace('~', "~0").replace('/', "~1")
-            }
-            Path::Index(parent, index) => format!("{}/{index}", parent.pointer()),
-        }
-    }
-}
-
-struct Walk<'a> {
-    at: usize,
+/// The check that goes along with the scan: names, types, limits, who may set what.
+pub(crate) struct Walk {
     door: Door,
-    walked: Walked<'a>,
+    occurred_at: Option<Timestamp>,
+    violations: Vec<Violation>,
+    captured: [Option<Span>; Capture::COUNT],
 }
 
-impl<'a> Walk<'a> {
-    fn byte(&self) -> u8 {
-        self.walked.text.as_bytes()[self.at]
+impl Walk {
+    /// Returns a check of one submission that comes through `door`.
+    pub(crate) fn new(door: Door) -> Self {
+        Self { door, occurred_at: None, violations: Vec::new(), captured: [None; Capture::COUNT] }
     }
 
-    fn refuse(&mut self, path: &Path<'_>, detail: impl Into<String>) {
-        self.walked.add(Violation::new(path.pointer(), detail));
+    /// Returns what was found, beside the compact text that the scan yielded.
+    pub(crate) fn finish(self, text: &str) -> Walked<'_> {
+        let Self { occurred_at, violations, captured, .. } = self;
+        Walked { text, occurred_at, violations, captured }
     }
 
-    /// Walks an object whose members stand in the table. Recursion is bounded by the depth of the table.
-    fn object(&mut self, node: &'static Node, path: &Path<'_>) {
-        self.at += 1;
-        let mut given: u64 = 0;
-        while self.byte() != b'}' {
-            if self.byte() == b',' {
-                self.at += 1;
-            }
-            let key = self.token();
-            let name = &key[1..key.len() - 1];
-            self.at += 1;
-            let path = Path::Name(path, name);
-            match node.child(name) {
-                Some(index) => {
-                    given |= 1 << index;
-                    self.member(&node.children[index], &path);
-                }
-                None => self.unknown(node, name, &path),
-            }
+    fn refuse(&mut self, pointer: &str, detail: impl Into<String>) {
+        if self.violations.len() < VIOLATIONS_MAX {
+            self.violations.push(Violation::new(pointer, detail));
         }
-        self.at += 1;
-        self.missing(node, node.required & !given, path);
     }
 
     #[cold]
-    fn unknown(&mut self, node: &Node, name: &str, path: &Path<'_>) {
-        self.token();
-        let detail = suggest::unknown_member(node.member, &unescape(name));
-        self.refuse(path, detail);
-    }
-
-    fn missing(&mut self, node: &Node, mut missing: u64, path: &Path<'_>) {
-        while missing != 0 {
-            let child = &node.children[missing.trailing_zeros() as usize];
-            self.refuse(&Path::Name(path, child.name), "is required");
-            missing &= missing - 1;
-        }
-    }
-
-    fn member(&mut self, node: &'static Node, path: &Path<'_>) {
-        let start = self.at;
-        match node.member.set_by {
-            SetBy::Client => self.value(node, path),
-            SetBy::Adapter if self.door != Door::Native => self.value(node, path),
-            SetBy::Adapter => {
-                self.token();
-                self.refuse(path, "is kept for the adapters of foreign formats; put your own data into \"metadata\"");
-            }
-            SetBy::Service => {
-                self.token();
-                self.refuse(path, "is set by the service and cannot be given");
-            }
-        }
-        if let Some(capture) = node.capture {
-            self.walked.captured[capture as usize] = Some(Span { start, end: self.at });
-        }
-    }
-
-    /// Checks one value against its entry in the table and moves past it.
-    fn value(&mut self, node: &'static Node, path: &Path<'_>) {
-        match (node.member.shape, self.byte()) {
-            (Shape::Object, b'{') => return self.object(node, path),
-            (Shape::Array, b'[') => return self.array(node, path),
-            _ => {}
-        }
-        let token = self.token();
-        if token == "null" {
-            if !node.member.nullable() {
-                self.refuse(path, "is required and must not be null");
-            }
-        } else if let Err(detail) = self.scalar(node, token) {
-            self.refuse(path, detail);
-        }
-    }
-
-    fn array(&mut self, node: &'static Node, path: &Path<'_>) {
-        let element = node.element.as_deref().expect("every array in the table has an element");
-        self.at += 1;
-        let mut index = 0;
-        while self.byte() != b']' {
-            if self.byte() == b',' {
-                self.at += 1;
-            }
-            self.value(element, &Path::Index(path, index));
-            index += 1;
-        }
-        self.at += 1;
+    fn unknown(&mut self, node: &Node, name: &str, pointer: &str) {
+        let detail = suggest::unknown_member(node.member, name);
+        self.refuse(pointer, detail);
     }
 
     /// Checks a value that is not walked into; keeps the one time that intake needs parsed.
-    fn scalar(&mut self, node: &Node, token: &str) -> Result<(), String> {
+    fn scalar(&mut self, node: &Node, value: Value<'_>) -> Result<(), String> {
+        if value == Value::Scalar(Kind::Null, "") {
+            let nullable = node.member.nullable();
+            return if nullable { Ok(()) } else { Err("is required and must not be null".into()) };
+        }
         if node.capture == Some(Capture::OccurredAt) {
-            self.walked.occurred_at = Some(value::time(node.member, token)?);
+            self.occurred_at = Some(value::time(node.member, value)?);
             return Ok(());
         }
-        value::check(node.member, token)
+        value::check(node.member, value)
+    }
+}
+
+/// A place is an entry of the member table; `None` where any JSON may stand, or where something was refused already.
+/// A frame has bit *i* set when the *i*-th child was given.
+impl Watch for Walk {
+    type Place = Option<&'static Node>;
+    type Frame = u64;
+
+    fn root(&self) -> Self::Place {
+        Some(tree::root())
     }
 
-    /// Moves past one value and returns it.
-    fn token(&mut self) -> &'a str {
-        let text = self.walked.text;
-        let start = self.at;
-        self.at = end_of_value(text.as_bytes(), start);
-        &text[start..self.at]
+    fn member(
+        &mut self,
+        place: Self::Place,
+        given: &mut u64,
+        name: &str,
+        pointer: &str,
+    ) -> Self::Place {
+        let node = place?;
+        let Some(index) = node.child(name) else {
+            self.unknown(node, name, pointer);
+            return None;
+        };
+        *given |= 1 << index;
+        let child = &node.children[index];
+        match child.member.set_by {
+            SetBy::Client => return Some(child),
+            SetBy::Adapter if self.door != Door::Native => return Some(child),
+            SetBy::Adapter => self.refuse(
+                pointer,
+                "is kept for the adapters of foreign formats; put your own data into \"metadata\"",
+            ),
+            SetBy::Service => self.refuse(pointer, "is set by the service and cannot be given"),
+        }
+        None
+    }
+
+    fn begin(&mut self, place: Self::Place, value: Value<'_>, pointer: &str) -> Self::Place {
+        let node = place?;
+        match (node.member.shape, value) {
+            (Shape::Object, Value::Object) => return place,
+            (Shape::Array, Value::Array) => return node.element.as_deref(),
+            _ => {}
+        }
+        if let Err(detail) = self.scalar(node, value) {
+            self.refuse(pointer, detail);
+        }
+        None
+    }
+
+    fn end(&mut self, place: Self::Place, span: Span) {
+        if let Some(capture) = place.and_then(|node| node.capture) {
+            self.captured[capture as usize] = Some(span);
+        }
+    }
+
+    fn close(&mut self, place: Self::Place, given: u64, pointer: &str) {
+        let Some(node) = place else { return };
+        let mut missing = node.required & !given;
+        while missing != 0 {
+            let child = &node.children[missing.trailing_zeros() as usize];
+            self.refuse(&format!("{pointer}/{}", child.name), "is required");
+            missing &= missing - 1;
+        }
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn end(text: &str, start: usize) -> Result<(usize, bool), Stop> {
 ///
 /// Eight bytes at a time: a byte of `x` is zero where `(x - 0x01…) & !x & 0x80…` has its high bit. Borrows can set
 /// bits above the first such byte, never below it.
-pub(crate) fn special(bytes: &[u8], mut at: usize) -> usize {
+pub(super) fn special(bytes: &[u8], mut at: usize) -> usize {
     const ONES: u64 = u64::from_le_bytes([0x01; 8]);
     const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
     while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {

@@ -208,7 +208,7 @@ proptest! {
         let plain = |byte: &u8| !matches!(byte, b'"' | b'\\' | 0..=0x1f);
         let rest = text.as_bytes().get(at..).unwrap_or_default();
         let expected = rest.iter().position(|byte| !plain(byte)).map_or(text.len(), |offset| at + offset);
-        prop_assert_eq!(special(text.as_bytes(), at), expected);
+        prop_assert_eq!(string::special(text.as_bytes(), at), expected);
     }
 
     #[test]
