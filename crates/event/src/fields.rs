@@ -51,24 +51,23 @@ impl<'a> Field<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Slot {
     /// [`head`] of the pointer; set by [`Fields::sort`].
-    pub(crate) head: u128,
+    pub(crate) head: u64,
     pub(crate) pointer: (u32, u32),
     pub(crate) value: (u32, u32),
     pub(crate) kind: Kind,
 }
 
-/// Returns the first 16 bytes of a pointer after its slash, padded with zeros, as a number: pointers compare as
+/// Returns the first 8 bytes of a pointer after its slash, padded with zeros, as a number: pointers compare as
 /// their heads do, and most have heads of their own.
-pub(crate) fn head(pointer: &[u8]) -> u128 {
-    let mut bytes = [0; 16];
-    if let Some(whole) = pointer.get(1..17) {
-        bytes.copy_from_slice(whole);
-    } else {
-        for (byte, &of) in bytes.iter_mut().zip(pointer.iter().skip(1)) {
-            *byte = of;
-        }
+pub(crate) fn head(pointer: &[u8]) -> u64 {
+    if let Some(whole) = pointer.get(1..).and_then(<[u8]>::first_chunk::<8>) {
+        return u64::from_be_bytes(*whole);
     }
-    u128::from_be_bytes(bytes)
+    let mut bytes = [0; 8];
+    for (byte, &of) in bytes.iter_mut().zip(pointer.iter().skip(1)) {
+        *byte = of;
+    }
+    u64::from_be_bytes(bytes)
 }
 
 /// The fields of one event, sorted by pointer bytes.

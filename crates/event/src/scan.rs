@@ -333,16 +333,21 @@ impl<'a, W: Watch> Scanner<'a, W> {
     ) -> Result<(), Violation> {
         let text = self.text;
         let source = &text[start..self.at - 1];
-        let mut open =
-            self.keys[first_key..].iter().map(|&(from, to)| &text[from as usize..to as usize]);
+        let keys = &self.keys[first_key..];
+        let mut open = keys.iter().map(|&(from, to)| &text[from as usize..to as usize]);
         self.escaped_keys |= escaped;
         let duplicate = if self.escaped_keys {
             let key = if escaped { self.unescaped.as_str() } else { source };
             open.any(|other| string::unescape(other).is_ok_and(|other| other == key))
-        } else if open.len() > LINEAR_KEYS_MAX {
+        } else if keys.len() > LINEAR_KEYS_MAX {
             many.get_or_insert_with(|| open.collect()).contains(source)
         } else {
-            open.any(|other| other == source)
+            // Most keys differ in length: only the others are looked at.
+            let same = |&&(from, to): &&(u32, u32)| (to - from) as usize == source.len();
+            let mut same = keys.iter().filter(same);
+            same.any(|&(from, to)| {
+                text.as_bytes()[from as usize..to as usize] == *source.as_bytes()
+            })
         };
         if duplicate {
             return Err(self.violation("the same key stands twice in one object".to_owned()));

@@ -169,9 +169,13 @@ impl<D: Disk> Partition<D> {
         world: &mut (impl Genesis + Nonce),
     ) -> Result<(Vec<Outcome>, Applied), JournalError> {
         // Decide. Nothing is visible yet; a crash here leaves no trace.
-        let mut pending = Pending { next_slot: self.state.next_slot(), ..Pending::default() };
         let (count, bytes) =
             events.clone().fold((0, 0), |(count, bytes), event| (count + 1, bytes + event.bytes()));
+        let mut pending = Pending {
+            next_slot: self.state.next_slot(),
+            ids: Ids::with_capacity(count),
+            ..Pending::default()
+        };
         let mut batch = BatchBuilder::with_capacity(count, bytes);
         let outcomes = events
             .map(|event| self.decide(event, now_ms, &mut pending, &mut batch, world))

@@ -402,6 +402,17 @@ impl<'a> Record<'a> {
         Texts { columns, targets }
     }
 
+    /// [`Self::texts`] before it is checked to be UTF-8; `None` when the columns do not add up.
+    pub(crate) fn raw_texts(&self) -> Option<RawTexts<'a>> {
+        let mut cursor = Cursor(&self.columns()[9..]);
+        let mut columns = [None; TEXT_COLUMNS.len()];
+        for column in &mut columns {
+            *column = cursor.bytes()?;
+        }
+        let count = u16::from_le_bytes(array(cursor.take(2)?, 0));
+        Some(RawTexts { columns, count, targets: cursor.0 })
+    }
+
     /// One text column without decoding the ones after it.
     pub fn text(&self, column: usize) -> Option<&'a str> {
         let mut cursor = Cursor(&self.columns()[9..]);
@@ -440,6 +451,24 @@ pub struct Texts<'a> {
     pub targets: Vec<(Option<&'a str>, Option<&'a str>)>,
 }
 
+/// The text columns of a record as bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RawTexts<'a> {
+    /// In the order of [`TEXT_COLUMNS`].
+    pub(crate) columns: [Option<&'a [u8]>; TEXT_COLUMNS.len()],
+    count: u16,
+    targets: &'a [u8],
+}
+
+impl<'a> RawTexts<'a> {
+    /// Returns each target's type and id; those behind malformed bytes are absent.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = (Option<&'a [u8]>, Option<&'a [u8]>)> {
+        let mut cursor = Cursor(self.targets);
+        let mut next = move || cursor.bytes().flatten();
+        (0..self.count).map(move |_| (next(), next()))
+    }
+}
+
 struct Cursor<'a>(&'a [u8]);
 
 impl<'a> Cursor<'a> {
@@ -451,10 +480,18 @@ impl<'a> Cursor<'a> {
 
     /// `None` when malformed, `Some(None)` when absent.
     fn text(&mut self) -> Option<Option<&'a str>> {
+        match self.bytes()? {
+            Some(bytes) => std::str::from_utf8(bytes).ok().map(Some),
+            None => Some(None),
+        }
+    }
+
+    /// `None` when malformed, `Some(None)` when absent.
+    fn bytes(&mut self) -> Option<Option<&'a [u8]>> {
         let length = u32::from_le_bytes(array(self.take(4)?, 0));
         if length == ABSENT {
             return Some(None);
         }
-        std::str::from_utf8(self.take(length as usize)?).ok().map(Some)
+        self.take(length as usize).map(Some)
     }
 }

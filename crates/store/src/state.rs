@@ -239,7 +239,9 @@ impl State {
         let heads =
             dirty.iter().filter_map(|&slot| Some(self.logs.get(&slot)?.head(slot))).collect();
         self.freezes += 1;
-        let ids = std::mem::take(&mut self.ids);
+        // The next freeze will come at about the same size.
+        let next = Ids::with_capacity(self.ids.len());
+        let ids = std::mem::replace(&mut self.ids, next);
         self.frozen_ids.push(FrozenIds { number: self.freezes, ids, sealed_as: None });
         (self.freezes, heads)
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use attestary_event::EventId;
 use attestary_ledger::Hash;
 use hashbrown::HashMap;
 
@@ -63,18 +62,11 @@ impl Tail {
         self.logs.get(&slot).map_or(&[], Vec::as_slice)
     }
 
-    /// Returns every record, sorted by (slot, seq): the order of a segment.
-    pub fn sorted(&self) -> impl Iterator<Item = &Unsealed> {
-        let mut slots: Vec<_> = self.logs.keys().copied().collect();
+    /// Returns the records of the logs whose slot `keep` wants, sorted by (slot, seq): the order of a segment.
+    pub fn sorted(&self, keep: impl Fn(u64) -> bool) -> impl Iterator<Item = &Unsealed> {
+        let mut slots: Vec<_> = self.logs.keys().copied().filter(|&slot| keep(slot)).collect();
         slots.sort_unstable();
         slots.into_iter().flat_map(|slot| self.log(slot))
-    }
-
-    /// Returns the ids of all records, in no order.
-    pub fn ids(&self) -> impl ExactSizeIterator<Item = EventId> {
-        let ids: Vec<_> =
-            self.logs.values().flatten().map(|unsealed| unsealed.record().id()).collect();
-        ids.into_iter()
     }
 
     /// Drops the records of one log.

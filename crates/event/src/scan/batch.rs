@@ -1,5 +1,6 @@
 //! Cutting a request body into events without parsing them: each piece is scanned on its own afterwards.
 
+use super::string::special;
 use crate::Limits;
 
 /// How a body is to be read.
@@ -145,9 +146,12 @@ fn element_end(body: &[u8], start: usize) -> Result<usize, BatchError> {
 
 fn string_end(body: &[u8], mut at: usize) -> Result<usize, BatchError> {
     loop {
-        match body.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
-            Some(offset) if body[at + offset] == b'"' => return Ok(at + offset + 1),
-            Some(offset) => at += offset + 2,
+        at = special(body, at);
+        match body.get(at) {
+            Some(b'"') => return Ok(at + 1),
+            Some(b'\\') => at += 2,
+            // A control character: the event's own scan will refuse it by name.
+            Some(_) => at += 1,
             None => return Err(BatchError::Syntax { at: body.len(), expected: "a closing quote" }),
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, RecordBatch,
+    ArrayRef, RecordBatch, StringArray,
     builder::{
         BinaryBuilder, BooleanBuilder, FixedSizeBinaryBuilder, ListBuilder, StringBuilder,
         TimestampMillisecondBuilder, UInt8Builder, UInt16Builder, UInt64Builder,
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     catalog::{Extent, SegmentMeta},
-    record::{Record, RecordError, TEXT_COLUMNS},
+    record::{RawTexts, Record, RecordError, TEXT_COLUMNS},
 };
 
 /// One event to be sealed.
@@ -167,12 +167,12 @@ struct Chunk {
     severity: UInt8Builder,
     flags: UInt16Builder,
     n_fields: UInt16Builder,
-    texts: [StringBuilder; TEXT_COLUMNS.len()],
+    texts: [BinaryBuilder; TEXT_COLUMNS.len()],
     target_types: ListBuilder<StringBuilder>,
     target_ids: ListBuilder<StringBuilder>,
     tenant: StringBuilder,
     environment: StringBuilder,
-    body: StringBuilder,
+    body: BinaryBuilder,
     seed: FixedSizeBinaryBuilder,
     digest: FixedSizeBinaryBuilder,
     disclosures: BinaryBuilder,
@@ -193,12 +193,12 @@ impl Default for Chunk {
             severity: UInt8Builder::new(),
             flags: UInt16Builder::new(),
             n_fields: UInt16Builder::new(),
-            texts: std::array::from_fn(|_| StringBuilder::new()),
+            texts: std::array::from_fn(|_| BinaryBuilder::new()),
             target_types: ListBuilder::new(StringBuilder::new()),
             target_ids: ListBuilder::new(StringBuilder::new()),
             tenant: StringBuilder::new(),
             environment: StringBuilder::new(),
-            body: StringBuilder::new(),
+            body: BinaryBuilder::new(),
             seed: FixedSizeBinaryBuilder::new(16),
             digest: FixedSizeBinaryBuilder::new(16),
             disclosures: BinaryBuilder::new(),
@@ -218,8 +218,8 @@ impl Chunk {
         let record = &row.record;
         let refused =
             |source| SegmentError::Record { slot: record.slot(), seq: record.seq(), source };
-        let body =
-            std::str::from_utf8(record.body()).map_err(|_| refused(RecordError::Malformed))?;
+        let texts = record.raw_texts().ok_or_else(|| refused(RecordError::Malformed))?;
+        let body = record.body();
         self.rows += 1;
         self.body_bytes += body.len();
         self.slot.append_value(record.slot());
@@ -230,7 +230,7 @@ impl Chunk {
         self.severity.append_value(record.severity());
         self.flags.append_value(record.flags());
         self.n_fields.append_value(record.n_fields());
-        self.add_texts(record);
+        self.add_texts(&texts).map_err(refused)?;
         self.tenant.append_value(log.tenant.as_str());
         self.environment.append_value(log.environment.as_str());
         self.body.append_value(body);
@@ -245,17 +245,17 @@ impl Chunk {
         Ok(())
     }
 
-    fn add_texts(&mut self, record: &Record<'_>) {
-        let texts = record.texts();
+    fn add_texts(&mut self, texts: &RawTexts<'_>) -> Result<(), RecordError> {
         for (builder, text) in self.texts.iter_mut().zip(texts.columns) {
             builder.append_option(text);
         }
-        for (kind, id) in texts.targets {
-            self.target_types.values().append_option(kind);
-            self.target_ids.values().append_option(id);
+        for (kind, id) in texts.targets() {
+            self.target_types.values().append_option(utf8(kind)?);
+            self.target_ids.values().append_option(utf8(id)?);
         }
         self.target_types.append(true);
         self.target_ids.append(true);
+        Ok(())
     }
 
     /// Returns the rows as a batch and starts over.
@@ -272,13 +272,15 @@ impl Chunk {
             Arc::new(self.flags.finish()),
             Arc::new(self.n_fields.finish()),
         ];
-        columns.extend(self.texts.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef));
+        for builder in &mut self.texts {
+            columns.push(text_array(builder)?);
+        }
         let rest: [ArrayRef; 10] = [
             Arc::new(self.target_types.finish()),
             Arc::new(self.target_ids.finish()),
             Arc::new(self.tenant.finish()),
             Arc::new(self.environment.finish()),
-            Arc::new(self.body.finish()),
+            text_array(&mut self.body)?,
             Arc::new(self.seed.finish()),
             Arc::new(self.digest.finish()),
             Arc::new(self.disclosures.finish()),
@@ -288,4 +290,13 @@ impl Chunk {
         columns.extend(rest);
         Ok(RecordBatch::try_new(Arc::clone(&SCHEMA), columns)?)
     }
+}
+
+/// Text is checked to be UTF-8 a column at a time, which costs less than a value at a time.
+fn text_array(builder: &mut BinaryBuilder) -> Result<ArrayRef, ParquetError> {
+    Ok(Arc::new(StringArray::try_from_binary(builder.finish())?))
+}
+
+fn utf8(text: Option<&[u8]>) -> Result<Option<&str>, RecordError> {
+    text.map(std::str::from_utf8).transpose().map_err(|_| RecordError::Malformed)
 }

@@ -79,11 +79,15 @@ impl Sealer {
     }
 
     fn seal(&self, frozen: &Frozen, tail: &Tail) -> Result<u64, SealError> {
-        let known = tail.sorted().filter(|unsealed| self.view.has(unsealed.record().slot()));
-        let rows = known.map(|unsealed| Row { record: unsealed.record(), node16: unsealed.node() });
-        let mut rows = rows.peekable();
+        let mut rows = tail.sorted(|slot| self.view.has(slot)).peekable();
         let mut new_segments = Vec::new();
+        let mut ids = Vec::with_capacity(tail.events());
         if rows.peek().is_some() {
+            let rows = rows.map(|unsealed| {
+                let record = unsealed.record();
+                ids.push(record.id());
+                Row { record, node16: unsealed.node() }
+            });
             let written = segment::write(rows, &self.world.log_name, self.view.as_ref())
                 .map_err(SealError::Segment)?;
             let now_ms = self.world.clock.now_ms();
@@ -93,7 +97,7 @@ impl Sealer {
                 self.segments.put(&id, self.number, now_ms, written).map_err(SealError::Segment)?,
             );
         }
-        self.ids.add(tail.ids());
+        self.ids.add(ids.into_iter());
         let commit = SealCommit {
             partition: self.number,
             position: JournalPosition {
