@@ -92,6 +92,8 @@ struct Results {
     batches: Reached,
     singles: Option<Reached>,
     queries_ms: Vec<f64>,
+    /// Of the sealed store, proofs and indexes included.
+    bytes_per_event: f64,
     /// Our server's memory at its highest, after each phase.
     resident_bytes_max: u64,
 }
@@ -155,8 +157,11 @@ async fn phases(options: &Ingest, server: &Server) -> anyhow::Result<Results> {
         .await
         .context("phase \"queries\"")?;
     let singles = send("single events", options.single_connections, 1, timed, SEED_SINGLES).await?;
+    let bytes_per_event =
+        ingest::sealed_bytes_per_event(server.address).await.context("phase \"size\"")?;
     let resident_bytes_max = server.resident_bytes_max()?;
-    Ok(Results { batches, singles: Some(singles), queries_ms, resident_bytes_max })
+    let singles = Some(singles);
+    Ok(Results { batches, singles, queries_ms, bytes_per_event, resident_bytes_max })
 }
 
 async fn measure_postgres(options: &Ingest, scratch: &std::path::Path) -> anyhow::Result<Results> {
@@ -169,7 +174,8 @@ async fn measure_postgres(options: &Ingest, scratch: &std::path::Path) -> anyhow
         let left = options.events.saturating_sub(batches.events);
         server.copy(options.connections, BATCH_EVENTS, UNBOUNDED_TIME, left, SEED_FILL).await?;
         let queries_ms = server.newest_by_actor(QUERIES, SEED_QUERIES).await?;
-        Ok(Results { batches, singles: None, queries_ms, resident_bytes_max: 0 })
+        let bytes_per_event = server.bytes_per_event().await?;
+        Ok(Results { batches, singles: None, queries_ms, bytes_per_event, resident_bytes_max: 0 })
     };
     let measured: anyhow::Result<Results> = measured.await;
     server.close().await?;
@@ -197,6 +203,7 @@ fn figures(ours: &Results, peer: Option<&Results>) -> Vec<Figure> {
         figure("query.newest_by_actor.p99", "ms", &|results| {
             Some(ingest::median_and_tail(&results.queries_ms).1)
         }),
+        figure("store.bytes_per_event", "bytes", &|results| Some(results.bytes_per_event)),
         Some(memory),
     ]
     .into_iter()

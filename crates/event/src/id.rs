@@ -151,6 +151,14 @@ pub fn ulid(unix_ms: u64, random: [u8; 10]) -> String {
         .collect()
 }
 
+/// Returns true when `text` is a ULID in the one form that [`ulid`] writes.
+pub fn is_ulid(text: &str) -> bool {
+    // 26 characters hold 130 bits: the first may not exceed 7.
+    text.len() == ULID_CHARS
+        && text.as_bytes()[0] <= b'7'
+        && text.bytes().all(|byte| ULID_DIGITS.contains(&byte))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

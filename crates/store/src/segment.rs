@@ -264,6 +264,19 @@ impl Segments {
         }
     }
 
+    /// Deletes what writes that a crash cut short left in a local directory: the object store writes to
+    /// `<name>#<number>` before it renames. Call it while nothing is being written.
+    pub fn sweep(&self) -> io::Result<()> {
+        let Some(root) = &self.root else { return Ok(()) };
+        for entry in std::fs::read_dir(root.join("segments"))? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().contains(".parquet#") {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Reads a whole object and compares it with the manifest.
     pub fn verify(&self, meta: &SegmentMeta) -> Result<(), SegmentError> {
         let source = self.source(meta)?;

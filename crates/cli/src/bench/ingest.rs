@@ -158,6 +158,19 @@ pub(crate) async fn newest_by_actor(
     Ok(times)
 }
 
+/// Asks the server's metrics how many bytes a sealed event takes, proofs and indexes included.
+pub(crate) async fn sealed_bytes_per_event(address: SocketAddr) -> anyhow::Result<f64> {
+    let mut connection = Connection::open(address).await?;
+    let reply = connection.exchange(b"GET /metrics HTTP/1.1\r\nhost: bench\r\n\r\n").await?;
+    let text = str::from_utf8(reply.body).context("the metrics are not text")?;
+    let gauge = |name: &str| gauge(text, name).with_context(|| format!("no metric {name}"));
+    Ok(gauge("attestary_store_sealed_bytes")? / gauge("attestary_store_sealed_events")?.max(1.0))
+}
+
+fn gauge(text: &str, name: &str) -> Option<f64> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+}
+
 /// Returns whom the queries ask for.
 pub(crate) fn asked(count: usize, seed: u64) -> Vec<Facts> {
     let mut dice = Dice::new(seed);
@@ -209,6 +222,12 @@ mod tests {
     fn check(body: &str, expected: Option<&str>) {
         let error = check_page(body.as_bytes(), &facts()).err().map(|error| error.to_string());
         assert_eq!(error.as_deref(), expected);
+    }
+
+    #[test]
+    fn a_gauge_is_found_by_its_whole_name() {
+        let text = "# HELP a b\na_bytes 7\na 12.5\n";
+        assert_eq!((gauge(text, "a"), gauge(text, "b")), (Some(12.5), None));
     }
 
     #[test]

@@ -148,6 +148,13 @@ impl Postgres {
         Ok(times)
     }
 
+    /// Returns the bytes of table and indexes for each event.
+    pub(crate) async fn bytes_per_event(&self) -> anyhow::Result<f64> {
+        let size = "\\pset tuples_only on\nselect pg_total_relation_size('attestary_bench.event')::float8 / greatest(count(*), 1) from attestary_bench.event;";
+        let output = self.script(size).await?;
+        output.trim().parse().with_context(|| format!("psql printed {output:?} for a size"))
+    }
+
     fn psql(&self) -> Command {
         let mut command = Command::new("psql");
         command

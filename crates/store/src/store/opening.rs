@@ -139,6 +139,9 @@ fn collect_garbage(catalog: &Catalog, segments: &Segments, intents: &[String]) {
         let paths = intents.iter().cloned().chain(tombstones);
         paths.filter(|path| segments.delete(path).is_ok()).collect::<Vec<_>>()
     });
+    if let Err(error) = segments.sweep() {
+        tracing::warn!(%error, "unfinished segment files were not deleted");
+    }
     if let Err(error) = collected.and_then(|gone| catalog.forget_paths(&gone)) {
         tracing::warn!(
             error = &error as &dyn std::error::Error,

@@ -189,3 +189,13 @@ async fn more_than_may_wait_is_pushed_back() {
     store.seal().await;
     assert!(store.submit(vec![event(&tenant, 2, "x")]).await.is_ok());
 }
+
+#[tokio::test]
+async fn unfinished_segment_files_are_swept_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    open(&dir).close().await;
+    let unfinished = dir.path().join("segments/01ARYZ6S41.parquet#2");
+    std::fs::write(&unfinished, b"half").unwrap();
+    open(&dir).close().await;
+    assert!(!unfinished.try_exists().unwrap());
+}
