@@ -6,14 +6,21 @@
 //! Sources: RFC 6962 section 2.1 (leaf and node prefixes, tree shape); the byte layouts `AEF1`, `AER1`,
 //! `AEV1` and `AES1` are this project's own and are frozen by the test vector in [`entry`].
 
+#![forbid(unsafe_code)]
+
 mod block;
 pub mod entry;
 pub mod field;
 pub mod frontier;
+pub mod tree;
 
 pub use entry::{Entry, origin_id};
 pub use field::fields_hash;
 pub use frontier::Frontier;
+pub use tree::{
+    NodeSource, ProofError, ProveError, consistency::ConsistencyProof, inclusion::InclusionProof,
+    memory::MemoryTree,
+};
 
 /// A SHA-256 digest.
 pub type Hash = [u8; 32];
