@@ -9,18 +9,37 @@
 #![forbid(unsafe_code)]
 
 mod block;
+pub mod checkpoint;
+mod cosignature;
 pub mod entry;
 pub mod field;
 pub mod frontier;
+pub mod key;
+pub mod note;
+pub mod policy;
+pub mod proof_file;
+pub mod signer;
+mod text;
+pub mod tile;
 pub mod tree;
+pub mod witness;
 
+pub use checkpoint::Checkpoint;
 pub use entry::{Entry, origin_id};
 pub use field::fields_hash;
 pub use frontier::Frontier;
+pub use key::{KeyError, KeyId, KeyKind, VerifierKey};
+pub use note::{Note, NoteError, Signature, Verified, VerifyError};
+pub use policy::{Accepted, Policy};
+pub use proof_file::ProofFile;
+pub use signer::{Cosigner, NoteSigner};
+pub use text::LineError;
+pub use tile::{TileKind, TilePath};
 pub use tree::{
     NodeSource, ProofError, ProveError, consistency::ConsistencyProof, inclusion::InclusionProof,
     memory::MemoryTree,
 };
+pub use witness::AddCheckpoint;
 
 /// A SHA-256 digest.
 pub type Hash = [u8; 32];
