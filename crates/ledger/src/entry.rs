@@ -34,7 +34,32 @@ pub fn origin_id(origin: &str) -> [u8; 16] {
     id
 }
 
+/// Flag bit 0: written by the service itself.
+pub const FLAG_SERVICE: u16 = 1;
+
 impl Entry {
+    /// Reads the 88-byte encoding. Flags that this version does not know are refused: they may change the meaning.
+    pub fn decode(bytes: &[u8]) -> Result<Self, EntryError> {
+        let bytes: &[u8; ENTRY_BYTES] =
+            bytes.try_into().map_err(|_| EntryError::Length { bytes: bytes.len() })?;
+        if &bytes[..4] != b"AEV1" {
+            return Err(EntryError::Magic);
+        }
+        let entry = Self {
+            origin: part(bytes, 4),
+            seq: u64::from_be_bytes(part(bytes, 20)),
+            received_ms: u64::from_be_bytes(part(bytes, 28)),
+            event_id: part(bytes, 36),
+            n_fields: u16::from_be_bytes(part(bytes, 52)),
+            flags: u16::from_be_bytes(part(bytes, 54)),
+            fields_hash: part(bytes, 56),
+        };
+        match entry.flags & !FLAG_SERVICE {
+            0 => Ok(entry),
+            _ => Err(EntryError::Flags { flags: entry.flags }),
+        }
+    }
+
     /// Returns the 88-byte encoding `AEV1`.
     pub fn encode(&self) -> [u8; ENTRY_BYTES] {
         let mut out = [0; ENTRY_BYTES];
@@ -53,6 +78,25 @@ impl Entry {
     pub fn leaf_hash(&self) -> Hash {
         crate::leaf_hash(&self.encode())
     }
+}
+
+fn part<const N: usize>(bytes: &[u8; ENTRY_BYTES], offset: usize) -> [u8; N] {
+    std::array::from_fn(|i| bytes[offset + i])
+}
+
+/// Why bytes are not an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EntryError {
+    /// Not [`ENTRY_BYTES`].
+    #[error("an entry has {ENTRY_BYTES} bytes, not {bytes}")]
+    Length { bytes: usize },
+    /// The first four bytes are not `AEV1`.
+    #[error("the bytes are not an entry of this version")]
+    Magic,
+    /// Flags of a later version.
+    #[error("the flags {flags:#06x} are unknown")]
+    Flags { flags: u16 },
 }
 
 #[cfg(test)]
@@ -90,6 +134,11 @@ mod tests {
             flags: 0,
             fields_hash: root,
         };
+        assert_eq!(Entry::decode(&entry.encode()), Ok(entry));
+        assert_eq!(Entry::decode(&[0; 87]), Err(EntryError::Length { bytes: 87 }));
+        assert_eq!(Entry::decode(&[0; 88]), Err(EntryError::Magic));
+        let later = Entry { flags: 2, ..entry };
+        assert_eq!(Entry::decode(&later.encode()), Err(EntryError::Flags { flags: 2 }));
         assert_eq!(
             hex(&entry.leaf_hash()),
             "56131a159bbb32ad01994c2909864a07bf642ac159f32884058d1e77c3be2822"

@@ -11,7 +11,9 @@
 mod block;
 pub mod checkpoint;
 mod cosignature;
+pub mod disclosure;
 pub mod entry;
+pub mod epoch;
 pub mod field;
 pub mod frontier;
 pub mod key;
@@ -19,13 +21,17 @@ pub mod note;
 pub mod policy;
 pub mod proof_file;
 pub mod signer;
+pub mod slot_proof;
 mod text;
 pub mod tile;
 pub mod tree;
+pub mod trust;
 pub mod witness;
 
 pub use checkpoint::Checkpoint;
-pub use entry::{Entry, origin_id};
+pub use disclosure::{Disclosure, disclosed_fields_hash};
+pub use entry::{Entry, EntryError, origin_id};
+pub use epoch::{EpochRecord, EpochTree};
 pub use field::fields_hash;
 pub use frontier::Frontier;
 pub use key::{KeyError, KeyId, KeyKind, VerifierKey};
@@ -33,12 +39,14 @@ pub use note::{Note, NoteError, Signature, Verified, VerifyError};
 pub use policy::{Accepted, Policy};
 pub use proof_file::ProofFile;
 pub use signer::{Cosigner, NoteSigner};
+pub use slot_proof::SlotProof;
 pub use text::LineError;
 pub use tile::{TileKind, TilePath};
 pub use tree::{
     NodeSource, ProofError, ProveError, consistency::ConsistencyProof, inclusion::InclusionProof,
     memory::MemoryTree,
 };
+pub use trust::TrustFile;
 pub use witness::AddCheckpoint;
 
 /// A SHA-256 digest.

@@ -178,6 +178,15 @@ pub enum RefusedNote {
     /// No listed key of this log signed.
     #[error("no accepted key of {origin} signed")]
     Log { origin: String },
+    /// A checkpoint of another log than the one asked for.
+    #[error("the checkpoint is of the log {origin}")]
+    OtherLog { origin: String },
+    /// No trusted key is valid for a tree of this size.
+    #[error("no trusted key is valid for a tree of {size} leaves")]
+    KeyEpoch { size: u64 },
+    /// The trust file names no anchor log.
+    #[error("no anchor log is trusted")]
+    NoAnchor,
     /// Too few witnesses cosigned.
     #[error("the quorum of witnesses is missing")]
     Quorum,
