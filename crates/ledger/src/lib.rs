@@ -1,10 +1,41 @@
-//! The Merkle log over opaque bytes: field disclosures, the 88-byte entry, leaf and node hashes, and the
-//! append-only frontier of a tree.
+//! The Merkle log over opaque bytes: entries and their salted fields, RFC 6962 trees and proofs, and the C2SP text forms
+//! in which logs, witnesses and verifiers talk to each other.
 //!
-//! Hashes bytes and knows nothing of events. No I/O, no clock, no randomness.
+//! Hashes bytes and knows nothing of events. No I/O, no clock, no randomness: nodes come from a [`NodeSource`], times and
+//! secrets are parameters. Every parser has a stated limit and accepts one form only.
 //!
-//! Sources: RFC 6962 section 2.1 (leaf and node prefixes, tree shape); the byte layouts `AEF1`, `AER1`,
-//! `AEV1` and `AES1` are this project's own and are frozen by the test vector in [`entry`].
+//! | from the bottom up | modules |
+//! |---|---|
+//! | field disclosures, the 88-byte entry | [`field`], [`disclosure`], [`entry`] |
+//! | roots, inclusion, consistency | [`frontier`], [`tree`], [`tile`] |
+//! | signatures | [`key`], [`signer`], [`note`], [`checkpoint`] |
+//! | proofs that travel | [`proof_file`], [`witness`], [`epoch`], [`slot_proof`] |
+//! | what is trusted | [`policy`], [`trust`] |
+//!
+//! Sources: RFC 6962 section 2.1, RFC 9162 section 2.1, C2SP signed-note, tlog-checkpoint, tlog-cosignature, tlog-tiles,
+//! tlog-proof, tlog-witness and tlog-policy. The layouts that begin with `AE` and the literals that begin with `attestary`
+//! are this project's own and are frozen by the files in `vectors/`.
+//!
+//! A log signs its tree, and somebody who trusts only its key checks one entry:
+//!
+//! ```
+//! use attestary_ledger::{
+//!     Checkpoint, InclusionProof, MemoryTree, Note, NoteSigner, Policy, ProofFile, leaf_hash,
+//! };
+//!
+//! let tree: MemoryTree = ["one", "two", "three"].map(|entry| leaf_hash(entry.as_bytes())).into_iter().collect();
+//! let signer = NoteSigner::derive(&[7; 32], "audit.example.com/t/1", 0)?;
+//! let text = Checkpoint::new("audit.example.com/t/1", tree.size(), tree.root()).to_string();
+//! let mut checkpoint = Note::new(text)?;
+//! checkpoint.push(signer.sign(checkpoint.text()))?;
+//! let hashes = InclusionProof::generate(&tree, 1, tree.size())?.hashes;
+//! let file = ProofFile { extra: None, index: 1, hashes, checkpoint }.to_string();
+//!
+//! let policy = Policy::parse(format!("log {}\nquorum none\n", signer.verifier()).as_bytes())?;
+//! let accepted = ProofFile::parse(file.as_bytes())?.verify(&leaf_hash(b"two"), &policy)?;
+//! assert_eq!(accepted.checkpoint.size, 3);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![forbid(unsafe_code)]
 

@@ -62,9 +62,19 @@ pub fn node<S: NodeSource + ?Sized>(source: &S, level: u32, index: u64) -> Resul
         let right = node(source, level - 1, (index << 1) + 1)?;
         return Ok(node_hash(&left, &right));
     }
+    gather(source, kept, index << height, 1 << height)
+}
+
+/// Reads `count` kept nodes, at most [`READ_NODES_MAX`], and returns the hash over them.
+fn gather<S: NodeSource + ?Sized>(
+    source: &S,
+    level: u32,
+    first: u64,
+    count: usize,
+) -> Result<Hash, S::Error> {
     let mut nodes = [[0; 32]; READ_NODES_MAX];
-    let nodes = &mut nodes[..1 << height];
-    source.read(kept, index << height, nodes)?;
+    let nodes = &mut nodes[..count];
+    source.read(level, first, nodes)?;
     Ok(fold(nodes))
 }
 
