@@ -19,6 +19,7 @@ mod bounds;
 mod column;
 mod decimal;
 mod error;
+mod field;
 mod json;
 mod lexer;
 mod matcher;
@@ -29,6 +30,7 @@ mod path;
 mod pattern;
 mod plan;
 mod print;
+mod row;
 #[cfg(test)]
 mod tests;
 mod word;
@@ -39,8 +41,10 @@ pub use ast::{Comparator, NESTING_MAX, NODES_MAX, Node, Operand, Relative, TEXT_
 pub use bounds::{Bounds, Range, TextBound};
 pub use column::Column;
 pub use error::{FilterError, Reason};
+pub use field::{Field, FieldError};
 pub use path::Path;
 pub use pattern::Pattern;
+pub use row::Row;
 
 use crate::{Timestamp, View, Violation};
 

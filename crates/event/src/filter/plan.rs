@@ -10,7 +10,7 @@ use super::{
     moment,
     word::Word,
 };
-use crate::{Field, Fields, Kind, View};
+use crate::{EventId, Field, Fields, Kind, View};
 
 /// One step of a plan.
 #[derive(Debug, Clone)]
@@ -73,16 +73,20 @@ fn occurs(word: &Word, view: &View<'_>) -> bool {
 }
 
 /// The event's id as text, without allocating.
-struct IdText([u8; 36]);
+pub(super) struct IdText([u8; 36]);
 
 impl IdText {
     fn new(view: &View<'_>) -> Self {
+        Self::of(view.event.id)
+    }
+
+    pub(super) fn of(id: EventId) -> Self {
         let mut bytes = [0; 36];
-        uuid::Uuid::from_bytes(view.event.id.0).hyphenated().encode_lower(&mut bytes);
+        uuid::Uuid::from_bytes(id.0).hyphenated().encode_lower(&mut bytes);
         Self(bytes)
     }
 
-    fn as_str(&self) -> &str {
+    pub(super) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("hexadecimal digits and hyphens")
     }
 }
