@@ -291,6 +291,7 @@ fn searches(view: &ReadView<'_>, samples: &[Sample], random: &mut Random) {
         to: None,
         order: Order::Descending,
         limit: 50,
+        bytes_max: usize::MAX,
         after: None,
         scan_budget: 1_000_000,
     };

@@ -26,8 +26,11 @@ pub mod tail;
 
 pub use catalog::Catalog;
 pub use partition::{Outcome, Receipt};
-pub use query::{Order, Page};
+pub use query::{
+    Axis, Division, Facet, FacetValue, Facets, Histogram, Order, Page, Reach, TooManyBuckets,
+};
 pub use seam::{Clock, Rng, SystemClock, SystemRng};
 pub use store::{
-    DeleteError, Health, LogHead, OpenError, ReadError, Search, Settings, Store, SubmitError,
+    Counted, DeleteError, Health, LogHead, OpenError, ReadError, Search, Settings, Store,
+    SubmitError,
 };

@@ -5,11 +5,15 @@
 //! the rest is read and evaluated whole. Pages are cut by seq, so a cursor is a seq.
 //!
 //! Everything here is **synchronous** and reads files: call it from blocking threads. The caller bounds how many
-//! queries run at once; a query holds at most a page of events and a few hundred bodies.
+//! queries run at once; a query holds at most a page of events (a count: its counters) and a few hundred bodies.
 
+mod axis;
+mod facets;
+mod histogram;
 mod lookup;
 mod plan;
 mod sealed;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod unsealed;
@@ -18,8 +22,12 @@ use std::{ops::ControlFlow, ops::Range};
 
 use attestary_event::{Event, Timestamp, filter::Filter};
 
+pub use axis::{Axis, Division, TooManyBuckets};
+pub use facets::{Facet, FacetQuery, FacetValue, Facets};
+pub use histogram::{Histogram, HistogramQuery};
 pub use lookup::{Found, find_ids};
 use plan::{Plan, Progress};
+pub use tally::Reach;
 
 use crate::{
     catalog::{Extent, Manifest, SegmentMeta},
@@ -75,6 +83,8 @@ pub struct Query {
     pub order: Order,
     /// Most events in the page.
     pub limit: usize,
+    /// Bytes of bodies after which the page ends, with at least one event.
+    pub bytes_max: usize,
     /// The last seq of the page before: this one starts behind it.
     pub after: Option<u64>,
     /// How many events to read and evaluate at most; looking at columns alone costs a sixteenth.

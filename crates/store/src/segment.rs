@@ -227,6 +227,11 @@ impl Segments {
         Ok(Self { root: Some(root), ..Self::new(Arc::new(store.with_fsync(true)), limits) })
     }
 
+    /// Returns how many rows writers keep together.
+    pub(crate) fn sizes(&self) -> schema::Sizes {
+        self.sizes
+    }
+
     /// Reads segments that were written with other sizes.
     #[cfg(test)]
     pub(crate) fn with_sizes(self, sizes: schema::Sizes) -> Self {

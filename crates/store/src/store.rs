@@ -3,6 +3,7 @@
 //! [`Store::submit`] answers after the events are on stable storage and applied. Reads never block the runtime:
 //! segment and catalog work runs on blocking threads. Opening recovers; there is no other way in.
 
+mod counting;
 mod deletion;
 mod ids;
 mod opening;
@@ -27,6 +28,7 @@ use std::{
 };
 
 use attestary_event::{EnvironmentId, TenantId};
+pub use counting::Counted;
 pub use deletion::DeleteError;
 pub use opening::OpenError;
 pub use reading::{ReadError, Search};

@@ -11,8 +11,8 @@ use super::{Order, Page, Query};
 use crate::{catalog::Extent, record::Record, segment::schema::Column};
 
 /// Cost of looking at a row's columns and of evaluating the whole event; the budget is in the latter.
-const COLUMNS_COST: usize = 1;
-const EVENT_COST: usize = 16;
+pub(super) const COLUMNS_COST: usize = 1;
+pub(super) const EVENT_COST: usize = 16;
 
 /// What a query asks of columns, and the filter for the rest.
 #[derive(Debug)]
@@ -50,7 +50,8 @@ impl Plan {
             needs_leaf_hash: query.filter.paths().iter().any(|path| path.names().eq(["leaf_hash"])),
         };
         plan.never |= plan.seqs.is_empty() || plan.occurred.min > plan.occurred.max;
-        for (column, bound) in bounds.texts() {
+        // Ids are bytes in storage: they are handled apart.
+        for (column, bound) in bounds.texts().iter().filter(|(of, _)| *of != filter::Column::Id) {
             if let Some(column) = stored(*column) {
                 plan.texts.push((column, bound.clone()));
             }
@@ -93,6 +94,18 @@ impl Plan {
     pub(super) fn needs_leaf_hash(&self) -> bool {
         self.needs_leaf_hash
     }
+
+    /// Returns the columns that decide the whole filter, `None` when bodies must be read for it.
+    pub(super) fn deciding_columns(&self) -> Option<Vec<Column>> {
+        let columns = self.filter.row_columns()?;
+        Some(columns.into_iter().filter_map(stored).collect())
+    }
+
+    /// Returns true when the whole filter selects the event of this row. Means something only with
+    /// [`Plan::deciding_columns`].
+    pub(super) fn selects_row(&self, row: &dyn filter::Row) -> bool {
+        self.filter.is_everything() || self.filter.matches_row(row)
+    }
 }
 
 /// Seqs that the cursor and the filter leave.
@@ -118,11 +131,16 @@ fn ids(texts: &[Box<str>]) -> Vec<EventId> {
     texts.iter().filter_map(|text| EventId::parse(text)).collect()
 }
 
-/// Returns where the column is stored; ids and numbers are handled apart.
-fn stored(column: filter::Column) -> Option<Column> {
+/// Returns where a column is stored.
+pub(super) fn stored(column: filter::Column) -> Option<Column> {
     match column {
         filter::Column::TargetType => Some(Column::TargetTypes),
         filter::Column::TargetId => Some(Column::TargetIds),
+        filter::Column::Id => Some(Column::Id),
+        filter::Column::Severity => Some(Column::Severity),
+        filter::Column::OccurredAt => Some(Column::OccurredAt),
+        filter::Column::ReceivedAt => Some(Column::ReceivedAt),
+        filter::Column::Seq => Some(Column::Seq),
         _ => filter::Column::TEXT.iter().position(|text| *text == column).map(Column::Text),
     }
 }
@@ -148,9 +166,11 @@ pub(super) struct Progress {
     order: Order,
     after: Option<u64>,
     limit: usize,
+    bytes_max: usize,
     budget: usize,
     cost: usize,
     events: Vec<Event>,
+    bytes: usize,
     stopped: Option<u64>,
 }
 
@@ -160,10 +180,12 @@ impl Progress {
             order: query.order,
             after: query.after,
             limit: query.limit,
+            bytes_max: query.bytes_max,
             // A search that could look at nothing would never come further.
             budget: query.scan_budget.max(1).saturating_mul(EVENT_COST),
             cost: 0,
             events: Vec::new(),
+            bytes: 0,
             stopped: None,
         }
     }
@@ -188,9 +210,11 @@ impl Progress {
             order: self.order,
             after: self.after,
             limit: self.room(),
+            bytes_max: self.bytes_max.saturating_sub(self.bytes),
             budget: self.budget.saturating_sub(self.cost).max(1),
             cost: 0,
             events: Vec::new(),
+            bytes: 0,
             stopped: None,
         }
     }
@@ -203,13 +227,15 @@ impl Progress {
     /// Takes the event at `seq`, which was looked at whole; returns true when the search is done.
     pub(super) fn take(&mut self, seq: u64, event: Option<Event>) -> bool {
         self.cost += EVENT_COST;
+        self.bytes += event.as_ref().map_or(0, |event| event.body.len());
         self.events.extend(event);
         self.passed(seq)
     }
 
     /// Notes that everything up to `seq` was looked at; returns true when the search is done.
     pub(super) fn passed(&mut self, seq: u64) -> bool {
-        if self.events.len() >= self.limit || self.cost >= self.budget {
+        let full = !self.events.is_empty() && self.bytes >= self.bytes_max;
+        if full || self.events.len() >= self.limit || self.cost >= self.budget {
             self.stopped = Some(seq);
         }
         self.stopped.is_some()
@@ -237,6 +263,7 @@ impl Progress {
             found.truncate(room);
             self.stopped = found.last().map(|event| event.seq).or(self.stopped);
         }
+        self.bytes += found.iter().map(|event| event.body.len()).sum::<usize>();
         self.events.extend(found);
     }
 

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Bodies read at once.
-const BODIES_MAX: usize = 256;
+pub(super) const BODIES_MAX: usize = 256;
 
 /// Searches the rows of `extent` until the progress is done.
 pub(super) fn search(
@@ -67,7 +67,11 @@ fn rows(extent: &Extent, plan: &Plan) -> Rows {
 }
 
 /// Returns false when statistics or a bloom filter rule the row group out.
-fn may_match(file: &SegmentFile, group: usize, plan: &Plan) -> Result<bool, SegmentError> {
+pub(super) fn may_match(
+    file: &SegmentFile,
+    group: usize,
+    plan: &Plan,
+) -> Result<bool, SegmentError> {
     for (column, bound) in &plan.texts {
         let statistics = file.statistics(group, *column);
         let range = statistics.and_then(|of| Some((of.min_bytes_opt()?, of.max_bytes_opt()?)));
@@ -180,11 +184,7 @@ impl Search<'_> {
         if !progress.is_spent() {
             return Ok(ControlFlow::Continue(()));
         }
-        let mut seq = None;
-        for batch in self.file.batches(&[Column::Seq], std::slice::from_ref(&(row..row + 1)))? {
-            seq = Some(batch?.column(0).as_primitive::<types::UInt64Type>().value(0));
-        }
-        let seq = seq.ok_or_else(|| self.file.corrupt(format!("row {row} cannot be read")))?;
+        let seq = seq_of(self.file, row)?;
         Ok(if progress.passed(seq) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 
@@ -245,8 +245,17 @@ impl Search<'_> {
     }
 }
 
+/// Returns the seq of one row.
+pub(super) fn seq_of(file: &SegmentFile, row: u32) -> Result<u64, SegmentError> {
+    let mut seq = None;
+    for batch in file.batches(&[Column::Seq], std::slice::from_ref(&(row..row + 1)))? {
+        seq = Some(batch?.column(0).as_primitive::<types::UInt64Type>().value(0));
+    }
+    seq.ok_or_else(|| file.corrupt(format!("row {row} cannot be read")))
+}
+
 /// Turns single rows, ascending or descending, into ascending ranges.
-fn ranges(rows: &[u32]) -> Vec<Rows> {
+pub(super) fn ranges(rows: &[u32]) -> Vec<Rows> {
     let mut sorted = rows.to_vec();
     sorted.sort_unstable();
     let mut ranges: Vec<Rows> = Vec::new();
@@ -260,12 +269,12 @@ fn ranges(rows: &[u32]) -> Vec<Rows> {
 }
 
 /// The columns to look at before any body, because their values decide something in this extent.
-struct Tests {
-    columns: Vec<Column>,
+pub(super) struct Tests {
+    pub(super) columns: Vec<Column>,
 }
 
 impl Tests {
-    fn of(plan: &Plan, extent: &Extent) -> Self {
+    pub(super) fn of(plan: &Plan, extent: &Extent) -> Self {
         let within =
             |range: filter::Range, min: i64, max: i64| range.contains(min) && range.contains(max);
         let mut columns: Vec<_> = plan.texts.iter().map(|(column, _)| *column).collect();
@@ -294,7 +303,7 @@ impl Tests {
         Self { columns }
     }
 
-    fn mask(
+    pub(super) fn mask(
         &self,
         batch: &RecordBatch,
         plan: &Plan,

@@ -1,5 +1,7 @@
 //! Search against a linear scan, over logs that are split into segments in every way.
 
+mod counts;
+
 use attestary_event::{EventId, View, filter::TextBound};
 use proptest::{collection::vec, prelude::*, sample::select};
 
@@ -43,6 +45,7 @@ struct Case {
     to: Option<i64>,
     order: Order,
     limit: usize,
+    bytes_max: usize,
     scan_budget: usize,
 }
 
@@ -98,6 +101,7 @@ impl Case {
             to: self.to.map(Timestamp),
             order: self.order,
             limit: self.limit,
+            bytes_max: self.bytes_max,
             after,
             scan_budget: self.scan_budget,
         }
@@ -129,6 +133,8 @@ impl Case {
             plant(&mut plan);
             let page = world.view().search_planned(&plan, Progress::new(&query)).unwrap();
             assert!(page.events.len() <= self.limit);
+            let all_but_last = page.events.iter().rev().skip(1).map(|event| event.body.len());
+            assert!(all_but_last.sum::<usize>() <= self.bytes_max.saturating_mul(4));
             assert!(page_number <= self.samples.len() + 1, "the cursor does not get on");
             let is_end = match self.order {
                 Order::Ascending => {
@@ -247,21 +253,25 @@ fn arbitrary_case() -> impl Strategy<Value = Case> {
         (
             select(vec![Order::Ascending, Order::Descending]),
             select(vec![1, 2, 7, 50, 1_000]),
+            select(vec![0, 700, 4_000, usize::MAX]),
             select(vec![1, 3, 20, 10_000]),
         ),
     )
-        .prop_map(|((samples, places, filter), (from, to), (order, limit, scan_budget))| {
-            Case {
-                places: places[..samples.len()].to_vec(),
-                samples,
-                filter,
-                from,
-                to,
-                order,
-                limit,
-                scan_budget,
-            }
-        })
+        .prop_map(
+            |((samples, places, filter), (from, to), (order, limit, bytes_max, scan_budget))| {
+                Case {
+                    places: places[..samples.len()].to_vec(),
+                    samples,
+                    filter,
+                    from,
+                    to,
+                    order,
+                    limit,
+                    bytes_max,
+                    scan_budget,
+                }
+            },
+        )
 }
 
 proptest! {
@@ -332,6 +342,7 @@ fn fixed_case(filter: &str, order: Order) -> Case {
         to: None,
         order,
         limit: 10,
+        bytes_max: usize::MAX,
         scan_budget: 10_000,
     }
 }

@@ -11,7 +11,7 @@ use super::{
     view::{Snapshot, View},
 };
 use crate::{
-    query::{self, Found, Order, Page, Query, ReadView, Unsealed},
+    query::{self, Found, Order, Page, Query, ReadView, TooManyBuckets, Unsealed},
     record::Record,
     segment::{SegmentError, Segments},
     tail::Unsealed as TailRecord,
@@ -27,6 +27,9 @@ pub enum ReadError {
     /// A segment cannot be read.
     #[error("the segments cannot be read")]
     Segment(#[source] SegmentError),
+    /// The time asked for needs more buckets than there may be.
+    #[error(transparent)]
+    TooManyBuckets(TooManyBuckets),
     /// The process is stopping.
     #[error("the service is stopping")]
     Stopping,
@@ -38,6 +41,7 @@ impl ReadError {
         match self {
             Self::NoLog => ErrorKind::NotFound,
             Self::Segment(error) => error.kind(),
+            Self::TooManyBuckets(_) => ErrorKind::Invalid,
             Self::Stopping => ErrorKind::Unavailable,
         }
     }
@@ -56,6 +60,8 @@ pub struct Search {
     pub order: Order,
     /// Most events in the page.
     pub limit: usize,
+    /// Bytes of bodies after which the page ends, with at least one event.
+    pub bytes_max: usize,
     /// The last seq of the page before.
     pub after: Option<u64>,
     /// How many events to evaluate at most.
@@ -97,8 +103,8 @@ impl Store {
         search: Search,
     ) -> Result<Page, ReadError> {
         let slot = self.slot(environment, tenant)?;
-        let Search { filter, from, to, order, limit, after, scan_budget } = search;
-        let query = Query { slot, filter, from, to, order, limit, after, scan_budget };
+        let Search { filter, from, to, order, limit, bytes_max, after, scan_budget } = search;
+        let query = Query { slot, filter, from, to, order, limit, bytes_max, after, scan_budget };
         self.blocking(slot, move |view| view.search(&query)).await
     }
 
@@ -143,11 +149,15 @@ impl Store {
         .await
     }
 
-    fn slot(&self, environment: &EnvironmentId, tenant: &TenantId) -> Result<u64, ReadError> {
+    pub(super) fn slot(
+        &self,
+        environment: &EnvironmentId,
+        tenant: &TenantId,
+    ) -> Result<u64, ReadError> {
         self.0.view.slot(environment, tenant).ok_or(ReadError::NoLog)
     }
 
-    async fn blocking<T: Send + 'static>(
+    pub(super) async fn blocking<T: Send + 'static>(
         &self,
         slot: u64,
         read: impl Fn(ReadView<'_>) -> Result<T, SegmentError> + Send + 'static,

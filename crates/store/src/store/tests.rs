@@ -55,6 +55,7 @@ fn search(filter: &str, limit: usize, after: Option<u64>) -> Search {
         to: None,
         order: Order::Descending,
         limit,
+        bytes_max: usize::MAX,
         after,
         scan_budget: 100_000,
     }
