@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use attestary_event::{Violation, scan::BatchError};
 
-use crate::{CursorError, VaultError};
+use crate::{CursorError, TooManyTails, VaultError};
 
 /// A cause from below, for the log; its text is never shown to clients.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -104,6 +104,15 @@ pub enum ReadError {
     /// The cursor is not valid for this search.
     #[error(transparent)]
     Cursor(#[from] CursorError),
+    /// Parameters of the request are not valid.
+    #[error("{} violations", .0.len())]
+    Invalid(Vec<Violation>),
+    /// As much as is allowed runs already.
+    #[error("too many counts run at once")]
+    Busy,
+    /// As many tails as are allowed are open.
+    #[error("{0}")]
+    TooManyTails(TooManyTails),
     /// The read could not be recorded, so nothing is shown.
     #[error("the read could not be recorded")]
     Audit(#[source] IntakeError),

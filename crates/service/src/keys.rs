@@ -133,6 +133,12 @@ impl KeyIndex {
         Some(key)
     }
 
+    /// Returns true while the key would still be let in.
+    pub(crate) fn is_valid(&self, key: &Key, now_ms: u64) -> bool {
+        key.expires_ms.is_none_or(|expires| now_ms < expires)
+            && self.0.read().contains_key(key.public_id())
+    }
+
     fn insert(&self, key: Arc<Key>) {
         self.0.write().insert(key.public_id().into(), key);
     }

@@ -9,6 +9,7 @@ mod adapters;
 mod audit;
 mod authorise;
 mod caller;
+mod counts;
 pub mod credential;
 mod cursor;
 mod destinations;
@@ -23,11 +24,13 @@ mod secret;
 mod service;
 mod settings;
 mod submit;
+mod tail;
 mod tenants;
 mod vault;
 
 pub use adapters::{FormioReport, FormioTenant, IroncoreOutcome};
 pub use caller::{Caller, Origin, Principal};
+pub use counts::{Edge, FacetField, Facets, Histogram, Selection};
 pub use cursor::{Cursor, CursorError, CursorKey, Order};
 pub use destinations::{
     Created as CreatedDestination, Destination, DestinationAttempt, DestinationChange,
@@ -45,13 +48,19 @@ pub use secret::Secret;
 pub use service::Service;
 pub use settings::{Components, Settings};
 pub use submit::{Form, Submitted};
+pub use tail::{Tail, TailEnd, TailPart, Tailing, TooManyTails};
 pub use tenants::{NewTenant, Tenant, TenantPage};
 pub use vault::VaultError;
 
 pub use attestary_formats::intake::ironcore;
-pub use attestary_store::{Outcome, Receipt};
+pub use attestary_store::{Division, Facet, Outcome, Receipt};
 
 /// Sizes of pages.
 pub mod search_limits {
     pub use crate::search::{LIMIT_DEFAULT as DEFAULT, LIMIT_MAX as MAX};
+}
+
+/// Sizes of counts.
+pub mod count_limits {
+    pub use crate::counts::{BUCKETS_DEFAULT, BUCKETS_MAX, FIELDS_MAX, VALUES_DEFAULT, VALUES_MAX};
 }

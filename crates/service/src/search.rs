@@ -20,7 +20,7 @@ pub const LIMIT_DEFAULT: usize = 50;
 /// Events of one page at most.
 pub const LIMIT_MAX: usize = 1_000;
 /// Events looked at for one page: about a second of scanning. A page that spends it goes on with its cursor.
-const SCAN_BUDGET: usize = 1_000_000;
+pub(crate) const SCAN_BUDGET: usize = 1_000_000;
 
 /// What is searched for.
 #[derive(Debug, Clone)]
@@ -83,6 +83,7 @@ impl Service {
             to: search.to,
             order: store_order(search.order),
             limit: search.limit.clamp(1, LIMIT_MAX),
+            bytes_max: usize::MAX,
             after,
             scan_budget: SCAN_BUDGET,
         };
@@ -120,7 +121,7 @@ impl Service {
     /// Returns the tenant whose log the caller may read.
     ///
     /// The audit log is open to keys of the whole environment that read or administer; every other log needs `read`.
-    fn readable(
+    pub(crate) fn readable(
         &self,
         caller: &Caller,
         tenant: Option<&str>,

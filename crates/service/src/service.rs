@@ -13,11 +13,13 @@ use crate::{
     Caller, Components, CursorKey, NewKey, OpenError, Scope, Settings,
     audit::Coalescer,
     caller::SYSTEM,
+    counts::Turns,
     destinations::Running,
     directory::Directory,
     error::cause,
     keys::KeyIndex,
     submit::Counters,
+    tail::Tails,
     vault::{self, Vault},
 };
 
@@ -41,6 +43,8 @@ struct Inner {
     keys: KeyIndex,
     directory: Directory,
     coalescer: Coalescer,
+    turns: Turns,
+    tails: Arc<Tails>,
     counters: Counters,
     destinations: Running,
     stopping: CancellationToken,
@@ -143,6 +147,22 @@ impl Service {
         &self.0.coalescer
     }
 
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.0.turns
+    }
+
+    pub(crate) fn tails(&self) -> &Arc<Tails> {
+        &self.0.tails
+    }
+
+    /// Runs a task that ends when the service closes, which it learns from the token.
+    pub(crate) fn spawn<F: Future<Output = ()> + Send + 'static>(
+        &self,
+        task: impl FnOnce(CancellationToken) -> F,
+    ) {
+        self.0.tasks.spawn_on(task(self.0.stopping.clone()), self.runtime());
+    }
+
     pub(crate) fn counters(&self) -> &Counters {
         &self.0.counters
     }
@@ -225,6 +245,8 @@ impl Inner {
             keys: KeyIndex::restored(keys),
             directory: Directory::restored(environments, tenants),
             coalescer: Coalescer::new(),
+            turns: Turns::default(),
+            tails: Arc::default(),
             counters: Counters::new(),
             destinations: Running::default(),
             stopping: CancellationToken::new(),
