@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use attestary_event::Violation;
 use attestary_service::{
     AccessError, ChangeError, CursorError, FilterProblem, IntakeError, ItemViolation, ReadError,
 };
@@ -10,9 +11,9 @@ use crate::{
     members,
     problem::{
         ALREADY_EXISTS, CONFLICT, CORRUPT, ENVIRONMENT_REQUIRED, FilterPlace, INTERNAL,
-        INVALID_BODY, INVALID_CURSOR, INVALID_EVENT, INVALID_FILTER, Item, PUSHBACK, Problem,
-        READ_ONLY, SCOPE_REQUIRED, TENANT_CLOSED, TENANT_REQUIRED, TOO_LARGE, UNAUTHENTICATED,
-        UNAVAILABLE, UNKNOWN_TENANT,
+        INVALID_BODY, INVALID_CURSOR, INVALID_EVENT, INVALID_FILTER, INVALID_QUERY, Item, PUSHBACK,
+        Problem, READ_ONLY, SCOPE_REQUIRED, TENANT_CLOSED, TENANT_REQUIRED, TOO_LARGE,
+        TOO_MANY_TAILS, UNAUTHENTICATED, UNAVAILABLE, UNKNOWN_TENANT,
     },
 };
 
@@ -83,6 +84,14 @@ impl From<ReadError> for Problem {
             }
             ReadError::Filter(problem) => problem.into(),
             ReadError::Cursor(error) => error.into(),
+            ReadError::Invalid(violations) => parameters(violations),
+            ReadError::Busy => {
+                let detail = "too many counts run at once; send the same request again later";
+                Self::new(&PUSHBACK, detail).retry_after(1)
+            }
+            ReadError::TooManyTails(error) => {
+                Self::new(&TOO_MANY_TAILS, sentence(&error)).retry_after(5)
+            }
             ReadError::Audit(error) => unrecorded(error),
             ReadError::Unavailable(cause) => unavailable(&*cause),
             other => internal(&other),
@@ -135,6 +144,18 @@ fn unrecorded(error: IntakeError) -> Problem {
         "the request could not be recorded in the audit log, so nothing was done",
     )
     .retry_after(1)
+}
+
+/// Pointers of parameters are a slash and the name.
+fn parameters(violations: Vec<Violation>) -> Problem {
+    let sentences = violations.into_iter().map(|violation| {
+        let name = violation.pointer.trim_start_matches('/').to_owned();
+        let sentence = format!("the parameter \"{name}\" {}", violation.detail);
+        Item { index: None, pointer: violation.pointer, detail: sentence }
+    });
+    let items: Vec<_> = sentences.collect();
+    let detail = items.first().map_or_else(String::new, |item| item.detail.clone());
+    Problem::new(&INVALID_QUERY, detail).with_errors(items)
 }
 
 fn listed(

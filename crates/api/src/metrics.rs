@@ -42,6 +42,7 @@ fn describe() {
     );
     metrics::describe_counter!("attestary_unauthenticated_total", "Requests without a valid key.");
     metrics::describe_gauge!("attestary_connections", "Open connections.");
+    metrics::describe_gauge!("attestary_tails", "Open tails.");
     metrics::describe_gauge!(
         "attestary_store_unsealed_events",
         "Accepted events that are not in a segment yet."

@@ -11,7 +11,9 @@ use utoipa::{
     },
 };
 
-use crate::routes::{destinations, environments, events, formio, health, keys, tenants};
+use crate::routes::{
+    counts, destinations, environments, events, formio, health, keys, tail, tenants,
+};
 
 /// Returns the document as indented JSON with a line end.
 pub fn document() -> String {
@@ -67,7 +69,7 @@ struct ProblemItem {
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     paths(
-        events::submit, events::search, events::one,
+        events::submit, events::search, events::one, counts::histogram, counts::facets, tail::tail,
         tenants::create, tenants::list, tenants::one, tenants::close, tenants::open, tenants::delete,
         destinations::create, destinations::list, destinations::one, destinations::change, destinations::pause,
         destinations::resume, destinations::delete, destinations::test, destinations::attempts,

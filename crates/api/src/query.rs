@@ -52,8 +52,34 @@ impl<'a> Query<'a> {
 
     /// Returns a count from 1 to `max`.
     pub(crate) fn count(&self, name: &str, max: usize) -> Result<Option<usize>, Problem> {
-        let parse = |text: &str| text.parse().ok().filter(|count| (1..=max).contains(count));
-        self.parsed(name, parse, &format!("is a whole number from 1 to {max}"))
+        self.count_from(name, 1, max)
+    }
+
+    /// Returns a count from `min` to `max`.
+    pub(crate) fn count_from(
+        &self,
+        name: &str,
+        min: usize,
+        max: usize,
+    ) -> Result<Option<usize>, Problem> {
+        let parse = |text: &str| text.parse().ok().filter(|count| (min..=max).contains(count));
+        self.parsed(name, parse, &format!("is a whole number from {min} to {max}"))
+    }
+
+    /// Returns a whole number.
+    pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
+        self.parsed(name, |text| text.parse().ok(), "is a whole number")
+    }
+
+    /// Returns a length of time in milliseconds.
+    pub(crate) fn length_ms(&self, name: &str) -> Result<Option<i64>, Problem> {
+        let expected = "is a number of at most nine digits, not 0, with the unit ms, s, m, h, d or w, such as 15m";
+        self.parsed(name, length_ms, expected)
+    }
+
+    /// Returns the parts of a list between commas, without those in quotes.
+    pub(crate) fn list(&self, name: &str) -> Option<Vec<&str>> {
+        self.text(name).map(split)
     }
 
     /// Returns one of `choices` by index.
@@ -76,11 +102,46 @@ impl<'a> Query<'a> {
     }
 }
 
-fn shortened(text: &str) -> &str {
+pub(crate) fn shortened(text: &str) -> &str {
     &text[..text.floor_char_boundary(64)]
 }
 
-fn wrong(name: &str, detail: &str) -> Problem {
+fn length_ms(text: &str) -> Option<i64> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let unit_ms = match &text[digits..] {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        "w" => 604_800_000,
+        _ => return None,
+    };
+    let count: i64 = text[..digits].parse().ok().filter(|count| *count > 0 && digits <= 9)?;
+    Some(count * unit_ms)
+}
+
+fn split(text: &str) -> Vec<&str> {
+    let (mut parts, mut start) = (Vec::new(), 0);
+    let (mut quoted, mut escaped) = (false, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => quoted = !quoted,
+            b',' if !quoted => {
+                parts.push(text[start..at].trim());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(text[start..].trim());
+    parts
+}
+
+/// Returns the refusal of one parameter.
+pub(crate) fn wrong(name: &str, detail: &str) -> Problem {
     let sentence = format!("the parameter \"{name}\" {detail}");
     Problem::new(&INVALID_QUERY, sentence.clone()).at(format!("/{name}"), sentence)
 }
@@ -124,6 +185,26 @@ mod tests {
             &format!("tenant={}", "x".repeat(VALUE_BYTES_MAX + 1)),
             "at most 16384 bytes; this one has 16385",
         );
+    }
+
+    #[test]
+    fn lengths_of_time_have_a_unit() {
+        let check = |text: &str, expected| assert_eq!(length_ms(text), expected, "{text}");
+        check("15m", Some(900_000));
+        check("250ms", Some(250));
+        check("999999999w", Some(604_799_999_395_200_000));
+        for bad in ["", "m", "15", "0s", "-1s", "1.5h", "1 h", "1000000000s", "1y", "1\u{e4}"] {
+            check(bad, None);
+        }
+    }
+
+    #[test]
+    fn commas_in_quotes_do_not_split() {
+        assert_eq!(split("action, actor.id"), ["action", "actor.id"]);
+        assert_eq!(split(r#"metadata."a,b",c"#), [r#"metadata."a,b""#, "c"]);
+        assert_eq!(split(r#"metadata."a\",b",c"#), [r#"metadata."a\",b""#, "c"]);
+        assert_eq!(split(""), [""]);
+        assert_eq!(split("a,,b"), ["a", "", "b"]);
     }
 
     #[test]

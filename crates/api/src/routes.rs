@@ -1,5 +1,6 @@
 //! All routes. Each native route stands in the OpenAPI document; the others are the paths of foreign clients.
 
+pub(crate) mod counts;
 pub(crate) mod destinations;
 pub(crate) mod environments;
 pub(crate) mod events;
@@ -7,6 +8,7 @@ pub(crate) mod formio;
 pub(crate) mod health;
 pub(crate) mod ironcore;
 pub(crate) mod keys;
+pub(crate) mod tail;
 pub(crate) mod tenants;
 
 use attestary_event::Timestamp;
@@ -38,6 +40,9 @@ pub(crate) fn all(settings: &Settings) -> Router<State> {
 fn native() -> Router<State> {
     Router::new()
         .route("/v1/events", post(events::submit).get(events::search))
+        .route("/v1/events/histogram", get(counts::histogram))
+        .route("/v1/events/facets", get(counts::facets))
+        .route("/v1/events/tail", get(tail::tail))
         .route("/v1/events/{id}", get(events::one))
         .route("/v1/tenants", post(tenants::create).get(tenants::list))
         .route("/v1/tenants/{tenant}", get(tenants::one).delete(tenants::delete))

@@ -18,6 +18,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     App,
     pace::{Paced, Requests},
+    routes::tail::Draining,
     settings::{HEADER_BYTES_MAX, HEADERS_MAX},
     tls::Tls,
 };
@@ -183,14 +184,15 @@ impl Connection {
     }
 
     fn clone_for_streams(&self) -> Arc<Stream> {
-        Arc::new(Stream { app: self.app.clone(), peer: self.peer })
+        let (app, shutdown) = (self.app.clone(), self.shutdown.clone());
+        Arc::new(Stream { app, peer: self.peer, shutdown })
     }
 
     async fn answer(
         &self,
         request: http::Request<Incoming>,
     ) -> Result<http::Response<Body>, std::convert::Infallible> {
-        Ok(self.app.handle(request.map(Body::new), self.peer).await)
+        Ok(answer(&self.app, request, self.peer, &self.shutdown).await)
     }
 }
 
@@ -198,6 +200,7 @@ impl Connection {
 struct Stream {
     app: App,
     peer: SocketAddr,
+    shutdown: CancellationToken,
 }
 
 impl Stream {
@@ -205,8 +208,19 @@ impl Stream {
         &self,
         request: http::Request<Incoming>,
     ) -> Result<http::Response<Body>, std::convert::Infallible> {
-        Ok(self.app.handle(request.map(Body::new), self.peer).await)
+        Ok(answer(&self.app, request, self.peer, &self.shutdown).await)
     }
+}
+
+/// Answers a request; replies without an end learn from it when to end.
+async fn answer(
+    app: &App,
+    mut request: http::Request<Incoming>,
+    peer: SocketAddr,
+    shutdown: &CancellationToken,
+) -> http::Response<Body> {
+    request.extensions_mut().insert(Draining(shutdown.clone()));
+    app.handle(request.map(Body::new), peer).await
 }
 
 /// A connection that breaks is the network's business, not an incident.

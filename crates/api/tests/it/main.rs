@@ -8,6 +8,7 @@ mod audit;
 mod bad_input;
 mod batches;
 mod compression;
+mod counts;
 mod destinations;
 mod environments;
 mod formio;
@@ -16,6 +17,7 @@ mod keys;
 mod openapi;
 mod search;
 mod serving;
+mod tails;
 mod tenants;
 
 #[test]

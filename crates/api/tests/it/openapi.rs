@@ -66,6 +66,13 @@ async fn replies_have_the_documented_members() {
     check("Receipt", &app.post("/v1/events", &key, &event("acme", "a.b")).await.ok(201));
     let report = app.post_text("/ingest/formio?tenant=x", &key, "text/plain", "x").await.ok(200);
     check("FormioReport", &report);
+    let histogram = app.get("/v1/events/histogram?tenant=acme", &key).await.ok(200);
+    check("Histogram", &histogram);
+    check("Bucket", &histogram["data"][0]);
+    let facets = app.get("/v1/events/facets?tenant=acme&fields=action", &key).await.ok(200);
+    check("Facets", &facets);
+    check("Facet", &facets["data"][0]);
+    check("FacetValue", &facets["data"][0]["values"][0]);
     check("Problem", &app.get("/v1/events?tenant=acme&filter=%28", &key).await.json());
     check("Health", &send(app.client.get(format!("{}/health/ready", app.url))).await.ok(200));
 }
