@@ -18,6 +18,9 @@ use crate::{
 /// How long a server may take to answer one request. Imports send at most 10 MiB at a time.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(60);
 
+/// How long a reply may last that is read piece by piece: as good as for ever.
+const REPLY_TIME_MAX: Duration = Duration::from_hours(24 * 365);
+
 /// Where the server is and who asks; the same options on every client command.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Target {
@@ -127,6 +130,35 @@ impl Client {
         let status = reply.status();
         let body = reply.bytes().await.map_err(|error| self.unreachable(&error))?;
         if status.is_success() { Ok(body) } else { Err(refusal(status, &body).into()) }
+    }
+
+    /// Sends a request whose 2xx reply is read piece by piece, for as long as it lasts.
+    pub(crate) async fn open(&self, request: RequestBuilder) -> anyhow::Result<reqwest::Response> {
+        let begun = tokio::time::timeout(REQUEST_TIME_MAX, request.timeout(REPLY_TIME_MAX).send());
+        let reply = begun.await.map_err(|_| self.silent(REQUEST_TIME_MAX))?;
+        let reply = reply.map_err(|error| self.unreachable(&error))?;
+        let status = reply.status();
+        if status.is_success() {
+            return Ok(reply);
+        }
+        let body = reply.bytes().await.map_err(|error| self.unreachable(&error))?;
+        Err(refusal(status, &body).into())
+    }
+
+    /// Returns the next piece of a reply, `None` at its end. More than `silence_max` without one is a failure.
+    pub(crate) async fn piece(
+        &self,
+        reply: &mut reqwest::Response,
+        silence_max: Duration,
+    ) -> anyhow::Result<Option<bytes::Bytes>> {
+        let piece = tokio::time::timeout(silence_max, reply.chunk()).await;
+        let piece = piece.map_err(|_| self.silent(silence_max))?;
+        Ok(piece.map_err(|error| self.unreachable(&error))?)
+    }
+
+    fn silent(&self, time: Duration) -> Failure {
+        let message = format!("{} has sent nothing for {} s", self.base, time.as_secs());
+        Failure::new(Exit::Unreachable, message)
     }
 
     /// Sends a request that makes something; that it is there already is fine.

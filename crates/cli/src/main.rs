@@ -9,6 +9,7 @@ mod client;
 mod command;
 mod credentials;
 mod exit;
+mod frames;
 mod layers;
 mod output;
 mod progress;

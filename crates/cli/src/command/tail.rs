@@ -1,7 +1,7 @@
 //! `attestary tail`: events as they are accepted, oldest first, for ever.
 //!
-//! It pulls with an ascending cursor, which stays valid at the end of the log: nothing is missed between two pulls,
-//! and nothing is shown twice. A server that does not answer for a while is waited for.
+//! It follows `/v1/events/tail`. Every frame says up to where the server has looked, so after a break it goes on from
+//! there: nothing is missed and nothing is shown twice. A server that does not answer for a while is waited for.
 
 use std::time::Duration;
 
@@ -9,21 +9,19 @@ use clap::Args;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{Page, query::row};
+use super::query::row;
 use crate::{
     client::{Client, Role, Target},
-    exit::{Exit, code_of},
+    exit::{Exit, Failure, code_of},
+    frames::{Frame, Frames},
     output, table,
 };
 
-/// Pause between two pulls that found nothing.
-const POLL_INTERVAL: Duration = Duration::from_millis(500);
-
-/// Pause after a pull that failed.
+/// Pause before the connection is made again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Events pulled at once.
-const PAGE_EVENTS: usize = 500;
+/// The server sends something every two seconds.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
 
 /// Options of `tail`.
 #[derive(Debug, Args)]
@@ -44,32 +42,22 @@ pub(crate) struct Tail {
 /// Prints events until the process is told to stop.
 pub(crate) async fn run(tail: Tail, target: &Target) -> anyhow::Result<()> {
     let client = Client::new(target, Role::Read)?;
-    let after = if tail.beginning { None } else { newest_seq(&client, &tail).await? };
-    let filter = starting_after(tail.filter.as_deref(), after);
-    let mut cursor: Option<String> = None;
+    let mut last: Option<String> = None;
     loop {
-        let page = tokio::select! {
-            page = pull(&client, &tail, filter.as_deref(), cursor.as_deref()) => page,
+        let ended = tokio::select! {
+            ended = follow(&client, &tail, &mut last) => ended,
             _ = tokio::signal::ctrl_c() => return Ok(()),
         };
-        let wait = match page {
-            Ok(page) => {
-                let empty = page.data.is_empty();
-                print(&page, tail.json)?;
-                cursor = page.next_cursor.or(cursor);
-                empty.then_some(POLL_INTERVAL)
-            }
-            Err(error) if is_passing(&error) && cursor.is_some() => {
+        match ended {
+            Ok(()) => output::talk("the server ended the tail; going on in a moment"),
+            Err(error) if is_passing(&error) && last.is_some() => {
                 output::talk(format!("{error:#}"));
-                Some(RETRY_INTERVAL)
             }
             Err(error) => return Err(error),
-        };
-        if let Some(wait) = wait {
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                _ = tokio::signal::ctrl_c() => return Ok(()),
-            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(RETRY_INTERVAL) => {}
+            _ = tokio::signal::ctrl_c() => return Ok(()),
         }
     }
 }
@@ -80,65 +68,42 @@ fn is_passing(error: &anyhow::Error) -> bool {
     code == Exit::Unreachable as u8 || code == Exit::Unavailable as u8
 }
 
-/// Returns the seq of the newest event, `None` when the log is empty.
-async fn newest_seq(client: &Client, tail: &Tail) -> anyhow::Result<Option<u64>> {
-    let mut parameters = vec![("limit", "1".to_owned())];
-    parameters.extend(tail.tenant.clone().map(|tenant| ("tenant", tenant)));
-    let page: Page =
-        client.json(client.request(Method::GET, "/v1/events").query(&parameters)).await?;
-    let Some(event) = page.data.first() else { return Ok(None) };
-    let event: Value = serde_json::from_str(event.get())?;
-    Ok(event.get("seq").and_then(Value::as_u64))
-}
-
-/// Returns the filter for events after `seq` that match `filter` too.
-fn starting_after(filter: Option<&str>, seq: Option<u64>) -> Option<String> {
-    match (filter, seq) {
-        (filter, None) => filter.map(str::to_owned),
-        (None, Some(seq)) => Some(format!("seq>{seq}")),
-        (Some(filter), Some(seq)) => Some(format!("seq>{seq} ({filter})")),
-    }
-}
-
-async fn pull(
-    client: &Client,
-    tail: &Tail,
-    filter: Option<&str>,
-    cursor: Option<&str>,
-) -> anyhow::Result<Page> {
-    let mut parameters = vec![("order", "asc".to_owned()), ("limit", PAGE_EVENTS.to_string())];
-    parameters.extend(tail.tenant.clone().map(|tenant| ("tenant", tenant)));
-    parameters.extend(filter.map(|filter| ("filter", filter.to_owned())));
-    parameters.extend(cursor.map(|cursor| ("cursor", cursor.to_owned())));
-    client.json(client.request(Method::GET, "/v1/events").query(&parameters)).await
-}
-
-fn print(page: &Page, json: bool) -> anyhow::Result<()> {
-    for event in &page.data {
-        if json {
-            output::line(event.get());
-        } else {
-            let event: Value = serde_json::from_str(event.get())?;
-            output::line(row(&event).map(|cell| table::shown(&cell)).join("  "));
+/// Follows one connection to its end; `last` is where the next one goes on.
+async fn follow(client: &Client, tail: &Tail, last: &mut Option<String>) -> anyhow::Result<()> {
+    let mut reply = client.open(request(client, tail, last.as_deref())).await?;
+    let mut frames = Frames::default();
+    while let Some(piece) = client.piece(&mut reply, SILENCE_MAX).await? {
+        for frame in frames.take(&piece)? {
+            take(&frame, tail.json)?;
+            *last = frame.id.or(last.take());
         }
     }
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(filter: Option<&str>, seq: Option<u64>, expected: Option<&str>) {
-        assert_eq!(starting_after(filter, seq).as_deref(), expected);
+fn request(client: &Client, tail: &Tail, last: Option<&str>) -> reqwest::RequestBuilder {
+    let mut parameters: Vec<(&str, &str)> = Vec::new();
+    parameters.extend(tail.tenant.as_deref().map(|tenant| ("tenant", tenant)));
+    parameters.extend(tail.filter.as_deref().map(|filter| ("filter", filter)));
+    parameters.extend(tail.beginning.then_some(("from_seq", "0")));
+    let request = client.request(Method::GET, "/v1/events/tail").query(&parameters);
+    match last {
+        Some(last) => request.header("last-event-id", last),
+        None => request,
     }
+}
 
-    #[test]
-    fn the_filter_begins_at_the_end_of_the_log() {
-        check(None, None, None);
-        check(Some("a:b"), None, Some("a:b"));
-        check(None, Some(4), Some("seq>4"));
-        check(Some("a:b OR c:d"), Some(4), Some("seq>4 (a:b OR c:d)"));
+fn take(frame: &Frame, json: bool) -> anyhow::Result<()> {
+    match frame.kind.as_str() {
+        "event" if json => output::line(&frame.data),
+        "event" => {
+            let event: Value = serde_json::from_str(&frame.data)?;
+            output::line(row(&event).map(|cell| table::shown(&cell)).join("  "));
+        }
+        "end" if frame.data.contains("\"log-deleted\"") => {
+            return Err(Failure::new(Exit::Refused, "the tenant's log was deleted").into());
+        }
+        _ => {}
     }
+    Ok(())
 }

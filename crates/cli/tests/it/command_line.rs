@@ -119,6 +119,55 @@ fn commands_find_the_dev_server_and_its_keys() {
 }
 
 #[test]
+fn a_tail_shows_what_comes_in_order() {
+    use std::{
+        io::{BufRead as _, BufReader},
+        process::Stdio,
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().to_str().unwrap();
+    let server = Server::start(dir.path());
+    let mut tail = attestary()
+        .args(["tail", "--json", "--beginning", "--tenant", "demo", "--data", data])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
+    let mut seq = || {
+        let event: serde_json::Value =
+            serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        event["seq"].as_u64().unwrap()
+    };
+    let import = || {
+        let line = dir.path().join("one.log");
+        std::fs::write(&line, "nothing that a server wrote\n").unwrap();
+        run(&["import", "formio", line.to_str().unwrap(), "--tenant", "demo", "--data", data])
+    };
+    assert_eq!(seq(), 0);
+    drop(import());
+    let log = run(&["query", "--json", "--tenant", "demo", "--data", data]);
+    let events = String::from_utf8(log.stdout).unwrap().lines().count() as u64;
+    for expected in 1..events {
+        assert_eq!(seq(), expected);
+    }
+    drop(server);
+    let _ = tail.kill();
+    let _ = tail.wait();
+    let nobody = run(&[
+        "tail",
+        "--tenant",
+        "demo",
+        "--data",
+        data,
+        "--url",
+        "http://127.0.0.1:9",
+        "--key",
+        "k",
+    ]);
+    check(&nobody, 3, "", "does not answer");
+}
+
+#[test]
 fn keys_are_the_same_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let mut first = Server::start(dir.path());
