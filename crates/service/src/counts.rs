@@ -4,14 +4,16 @@
 //! A count that spends its budget says from which event on it is complete. Few run at once, because each may keep
 //! a processor busy for seconds; the others wait their turn for a while.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use attestary_event::{
     Event, TenantId, Timestamp, Violation,
     filter::{Field, Path},
 };
-use attestary_store::{Counted, Division, Facet, Histogram as StoreHistogram, Reach};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use attestary_store::{
+    Counted, Division, Facet, Histogram as StoreHistogram, Reach, ReadError as StoreError,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     Caller, ReadError, Service,
@@ -102,17 +104,18 @@ pub struct Facets {
 
 /// Lets few counts run at once.
 #[derive(Debug)]
-pub(crate) struct Turns(Semaphore);
+pub(crate) struct Turns(Arc<Semaphore>);
 
 impl Default for Turns {
     fn default() -> Self {
-        Self(Semaphore::new(COUNTS_MAX))
+        Self(Arc::new(Semaphore::new(COUNTS_MAX)))
     }
 }
 
 impl Turns {
-    async fn next(&self) -> Result<SemaphorePermit<'_>, ReadError> {
-        match tokio::time::timeout(TURN_TIME_MAX, self.0.acquire()).await {
+    /// Returns the next turn, if one comes within `time_max`.
+    async fn next(&self, time_max: Duration) -> Result<OwnedSemaphorePermit, ReadError> {
+        match tokio::time::timeout(time_max, Arc::clone(&self.0).acquire_owned()).await {
             Ok(Ok(permit)) => Ok(permit),
             _ => Err(ReadError::Busy),
         }
@@ -128,11 +131,11 @@ impl Service {
         division: Division,
     ) -> Result<Histogram, ReadError> {
         let (tenant, counted) = self.selected(caller, &selection, "events.histogram")?;
-        let environment = caller.environment()?;
-        let _turn = self.turns().next().await?;
-        let counts =
-            self.store().histogram(environment, &tenant, counted, division, BUCKETS_MAX).await;
-        let counts = counts.map_err(read_error)?;
+        let (store, environment) = (self.store().clone(), caller.environment()?.clone());
+        let of = tenant.clone();
+        let count =
+            async move { store.histogram(&environment, &of, counted, division, BUCKETS_MAX).await };
+        let counts = self.in_turn(count).await?;
         let edge = self.edge(caller, &tenant, counts.reach).await?;
         let events: u64 = counts.counts.iter().flatten().sum();
         let act = selection.act("events.histogram", &tenant).with("result_count", events);
@@ -149,14 +152,15 @@ impl Service {
         limit: usize,
     ) -> Result<Facets, ReadError> {
         let (tenant, counted) = self.selected(caller, &selection, "events.facets")?;
-        let environment = caller.environment()?;
-        let _turn = self.turns().next().await?;
+        let (store, environment) = (self.store().clone(), caller.environment()?.clone());
         let (names, paths): (Vec<_>, Vec<_>) =
             fields.into_iter().map(|field| (field.name, field.field)).unzip();
         let limit = limit.clamp(1, VALUES_MAX);
-        let facets =
-            self.store().facets(environment, &tenant, counted, paths, limit, DISTINCT_MAX).await;
-        let facets = facets.map_err(read_error)?;
+        let of = tenant.clone();
+        let count = async move {
+            store.facets(&environment, &of, counted, paths, limit, DISTINCT_MAX).await
+        };
+        let facets = self.in_turn(count).await?;
         let edge = self.edge(caller, &tenant, facets.reach).await?;
         let act = selection
             .act("events.facets", &tenant)
@@ -165,6 +169,21 @@ impl Service {
         self.record_read(caller, &tenant, act).await.map_err(ReadError::Audit)?;
         let fields = names.into_iter().zip(facets.fields).collect();
         Ok(Facets { events: facets.events, fields, edge })
+    }
+
+    /// Runs a count as a task of its own, which keeps its turn: a caller who goes away does not stop the thread that
+    /// counts, and must not make room for another one.
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        count: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let turn = self.turns().next(TURN_TIME_MAX).await?;
+        let running = self.runtime().spawn(async move {
+            let counted = count.await;
+            drop(turn);
+            counted
+        });
+        running.await.map_err(|error| ReadError::Unavailable(cause(error)))?.map_err(read_error)
     }
 
     fn selected(
@@ -208,14 +227,30 @@ impl Selection {
     }
 }
 
-fn read_error(error: attestary_store::ReadError) -> ReadError {
+fn read_error(error: StoreError) -> ReadError {
     match error {
-        attestary_store::ReadError::TooManyBuckets(error) => {
-            ReadError::Invalid(vec![Violation::new(
-                "/interval",
-                format!("is too short for the time: {error}"),
-            )])
-        }
+        StoreError::TooManyBuckets(error) => ReadError::Invalid(vec![Violation::new(
+            "/interval",
+            format!("is too short for the time: {error}"),
+        )]),
         error => ReadError::Unavailable(cause(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn turns_are_few_and_come_back() {
+        let turns = Turns::default();
+        let next = || turns.next(Duration::from_millis(1));
+        let mut taken = Vec::new();
+        for _ in 0..COUNTS_MAX {
+            taken.push(next().await.unwrap());
+        }
+        assert!(matches!(next().await, Err(ReadError::Busy)));
+        taken.pop();
+        assert!(next().await.is_ok());
     }
 }
