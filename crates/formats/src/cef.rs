@@ -13,15 +13,16 @@ mod fit;
 mod layout;
 #[cfg(test)]
 mod tests;
-mod texts;
 
 use attestary_event::{View, actions::KnownActions};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use crate::format::{Truncation, Version};
+use crate::{
+    format::{Truncation, Version},
+    texts::{self, severity},
+};
 use escape::Limit;
 use extension::{Extension, Rank};
-pub(crate) use texts::severity;
 
 /// Options of the CEF format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,12 +7,15 @@
 use attestary_event::{View, actions::KnownActions};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{cef, ironcore, json};
+use crate::{
+    asim, cef, cloudevents, csv, easysend, ecs, formio, ironcore, json, leef, ocsf, otlp, product,
+    shorten, structured_data, udm,
+};
 
 /// The size in bytes that every event can be shortened to, in every format: what stays is of bounded length.
 pub const CORE_BYTES_MAX: usize = 1_200;
 
-/// A destination's format, in its configuration `{"type":"json|cef|ironcore", …options}`.
+/// A destination's format, in its configuration `{"type":"json", …options}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Format {
@@ -20,14 +23,37 @@ pub enum Format {
     Json(json::Options),
     /// ArcSight Common Event Format.
     Cef(cef::Options),
+    /// IBM LEEF 2.0.
+    Leef(leef::Options),
+    /// Elastic Common Schema.
+    Ecs(product::Options),
+    /// Open Cybersecurity Schema Framework.
+    Ocsf(ocsf::Options),
+    /// RFC 5424 structured data.
+    #[serde(rename = "structured-data")]
+    StructuredData(structured_data::Options),
+    /// CloudEvents 1.0, structured JSON.
+    Cloudevents(PlainOptions),
+    /// OpenTelemetry logs in OTLP's JSON encoding.
+    Otlp(otlp::Options),
+    /// The columns of Microsoft Sentinel's ASIM.
+    Asim(product::Options),
+    /// Google Security Operations' Unified Data Model.
+    Udm(product::Options),
+    /// CSV, one row per event.
+    Csv(PlainOptions),
     /// The JSON form that IronCore Labs' Tenant Security Proxy delivers.
-    Ironcore(IroncoreOptions),
+    Ironcore(PlainOptions),
+    /// The payloads of EasySend's security log.
+    Easysend(easysend::Options),
+    /// Form.io's audit line.
+    Formio(PlainOptions),
 }
 
-/// Options of the IronCore format.
+/// Options of a format that has none but its version.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct IroncoreOptions {
+pub struct PlainOptions {
     /// Version of the format.
     pub version: Version,
 }
@@ -53,10 +79,24 @@ impl Format {
         let start = out.len();
         match self {
             Self::Json(_) => json::encode(view, out),
-            Self::Cef(options) => {
-                cef::encode(view, actions, options, out);
+            Self::Cef(options) => _ = cef::encode(view, actions, options, out),
+            Self::Leef(options) => leef::encode(view, actions, options, out),
+            Self::Ecs(options) => ecs::encode(view, actions, options, out),
+            Self::Ocsf(options) => ocsf::encode(view, actions, options, out),
+            Self::StructuredData(options) => {
+                structured_data::encode(view, actions, options.enterprise_id, out);
             }
-            Self::Ironcore(_) => ironcore_whole(view, out),
+            Self::Cloudevents(_) => cloudevents::encode(view, out),
+            Self::Otlp(options) => otlp::encode(view, actions, options, out),
+            Self::Asim(options) => asim::encode(view, actions, options, out),
+            Self::Udm(options) => udm::encode(view, actions, options, out),
+            Self::Csv(_) => csv::encode(view, actions, out),
+            Self::Ironcore(_) => ironcore::encode(view, out),
+            Self::Easysend(options) => easysend::encode(view, actions, options, out),
+            Self::Formio(_) => formio::encode(view, actions, out),
+        }
+        if self.is_json() {
+            json::escape_line_ends(start, out);
         }
         keep_one_line(&mut out[start..]);
     }
@@ -78,6 +118,10 @@ impl Format {
             Self::Json(_) => json::encode_within(view, bytes_max, out),
             Self::Cef(options) => cef::encode_within(view, actions, options, bytes_max, out),
             Self::Ironcore(_) => ironcore_within(view, bytes_max, out),
+            _ => {
+                let encode = |view: &View<'_>, out: &mut Vec<u8>| self.encode(view, actions, out);
+                shorten::encode_within(view, bytes_max, out, encode)
+            }
         };
         keep_one_line(&mut out[start..]);
         truncation
@@ -86,21 +130,43 @@ impl Format {
     /// Returns the media type of one record.
     pub fn content_type(&self) -> &'static str {
         match self {
-            Self::Json(_) | Self::Ironcore(_) => "application/json",
-            Self::Cef(_) => "text/plain; charset=utf-8",
+            Self::Cloudevents(_) => "application/cloudevents+json",
+            Self::Csv(_) => "text/csv; charset=utf-8",
+            _ if self.is_json() => "application/json",
+            _ => "text/plain; charset=utf-8",
         }
     }
-}
 
-fn ironcore_whole(view: &View<'_>, out: &mut Vec<u8>) {
-    let start = out.len();
-    ironcore::encode(view, out);
-    json::escape_line_ends(start, out);
+    /// Returns the media type of a JSON array of records; those that are no JSON stand in it as strings.
+    pub fn array_content_type(&self) -> &'static str {
+        match self {
+            Self::Cloudevents(_) => "application/cloudevents-batch+json",
+            _ => "application/json",
+        }
+    }
+
+    /// True when a record is one JSON object.
+    pub fn is_json(&self) -> bool {
+        match self {
+            Self::Json(_) | Self::Ecs(_) | Self::Ocsf(_) | Self::Cloudevents(_) => true,
+            Self::Otlp(_) | Self::Asim(_) | Self::Udm(_) => true,
+            Self::Ironcore(_) | Self::Easysend(_) => true,
+            Self::Cef(_) | Self::Leef(_) | Self::StructuredData(_) => false,
+            Self::Csv(_) | Self::Formio(_) => false,
+        }
+    }
+
+    /// True when a record holds seq and leaf hash. The forms of other systems have no place for them, so a
+    /// destination carries them beside the record where it can.
+    pub fn holds_leaf_hash(&self) -> bool {
+        !matches!(self, Self::Ironcore(_) | Self::Easysend(_) | Self::Formio(_))
+    }
 }
 
 fn ironcore_within(view: &View<'_>, bytes_max: usize, out: &mut Vec<u8>) -> Truncation {
     let start = out.len();
-    ironcore_whole(view, out);
+    ironcore::encode(view, out);
+    json::escape_line_ends(start, out);
     if out.len() - start <= bytes_max {
         return Truncation::Whole;
     }
@@ -143,54 +209,4 @@ impl<'de> Deserialize<'de> for Version {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(configuration: &str, expected: Result<&str, &str>) {
-        let format: Result<Format, _> = serde_json::from_str(configuration);
-        match (format, expected) {
-            (Ok(format), Ok(expected)) => {
-                assert_eq!(serde_json::to_string(&format).unwrap(), expected);
-            }
-            (Err(error), Err(expected)) => assert!(error.to_string().contains(expected), "{error}"),
-            (format, _) => panic!("{configuration} gave {format:?}"),
-        }
-    }
-
-    #[test]
-    fn defaults_are_filled_in_and_shown() {
-        check(r#"{"type":"json"}"#, Ok(r#"{"type":"json","version":1}"#));
-        check(r#"{"type":"ironcore","version":1}"#, Ok(r#"{"type":"ironcore","version":1}"#));
-        check(
-            r#"{"type":"cef","vendor":"Acme"}"#,
-            Ok(
-                r#"{"type":"cef","version":1,"vendor":"Acme","product":"AuditLog","device_version":"1","space_before_extension":false}"#,
-            ),
-        );
-    }
-
-    #[test]
-    fn mistakes_in_the_configuration_are_named() {
-        check(r#"{"type":"leef"}"#, Err("unknown variant `leef`"));
-        check(r#"{"type":"json","vendor":"Acme"}"#, Err("unknown field `vendor`"));
-        check(r#"{"type":"cef","vendr":"Acme"}"#, Err("unknown field `vendr`"));
-        check(r#"{"type":"ironcore","pretty":true}"#, Err("unknown field `pretty`"));
-        check(r#"{"type":"cef","version":2}"#, Err("format version 2 does not exist"));
-        check(r#"{"vendor":"Acme"}"#, Err("missing field `type`"));
-        let long = format!(r#"{{"type":"cef","vendor":"{}"}}"#, "é".repeat(64));
-        check(&long, Err("at most 63 characters; this one has 64"));
-        check(r#"{"type":"cef","product":" "}"#, Err("must not be blank"));
-        check(
-            r#"{"type":"cef","device_version":"1\n2"}"#,
-            Err("must not contain control characters"),
-        );
-    }
-
-    #[test]
-    fn a_raw_line_end_never_leaves() {
-        let mut record = *b"a\r\nb\0c";
-        keep_one_line(&mut record);
-        assert_eq!(&record, b"a  b c");
-    }
-}
+mod tests;

@@ -14,13 +14,12 @@ pub(crate) mod tests;
 use std::borrow::Cow;
 
 use attestary_event::{
-    EnvironmentId, Event, EventId, Limits, TenantId, Timestamp, View, Violation,
-    scan::{Scanned, scan},
+    EnvironmentId, Event, EventId, Limits, TenantId, Timestamp, View, Violation, scan::scan,
 };
 use serde::{Deserialize, Serialize};
 
 pub(crate) use members::{Part, elements, members};
-pub(crate) use shorten::shorten_ironcore;
+pub(crate) use shorten::{Core, shorten_ironcore};
 
 use crate::format::{Truncation, Version};
 
@@ -52,6 +51,21 @@ pub fn encode_within(view: &View<'_>, bytes_max: usize, out: &mut Vec<u8>) -> Tr
     Truncation::Shortened
 }
 
+/// Returns the event as it is when its native JSON, `record`, is shortened to `bytes_max`; its body has the
+/// member `truncated`.
+pub(crate) fn shortened(event: &Event, record: &[u8], bytes_max: usize) -> Event {
+    let mut short = Vec::with_capacity(record.len());
+    shorten::shorten(record, bytes_max, &mut short);
+    Event { body: body(&short), ..event.clone() }
+}
+
+/// Returns the event with no more than `core` of its native JSON, `record`.
+pub(crate) fn smallest(event: &Event, record: &[u8], core: Core) -> Event {
+    let mut short = Vec::with_capacity(1_024);
+    shorten::smallest(record, core, &mut short);
+    Event { body: body(&short), ..event.clone() }
+}
+
 /// Reads an event back from its native JSON.
 ///
 /// Service events and system tenants are read like all others: whoever trusts such a line must check its
@@ -78,17 +92,17 @@ pub fn decode(line: &[u8]) -> Result<Event, Violation> {
             .ok_or_else(|| wrong("/received_at"))?,
         flags: 0,
         leaf_hash: hash(text("/leaf_hash")?).ok_or_else(|| wrong("/leaf_hash"))?,
-        body: body(&scanned),
+        body: body(&scanned.compact),
     })
 }
 
 /// The members that stand in the entry or the genesis, not in the body.
 const FACTS: [&str; 6] = ["id", "tenant", "environment", "seq", "received_at", "leaf_hash"];
 
-fn body(scanned: &Scanned) -> Box<[u8]> {
+/// Returns the committed members of a compact record.
+fn body(record: &[u8]) -> Box<[u8]> {
     let mut body = vec![b'{'];
-    let committed =
-        members(&scanned.compact).filter(|part| !FACTS.iter().any(|fact| part.is(fact)));
+    let committed = members(record).filter(|part| !FACTS.iter().any(|fact| part.is(fact)));
     for part in committed {
         if body.len() > 1 {
             body.push(b',');

@@ -14,7 +14,10 @@ use std::io::Write as _;
 use attestary_event::{View, actions::KnownActions};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use crate::format::{CORE_BYTES_MAX, Format, Truncation};
+use crate::{
+    format::{CORE_BYTES_MAX, Format, Truncation},
+    structured_data,
+};
 
 /// How frames stand in a stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +74,7 @@ impl Default for Options {
             framing: Framing::OctetCounting,
             hostname: "{tenant}".to_owned(),
             app_name: "attestary".to_owned(),
-            enterprise_id: 32473,
+            enterprise_id: structured_data::ENTERPRISE_ID,
             // rsyslog takes 8,096 bytes unless told otherwise, and forges messages from the rest.
             frame_bytes_max: 8_000,
         }
@@ -87,9 +90,21 @@ pub fn message(
     out: &mut Vec<u8>,
 ) -> Truncation {
     let start = out.len();
-    header::write(view, actions, options, out);
-    out.push(b' ');
+    if matches!(format, Format::StructuredData(_)) {
+        header::write_head(view, actions, options, out);
+    } else {
+        header::write(view, actions, options, out);
+        out.push(b' ');
+    }
     let room = options.frame_bytes_max.saturating_sub(out.len() - start + FRAMING_BYTES_MAX);
+    if matches!(format, Format::StructuredData(_)) {
+        // The record is the message's structured data; the names of its elements are those of the destination.
+        let of_this = structured_data::Options {
+            enterprise_id: options.enterprise_id,
+            ..structured_data::Options::default()
+        };
+        return Format::StructuredData(of_this).encode_within(view, actions, room, out);
+    }
     format.encode_within(view, actions, room, out)
 }
 

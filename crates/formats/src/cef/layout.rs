@@ -7,9 +7,8 @@ use attestary_event::{Timestamp, View, actions::KnownActions};
 use super::{
     extension::{Extension, Rank},
     fit::{fit, member},
-    texts,
 };
-use crate::json::one_line;
+use crate::{json::one_line, texts};
 
 /// Limit of most strings, of `act` and `outcome`, of `cs1`–`cs6`.
 const TEXT: usize = 1023;

@@ -3,7 +3,7 @@
 //! Adapters build native submissions member by member and copy foreign values as the tokens they arrived
 //! as, so that numbers and nested values keep their exact form. No tree is built in either direction.
 
-use attestary_event::scan::write_string;
+use attestary_event::{event::write_hex, scan::write_string};
 
 /// Writes one JSON object; members stand in the order of the calls.
 #[derive(Debug)]
@@ -35,6 +35,58 @@ impl<'a> ObjectWriter<'a> {
         if let Some(value) = value {
             self.text(key, value);
         }
+        self
+    }
+
+    /// Writes an integer member.
+    pub(crate) fn number(&mut self, key: &str, value: impl itoa::Integer) -> &mut Self {
+        self.key(key).extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+        self
+    }
+
+    /// Writes a string member of what displays as text without characters that JSON escapes.
+    pub(crate) fn display(&mut self, key: &str, value: impl std::fmt::Display) -> &mut Self {
+        use std::io::Write as _;
+        let _ = write!(self.key(key), "\"{value}\"");
+        self
+    }
+
+    /// Writes bytes as a string member of lower-case hexadecimal digits.
+    pub(crate) fn hex(&mut self, key: &str, bytes: &[u8]) -> &mut Self {
+        let out = self.key(key);
+        out.push(b'"');
+        write_hex(bytes, out);
+        out.push(b'"');
+        self
+    }
+
+    /// Writes a member whose value is JSON already, unless there is none.
+    pub(crate) fn optional_raw(&mut self, key: &str, json: Option<&[u8]>) -> &mut Self {
+        if let Some(json) = json {
+            self.raw(key, json);
+        }
+        self
+    }
+
+    /// Writes an array of objects, each filled by `fill`; nothing at all without items.
+    pub(crate) fn objects<T>(
+        &mut self,
+        key: &str,
+        items: impl IntoIterator<Item = T>,
+        fill: impl Fn(&mut ObjectWriter<'_>, T),
+    ) -> &mut Self {
+        let mut items = items.into_iter().peekable();
+        if items.peek().is_none() {
+            return self;
+        }
+        let out = self.key(key);
+        for (index, item) in items.enumerate() {
+            out.push(if index == 0 { b'[' } else { b',' });
+            let mut object = ObjectWriter::open(out);
+            fill(&mut object, item);
+            object.close();
+        }
+        out.push(b']');
         self
     }
 

@@ -4,7 +4,7 @@
 //! remains of the actor but type and id. Last, the action and the actor's texts are cut. Id, tenant,
 //! environment, seq, times and leaf hash always stay, so the whole event can be fetched.
 
-use super::{Part, members};
+use super::{FACTS, Part, members};
 
 /// The members that may go, first to last, once the metadata is gone.
 const DROPPED: [&str; 11] = [
@@ -37,7 +37,6 @@ pub(super) fn shorten(record: &[u8], bytes_max: usize, out: &mut Vec<u8>) {
     let mut parts: Vec<Part<'_>> = members(record).collect();
     let metadata = parts.iter().position(|part| part.is("metadata"));
     let metadata = metadata.map(|at| (at, parts.remove(at)));
-    let core = core(&parts);
     for name in DROPPED {
         let room = bytes_max.checked_sub(object_bytes(&parts) + MARK.len() + 1);
         if let Some(room) = room {
@@ -49,9 +48,28 @@ pub(super) fn shorten(record: &[u8], bytes_max: usize, out: &mut Vec<u8>) {
         return write(&parts, metadata.map(|(at, part)| (at, part, room)), out);
     }
     // Action and actor are what is too long: both come back in a form of bounded size.
-    let mut texts: Vec<&[u8]> =
-        parts.iter().filter(|part| is_fact(part)).map(|part| part.text).collect();
-    texts.extend(core.iter().map(Vec::as_slice));
+    smallest(record, Core::Texts(CORE_TEXT_BYTES_MAX), out);
+}
+
+/// How little of an event may remain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Core {
+    /// The facts, outcome and severity, and action, actor type and actor id of at most this many bytes each.
+    Texts(usize),
+    /// The facts, the time, and this many bytes of the action.
+    Action(usize),
+}
+
+/// Appends what `core` says of `record`, marked; the order of the members does not depend on what was left out.
+pub(super) fn smallest(record: &[u8], core: Core, out: &mut Vec<u8>) {
+    let kept = |part: &Part<'_>| match core {
+        Core::Texts(_) => !part.is("metadata") && !DROPPED.iter().any(|name| part.is(name)),
+        Core::Action(_) => FACTS.iter().chain(&["occurred_at"]).any(|name| part.is(name)),
+    };
+    let facts = members(record).filter(|part| kept(part) && is_fact(part));
+    let mut texts: Vec<&[u8]> = facts.map(|part| part.text).collect();
+    let cut = cut_texts(record, core);
+    texts.extend(cut.iter().map(Vec::as_slice));
     texts.push(MARK);
     write_object(&texts, out);
 }
@@ -105,28 +123,29 @@ fn fit<'a>(parts: impl Iterator<Item = Part<'a>>, bytes_max: usize) -> Vec<u8> {
     kept
 }
 
-/// The action, and the actor's type and id, each as a member of bounded size.
-fn core(parts: &[Part<'_>]) -> Vec<Vec<u8>> {
-    let find = |name: &str| parts.iter().find(|part| part.is(name)).map(|part| part.value);
-    let action = find("action").map(|value| member("action", value));
-    let actor = find("actor").map(|actor| {
+/// The action, and unless nothing but it is wanted the actor's type and id, each as a member of bounded size.
+fn cut_texts(record: &[u8], core: Core) -> Vec<Vec<u8>> {
+    let (Core::Texts(bytes_max) | Core::Action(bytes_max)) = core;
+    let find = |name: &str| members(record).find(|part| part.is(name)).map(|part| part.value);
+    let action = find("action").map(|value| member("action", value, bytes_max));
+    let actor = find("actor").filter(|_| matches!(core, Core::Texts(_))).map(|actor| {
         let kept = members(actor).filter(|part| part.is("type") || part.is("id"));
         let kept: Vec<_> = kept
-            .map(|part| member(if part.is("id") { "id" } else { "type" }, part.value))
+            .map(|part| member(if part.is("id") { "id" } else { "type" }, part.value, bytes_max))
             .collect();
         [b"\"actor\":{", &kept.join(&b',')[..], b"}"].concat()
     });
     action.into_iter().chain(actor).collect()
 }
 
-fn member(name: &str, value: &[u8]) -> Vec<u8> {
+fn member(name: &str, value: &[u8], bytes_max: usize) -> Vec<u8> {
     let text: String = serde_json::from_slice(value).unwrap_or_default();
     let mut written = vec![b'"'];
     written.extend_from_slice(name.as_bytes());
     written.extend_from_slice(b"\":");
-    let mut end = text.floor_char_boundary(CORE_TEXT_BYTES_MAX);
+    let mut end = text.floor_char_boundary(bytes_max);
     let mut quoted = string(&text[..end]);
-    while quoted.len() > CORE_TEXT_BYTES_MAX + 2 {
+    while quoted.len() > bytes_max + 2 {
         end = text.floor_char_boundary(end.saturating_sub(1));
         quoted = string(&text[..end]);
     }

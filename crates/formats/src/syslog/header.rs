@@ -2,10 +2,10 @@
 
 use std::io::Write as _;
 
-use attestary_event::{Timestamp, View, actions::KnownActions, event::write_hex};
+use attestary_event::{Timestamp, View, actions::KnownActions};
 
 use super::Options;
-use crate::cef;
+use crate::{structured_data, texts};
 
 /// Longest HOSTNAME (RFC 5424, section 6).
 pub(super) const HOSTNAME_BYTES_MAX: usize = 255;
@@ -14,9 +14,20 @@ pub(super) const APP_NAME_BYTES_MAX: usize = 48;
 /// Longest MSGID.
 const MSGID_BYTES_MAX: usize = 32;
 
-/// Appends the header up to the end of the structured data.
+/// Appends the header up to the end of the structured data, which tells which event it is.
 pub(super) fn write(view: &View<'_>, actions: &KnownActions, options: &Options, out: &mut Vec<u8>) {
-    let severity = severity(cef::severity(view, actions));
+    write_head(view, actions, options, out);
+    structured_data::write_identity(view, options.enterprise_id, out);
+}
+
+/// Appends the header up to the space before the structured data.
+pub(super) fn write_head(
+    view: &View<'_>,
+    actions: &KnownActions,
+    options: &Options,
+    out: &mut Vec<u8>,
+) {
+    let severity = severity(texts::severity(view, actions));
     let _ = write!(out, "<{}>1 ", u16::from(options.facility) * 8 + u16::from(severity));
     write_time(view, out);
     out.push(b' ');
@@ -25,16 +36,7 @@ pub(super) fn write(view: &View<'_>, actions: &KnownActions, options: &Options, 
     write_name(&options.app_name, APP_NAME_BYTES_MAX, out);
     out.extend_from_slice(b" - ");
     write_name(view.text("/action").unwrap_or_default(), MSGID_BYTES_MAX, out);
-    let event = view.event;
-    let _ = write!(
-        out,
-        " [attestary@{} id=\"{}\" seq=\"{}\" tenant=\"",
-        options.enterprise_id, event.id, event.seq
-    );
-    write_value(event.tenant.as_str(), out);
-    out.extend_from_slice(b"\" leaf=\"");
-    write_hex(&event.leaf_hash, out);
-    out.extend_from_slice(b"\"]");
+    out.push(b' ');
 }
 
 /// Maps 0–10 to syslog's severities: informational, notice, warning, error, critical.
@@ -53,11 +55,9 @@ pub(super) fn severity(severity: u8) -> u8 {
 
 /// The event's own time; `-` for years that RFC 3339 cannot write.
 fn write_time(view: &View<'_>, out: &mut Vec<u8>) {
-    // 0000-01-01T00:00:00Z and 9999-12-31T23:59:59.999Z in milliseconds.
-    const WRITABLE: std::ops::RangeInclusive<i64> = -62_167_219_200_000..=253_402_300_799_999;
     let occurred_at =
         view.text("/occurred_at").and_then(Timestamp::parse).unwrap_or(view.event.received_at);
-    if WRITABLE.contains(&occurred_at.0) {
+    if texts::writable(occurred_at) {
         let _ = write!(out, "{occurred_at}");
     } else {
         out.push(b'-');
@@ -89,18 +89,6 @@ fn write_name(text: &str, bytes_max: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends a parameter's value: `"`, `\` and `]` escaped, and nothing else; controls as U+FFFD.
-fn write_value(text: &str, out: &mut Vec<u8>) {
-    let mut buffer = [0; 4];
-    for character in text.chars() {
-        if matches!(character, '"' | '\\' | ']') {
-            out.push(b'\\');
-        }
-        let character = if character.is_control() { '\u{fffd}' } else { character };
-        out.extend_from_slice(character.encode_utf8(&mut buffer).as_bytes());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,12 +98,6 @@ mod tests {
         let mut out = Vec::new();
         write(text, &mut out);
         assert_eq!(String::from_utf8(out).unwrap(), expected);
-    }
-
-    #[test]
-    fn parameters_escape_three_characters_and_nothing_else() {
-        check(write_value, r#"a"b\c]d[e=f"#, r#"a\"b\\c\]d[e=f"#);
-        check(write_value, "ключ\n\0", "ключ\u{fffd}\u{fffd}");
     }
 
     #[test]

@@ -1,10 +1,12 @@
-//! Texts that an event does not hold literally: its name, its severity, its sentence, its lists in one line.
+//! What an event does not hold literally: its name, severity, outcome, sentence, time, lists in one line.
 
 use std::fmt::Write as _;
 
+use std::net::IpAddr;
+
 use attestary_event::{
-    View,
-    actions::{KnownActions, SEVERITY_DEFAULT},
+    Timestamp, View,
+    actions::{ActionSpec, KnownActions, Outcome, SEVERITY_DEFAULT},
 };
 
 /// Returns the action's name for people: that of the known action, else the action itself, spelt out.
@@ -46,8 +48,62 @@ pub(crate) fn severity(view: &View<'_>, actions: &KnownActions) -> u8 {
     own.or_else(known).unwrap_or(SEVERITY_DEFAULT)
 }
 
+/// Returns how it ended: what the event says, else what is usual for the known action.
+pub(crate) fn outcome(view: &View<'_>, actions: &KnownActions) -> Outcome {
+    match view.text("/outcome") {
+        Some("success") => Outcome::Success,
+        Some("failure") => Outcome::Failure,
+        Some("denied") => Outcome::Denied,
+        Some(_) => Outcome::Unknown,
+        None => known(view, actions).map_or(Outcome::Unknown, |spec| spec.outcome),
+    }
+}
+
+/// Returns what is known about the event's action.
+pub(crate) fn known<'a>(view: &View<'_>, actions: &'a KnownActions) -> Option<&'a ActionSpec> {
+    actions.find(view.text("/action")?)
+}
+
+/// Returns the category: the event's own, else that of the known action.
+pub(crate) fn category<'a>(view: &View<'a>, actions: &'a KnownActions) -> Option<&'a str> {
+    view.text("/category").or_else(|| known(view, actions).map(|spec| spec.category.as_str()))
+}
+
+/// True for years that RFC 3339 can write: 0000-01-01T00:00:00Z to 9999-12-31T23:59:59.999Z.
+pub(crate) fn writable(instant: Timestamp) -> bool {
+    (-62_167_219_200_000..=253_402_300_799_999).contains(&instant.0)
+}
+
+/// Returns when it happened; the time of receipt when the event does not say, or names a year that RFC 3339
+/// cannot write.
+pub(crate) fn occurred_at(view: &View<'_>) -> Timestamp {
+    let own = view.text("/occurred_at").and_then(Timestamp::parse);
+    own.filter(|instant| writable(*instant)).unwrap_or(view.event.received_at)
+}
+
+/// Returns the source address; IPv4 written as IPv6 is IPv4. `None` when the text is no address.
+pub(crate) fn address(view: &View<'_>) -> Option<IpAddr> {
+    let address: IpAddr = view.text("/context/ip")?.trim().parse().ok()?;
+    Some(address.to_canonical())
+}
+
+/// Returns the source address as text when it is no address.
+pub(crate) fn address_text<'a>(view: &View<'a>) -> Option<&'a str> {
+    view.text("/context/ip").filter(|_| address(view).is_none())
+}
+
+/// Returns the HTTP status when it is a whole number.
+pub(crate) fn http_status(view: &View<'_>) -> Option<u16> {
+    view.text("/context/http/status")?.parse().ok()
+}
+
+/// True when parts of the event were left out before it was encoded.
+pub(crate) fn truncated(view: &View<'_>) -> bool {
+    view.fields.get("/truncated").is_some()
+}
+
 /// Returns the event's description, else the known action's sentence when the event has all that it names.
-pub(super) fn message(view: &View<'_>, actions: &KnownActions) -> Option<String> {
+pub(crate) fn message(view: &View<'_>, actions: &KnownActions) -> Option<String> {
     if let Some(description) = view.text("/description") {
         return Some(description.to_owned());
     }
@@ -60,7 +116,7 @@ pub(super) fn message(view: &View<'_>, actions: &KnownActions) -> Option<String>
 }
 
 /// Returns the first text among `pointers` that is not empty.
-pub(super) fn first_of<'a>(view: &View<'a>, pointers: &[&str]) -> Option<&'a str> {
+pub(crate) fn first_of<'a>(view: &View<'a>, pointers: &[&str]) -> Option<&'a str> {
     pointers.iter().find_map(|pointer| view.text(pointer).filter(|text| !text.is_empty()))
 }
 
@@ -81,7 +137,7 @@ fn render<'a>(template: &str, value: impl Fn(&str) -> Option<&'a str>) -> Option
 /// Returns the targets as `type:id`, joined by commas.
 ///
 /// So that a reader can split the list again, `%` and `,` are percent-encoded in both parts and `:` in the type.
-pub(super) fn targets(view: &View<'_>) -> Option<String> {
+pub(crate) fn targets(view: &View<'_>) -> Option<String> {
     let mut list = String::new();
     for index in 0_usize.. {
         let kind = view.text(&format!("/targets/{index}/type"));
@@ -100,7 +156,7 @@ pub(super) fn targets(view: &View<'_>) -> Option<String> {
 }
 
 /// Returns the texts of an array, joined by commas; `%` and `,` in them are percent-encoded.
-pub(super) fn list(view: &View<'_>, pointer: &str) -> Option<String> {
+pub(crate) fn list(view: &View<'_>, pointer: &str) -> Option<String> {
     let mut list = String::new();
     for index in 0_usize.. {
         let Some(item) = view.text(&format!("{pointer}/{index}")) else { break };
@@ -113,13 +169,13 @@ pub(super) fn list(view: &View<'_>, pointer: &str) -> Option<String> {
 }
 
 /// Returns another actor (`/impersonator`, `/on_behalf_of`) as `type:id`, or as its name when it has no id.
-pub(super) fn other_actor(view: &View<'_>, pointer: &str) -> Option<String> {
+pub(crate) fn other_actor(view: &View<'_>, pointer: &str) -> Option<String> {
     let part = |name: &str| view.text(&format!("{pointer}/{name}"));
     let id = part("id").or_else(|| part("email")).or_else(|| part("name"))?;
     Some(format!("{}:{id}", part("type").unwrap_or_default()))
 }
 
-fn encode_item(text: &str, encoded: &[char], out: &mut String) {
+pub(crate) fn encode_item(text: &str, encoded: &[char], out: &mut String) {
     for character in text.chars() {
         if encoded.contains(&character) {
             let _ = write!(out, "%{:02X}", u32::from(character));

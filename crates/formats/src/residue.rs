@@ -1,0 +1,32 @@
+//! Members of an event for which a format has no place of its own, copied under their native names.
+//!
+//! Values are copied as JSON, so number tokens and nested objects stay exactly what they are.
+
+use attestary_event::View;
+
+use crate::intake::object::{ObjectWriter, member};
+
+/// Copies the named members of the body; those that are absent, null or empty are left out.
+pub(crate) fn copy_members(view: &View<'_>, names: &[&str], object: &mut ObjectWriter<'_>) {
+    for name in names {
+        object.optional_raw(name, filled(&view.event.body, name));
+    }
+}
+
+/// Copies the named members of an object in the body, such as `context`.
+pub(crate) fn copy_inner(
+    view: &View<'_>,
+    outer: &str,
+    names: &[&str],
+    object: &mut ObjectWriter<'_>,
+) {
+    let Some(outer) = member(&view.event.body, outer) else { return };
+    for name in names {
+        object.optional_raw(name, filled(outer, name));
+    }
+}
+
+/// Returns a member unless it is absent, null or empty.
+pub(crate) fn filled<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    member(object, name).filter(|json| !matches!(*json, b"null" | b"{}" | b"[]" | b"\"\""))
+}
