@@ -49,7 +49,8 @@ def plain(json_value):
 
 
 def check(index, sent, line):
-    outer = json.loads(line)
+    # A bare -0 is a double here; Python would read an integer, which has no sign at zero.
+    outer = json.loads(line, parse_int=lambda token: -0.0 if token == "-0" else int(token))
     trace_id = outer["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0].pop("traceId", None)
     logs = json_format.Parse(json.dumps(outer), LogsData(), ignore_unknown_fields=False)
     [resource] = logs.resource_logs

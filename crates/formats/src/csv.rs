@@ -11,9 +11,8 @@ mod tests;
 use attestary_event::{View, actions::KnownActions, event::write_hex};
 
 use crate::{
-    intake::object::member,
     party::{self, Party},
-    texts,
+    residue, texts,
 };
 
 /// The columns of version 1.
@@ -160,8 +159,7 @@ impl Row<'_> {
 
     /// Writes a member of the body as JSON; an empty cell when it is absent or empty.
     fn json(&mut self, view: &View<'_>, name: &str) {
-        let json = member(&view.event.body, name).filter(|json| json.len() > 2);
-        self.cell(json.and_then(|json| std::str::from_utf8(json).ok()));
+        self.cell(residue::json_text(view, name).as_deref());
     }
 }
 

@@ -13,9 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     format::Version,
-    intake::object::member,
     party::{self, Party},
-    product, texts,
+    product, residue, texts,
 };
 
 /// Options of the LEEF format.
@@ -136,9 +135,7 @@ fn put_rest(pairs: &mut Pairs<'_>, view: &View<'_>, actions: &KnownActions) {
     pairs.put("labels", texts::list(view, "/labels").as_deref(), TEXT_CHARS_MAX);
     pairs.put("msg", texts::message(view, actions).as_deref(), TEXT_CHARS_MAX);
     for name in ["changes", "metadata"] {
-        let json = member(&view.event.body, name).filter(|json| json.len() > 2);
-        let json = json.and_then(|json| std::str::from_utf8(json).ok());
-        pairs.put(name, json, JSON_CHARS_MAX);
+        pairs.put(name, residue::json_text(view, name).as_deref(), JSON_CHARS_MAX);
     }
 }
 

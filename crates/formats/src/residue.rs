@@ -2,9 +2,14 @@
 //!
 //! Values are copied as JSON, so number tokens and nested objects stay exactly what they are.
 
+use std::borrow::Cow;
+
 use attestary_event::View;
 
-use crate::intake::object::{ObjectWriter, member};
+use crate::{
+    intake::object::{ObjectWriter, member},
+    json::one_line,
+};
 
 /// Copies the named members of the body; those that are absent, null or empty are left out.
 pub(crate) fn copy_members(view: &View<'_>, names: &[&str], object: &mut ObjectWriter<'_>) {
@@ -29,4 +34,11 @@ pub(crate) fn copy_inner(
 /// Returns a member unless it is absent, null or empty.
 pub(crate) fn filled<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {
     member(object, name).filter(|json| !matches!(*json, b"null" | b"{}" | b"[]" | b"\"\""))
+}
+
+/// Returns a member of the body as JSON in one line, for formats without JSON of their own: what some readers take
+/// for a line end stands in it as an escape. `None` when it is absent, null or empty.
+pub(crate) fn json_text<'a>(view: &View<'a>, name: &str) -> Option<Cow<'a, str>> {
+    let json = filled(&view.event.body, name)?;
+    std::str::from_utf8(json).ok().map(one_line)
 }

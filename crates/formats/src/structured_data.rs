@@ -12,7 +12,7 @@ use std::io::Write as _;
 use attestary_event::{View, actions::KnownActions, event::write_hex};
 use serde::{Deserialize, Serialize};
 
-use crate::{format::Version, intake::object::member, party::Party, texts};
+use crate::{format::Version, party::Party, residue, texts};
 
 /// The private enterprise number that RFC 5612 reserves for documentation.
 pub(crate) const ENTERPRISE_ID: u32 = 32_473;
@@ -71,8 +71,7 @@ pub(crate) fn encode(
     put("labels", texts::list(view, "/labels").as_deref());
     put("message", texts::message(view, actions).as_deref());
     for name in ["changes", "metadata"] {
-        let json = member(&view.event.body, name).filter(|json| json.len() > 2);
-        put(name, json.and_then(|json| std::str::from_utf8(json).ok()));
+        put(name, residue::json_text(view, name).as_deref());
     }
     put("truncated", texts::truncated(view).then_some("true"));
     out.push(b']');
@@ -108,15 +107,14 @@ pub(crate) fn write_identity(view: &View<'_>, enterprise_id: u32, out: &mut Vec<
     out.extend_from_slice(b"\"]");
 }
 
-/// Appends a parameter's value: `"`, `\` and `]` escaped, and nothing else; controls and line separators as U+FFFD.
+/// Appends a parameter's value: `"`, `\` and `]` escaped, and nothing else; controls as U+FFFD.
 fn write_value(text: &str, out: &mut Vec<u8>) {
     let mut buffer = [0; 4];
     for character in text.chars() {
         if matches!(character, '"' | '\\' | ']') {
             out.push(b'\\');
         }
-        let breaks = character.is_control() || matches!(character, '\u{2028}' | '\u{2029}');
-        let character = if breaks { '\u{fffd}' } else { character };
+        let character = if character.is_control() { '\u{fffd}' } else { character };
         out.extend_from_slice(character.encode_utf8(&mut buffer).as_bytes());
     }
 }

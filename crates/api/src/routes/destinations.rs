@@ -80,7 +80,7 @@ pub(crate) struct NewDestinationShape {
     /// syslog, webhook, file or stdout.
     r#type: String,
     config: Value,
-    /// {"type": "json" | "cef" | "ironcore", …}; json when absent.
+    /// {"type": …} with one of the formats of docs/reference/formats.md; json when absent.
     format: Option<Value>,
     filter: Option<String>,
     /// "now" (default), "beginning", a seq or a time.

@@ -60,7 +60,7 @@ struct Create {
     /// Settings of that type as a JSON object, for example '{"url":"https://siem.example/hook"}'
     #[arg(long, value_name = "JSON", default_value = "{}")]
     config: String,
-    /// cef, json or ironcore, or a JSON object with further options
+    /// json, cef or another name of docs/reference/formats.md, or a JSON object with further options
     #[arg(long, value_name = "FORMAT", default_value = "json")]
     format: String,
     /// Events to send; without one, every event

@@ -70,7 +70,8 @@ impl Config {
     pub(super) fn request(&self, batch: &Batch, envelope: &Envelope<'_>) -> Request {
         let body = body(batch);
         let mut headers = HeaderMap::new();
-        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let content_type = HeaderValue::from_static(envelope.format.array_content_type());
+        headers.insert(http::header::CONTENT_TYPE, content_type);
         headers.insert(http::header::USER_AGENT, HeaderValue::from_static("attestary"));
         for (name, value) in &envelope.secrets.headers {
             if let Some((name, value)) = headers::pair(name, value) {
@@ -78,7 +79,7 @@ impl Config {
             }
         }
         self.sign(&mut headers, envelope, &body);
-        if matches!(envelope.format, Format::Ironcore(_)) {
+        if !envelope.format.holds_leaf_hash() {
             name_events(&mut headers, batch);
         }
         Request::Http { url: self.url.clone(), headers, body }
@@ -118,15 +119,12 @@ fn parse(text: &str) -> Result<Url, String> {
 
 /// Formats that hold neither seq nor leaf hash carry them as headers, which have less room than a body.
 pub(super) fn events_ceiling(format: &Format) -> usize {
-    match format {
-        Format::Ironcore(_) => EVENTS_IN_HEADERS_MAX,
-        _ => usize::MAX,
-    }
+    if format.holds_leaf_hash() { usize::MAX } else { EVENTS_IN_HEADERS_MAX }
 }
 
 /// Appends one event as a JSON value and a comma.
 pub(super) fn encode(view: &View<'_>, format: &Format, actions: &KnownActions, out: &mut Vec<u8>) {
-    if format.content_type() == "application/json" {
+    if format.is_json() {
         format.encode(view, actions, out);
     } else {
         let mut line = Vec::with_capacity(1_024);

@@ -61,7 +61,7 @@ fn check_value(text: &str, expected: &str) {
 #[test]
 fn values_escape_three_characters_and_nothing_else() {
     check_value(r#"a"b\c]d[e=f"#, r#"a\"b\\c\]d[e=f"#);
-    check_value("ключ\n\0\u{2028}", "ключ\u{fffd}\u{fffd}\u{fffd}");
+    check_value("ключ\n\0\u{2028}", "ключ\u{fffd}\u{fffd}\u{2028}");
 }
 
 #[test]
@@ -73,6 +73,8 @@ fn parameters_are_what_the_event_has() {
     assert_eq!(value(&event, "metadata").as_deref(), Some(r#"{"a":[1.50,"]"]}"#));
     assert_eq!(value(&event, "name").as_deref(), Some("User login"));
     assert_eq!(value(&event, "reason"), None);
+    let event = self::event("\"action\":\"a\",\"metadata\":{\"k\":\"\u{2028}\u{85}\"}");
+    assert_eq!(value(&event, "metadata").as_deref(), Some(r#"{"k":"\u2028\u0085"}"#));
 }
 
 proptest! {

@@ -50,6 +50,19 @@ fn the_message_follows_one_space_after_the_structured_data() {
 }
 
 #[test]
+fn a_structured_record_is_the_messages_structured_data() {
+    let event = event(r#""action":"a","actor":{"id":"u]1"}"#);
+    let options = Options { framing: Framing::Lf, enterprise_id: 4711, ..Options::default() };
+    let format = r#"{"type":"structured-data","enterprise_id":1}"#;
+    let text = String::from_utf8(framed(&event, format, &options).1).unwrap();
+    let (_, elements) = text.split_once(" attestary - a ").unwrap();
+    assert!(elements.starts_with("[attestary@4711 id=") && elements.ends_with("\"]\n"), "{text}");
+    assert!(elements.contains(r#"][event@4711 action="a""#), "{text}");
+    assert!(elements.contains(r#" actorId="u\]1""#), "{text}");
+    assert_eq!(text.matches("[attestary@").count(), 1, "{text}");
+}
+
+#[test]
 fn years_that_cannot_be_written_are_nil() {
     // In UTC this is still the year before 0000.
     let event = event(r#""action":"a","occurred_at":"0000-01-01T00:00:00+01:00""#);
@@ -104,7 +117,9 @@ fn the_smallest_cap_holds_every_event() {
     let mut header = Vec::new();
     with_view(&event, |view| header::write(view, KnownActions::builtin(), &options, &mut header));
     assert!((750..HEADER_BYTES_MAX).contains(&header.len()), "{}", header.len());
-    for format in [r#"{"type":"cef"}"#, r#"{"type":"json"}"#, r#"{"type":"ironcore"}"#] {
+    let names = ["cef", "json", "ironcore", "leef", "ocsf", "asim", "structured-data"];
+    for name in names {
+        let format = &format!(r#"{{"type":"{name}"}}"#);
         let (truncation, out) = framed(&event, format, &options);
         assert!(out.len() <= FRAME_BYTES_FLOOR, "{}", out.len());
         assert_eq!(truncation, Truncation::Shortened);

@@ -120,6 +120,36 @@ fn formats_without_seq_carry_it_in_headers() {
 }
 
 #[test]
+fn forms_of_other_systems_carry_seq_and_leaf_hash_in_headers() {
+    for name in ["easysend", "formio", "ironcore"] {
+        let (headers, _) = send(&format!(r#"{{"type":"{name}"}}"#), &[1, 2], &Secrets::default());
+        assert_eq!(headers["attestary-seq"], "1,2", "{name}");
+    }
+    for name in
+        ["leef", "ecs", "ocsf", "structured-data", "cloudevents", "otlp", "asim", "udm", "csv"]
+    {
+        let (headers, _) = send(&format!(r#"{{"type":"{name}"}}"#), &[1, 2], &Secrets::default());
+        assert!(!headers.contains_key("attestary-seq"), "{name}");
+    }
+}
+
+#[test]
+fn every_format_stands_in_the_array_as_what_it_is() {
+    for name in ["ecs", "ocsf", "cloudevents", "otlp", "asim", "udm", "easysend"] {
+        let (_, body) = send(&format!(r#"{{"type":"{name}"}}"#), &[1, 2], &Secrets::default());
+        let items: Vec<serde_json::Value> = serde_json::from_slice(&body).unwrap();
+        assert!(items.len() == 2 && items.iter().all(serde_json::Value::is_object), "{name}");
+    }
+    for name in ["leef", "structured-data", "csv", "formio"] {
+        let (_, body) = send(&format!(r#"{{"type":"{name}"}}"#), &[1, 2], &Secrets::default());
+        let items: Vec<String> = serde_json::from_slice(&body).unwrap();
+        assert_eq!(items.len(), 2, "{name}");
+    }
+    let (headers, _) = send(r#"{"type":"cloudevents"}"#, &[1], &Secrets::default());
+    assert_eq!(headers["content-type"], "application/cloudevents-batch+json");
+}
+
+#[test]
 fn a_batch_in_headers_fits_what_servers_take() {
     let format: Format = serde_json::from_str(r#"{"type":"ironcore"}"#).unwrap();
     let last = 1_000_000_000_000;
