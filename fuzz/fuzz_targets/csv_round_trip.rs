@@ -32,5 +32,7 @@ fuzz_target!(|line: &[u8]| {
     let cells = cells(std::str::from_utf8(&row).expect("a row is UTF-8"));
     assert_eq!(cells.len(), COLUMNS.len());
     assert_eq!((&cells[0], &cells[3]), (&event.id.to_string(), &event.seq.to_string()));
-    assert!(!cells.iter().any(|cell| cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\0'])));
+    assert!(
+        !cells.iter().any(|cell| cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\0']))
+    );
 });

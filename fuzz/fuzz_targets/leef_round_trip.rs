@@ -32,8 +32,7 @@ fuzz_target!(|line: &[u8]| {
     assert_eq!(pairs.get("eventUid"), Some(&event.id.to_string().as_str()));
     for (key, pointer) in [("reason", "/reason"), ("userAgent", "/context/user_agent")] {
         let expected = view.text(pointer).map(carried);
-        let expected =
-            expected.filter(|text| !text.is_empty() && text.chars().count() <= 1_023);
+        let expected = expected.filter(|text| !text.is_empty() && text.chars().count() <= 1_023);
         if let Some(expected) = expected {
             assert_eq!(pairs.get(key), Some(&expected.as_str()), "{key}");
         }

@@ -14,7 +14,7 @@ use attestary_event::{
 };
 
 use crate::{
-    intake::object::ObjectWriter,
+    intake::object::{ObjectWriter, member},
     party::{self, Party},
     product::Options,
     residue, texts,
@@ -142,7 +142,9 @@ fn put_rest(rest: &mut ObjectWriter<'_>, view: &View<'_>, actions: &KnownActions
             ["session_id", "parent_session_id", "location", "attempted_identity"];
         residue::copy_inner(view, "context", &NAMES, context);
         context.optional("address", texts::address_text(view));
-        context.optional("duration_ms", view.text("/context/http/duration_ms"));
+        let http = member(&view.event.body, "context").and_then(|outer| member(outer, "http"));
+        let duration_ms = http.and_then(|http| residue::filled(http, "duration_ms"));
+        context.optional_raw("duration_ms", duration_ms);
     });
     residue::copy_members(view, &["changes", "schema_version", "metadata"], rest);
     if texts::truncated(view) {

@@ -111,7 +111,7 @@ fn put_rest(pairs: &mut Pairs<'_>, view: &View<'_>, actions: &KnownActions) {
     let more = party::targets(view).nth(1).and_then(|_| texts::targets(view));
     pairs.put("targets", more.as_deref(), JSON_CHARS_MAX);
     pairs.put("outcome", Some(texts::outcome(view, actions).as_str()), TEXT_CHARS_MAX);
-    const CONTEXT: [(&str, &str); 10] = [
+    const CONTEXT: [(&str, &str); 9] = [
         ("reason", "/reason"),
         ("url", "/context/http/url"),
         ("httpMethod", "/context/http/method"),
@@ -121,16 +121,11 @@ fn put_rest(pairs: &mut Pairs<'_>, view: &View<'_>, actions: &KnownActions) {
         ("requestId", "/context/request_id"),
         ("traceId", "/context/trace_id"),
         ("attemptedIdentity", "/context/attempted_identity"),
-        ("environment", ""),
     ];
     for (key, pointer) in CONTEXT {
-        let text = if pointer.is_empty() {
-            Some(view.event.environment.as_str())
-        } else {
-            view.text(pointer)
-        };
-        pairs.put(key, text, TEXT_CHARS_MAX);
+        pairs.put(key, view.text(pointer), TEXT_CHARS_MAX);
     }
+    pairs.put("environment", Some(view.event.environment.as_str()), TEXT_CHARS_MAX);
     pairs.put("sourceAddress", texts::address_text(view), TEXT_CHARS_MAX);
     pairs.put("labels", texts::list(view, "/labels").as_deref(), TEXT_CHARS_MAX);
     pairs.put("msg", texts::message(view, actions).as_deref(), TEXT_CHARS_MAX);
