@@ -1,6 +1,7 @@
 """What the oracles of several formats share: hostile events over all known actions, and running `emit`."""
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
@@ -25,11 +26,11 @@ def known_actions():
 def events(seed, count):
     """Hostile events; two of three have a known action, and targets of the kinds that classes ask for."""
     generator = Generator(seed)
-    actions = list(known_actions())
+    actions = itertools.cycle(known_actions())
     for index in range(count):
         event = generator.event()
         if index % 3:
-            event["action"] = actions[index % len(actions)]
+            event["action"] = next(actions)
         if index % 4 == 1:
             pick = generator.random.sample(TARGETS, generator.random.randrange(1, 4))
             event["targets"] = [drop_none({"type": kind, "id": generator.text() or "t", "name": generator.maybe(generator.text)})
@@ -54,7 +55,7 @@ def emit(command, format_type, sent, **options):
 def arguments(doc):
     parser = argparse.ArgumentParser(description=doc.split("\n", 1)[0])
     parser.add_argument("--emit", required=True, help="the built `emit` example")
-    parser.add_argument("--events", type=int, default=600)
+    parser.add_argument("--events", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=20260101)
     return parser.parse_args()
 
