@@ -129,7 +129,7 @@ impl Service {
 
     /// A tenant that the key may write to, but that a closed environment does not know.
     fn is_unknown_only(&self, caller: &Caller, tenant: &str) -> Result<bool, AccessError> {
-        let closed = self.directory().is_closed(caller.environment()?);
+        let closed = self.directory().gate(caller.environment()?).closed;
         Ok(closed && TenantId::parse(tenant).is_ok_and(|tenant| caller.covers(&tenant)))
     }
 

@@ -123,11 +123,6 @@ impl Directory {
         }
     }
 
-    /// Returns true when events for unknown tenants are refused.
-    pub(crate) fn is_closed(&self, environment: &EnvironmentId) -> bool {
-        self.0.read().get(environment).is_none_or(|entry| entry.closed)
-    }
-
     /// Returns what the environment takes now; an unknown one is closed.
     pub(crate) fn gate(&self, environment: &EnvironmentId) -> Gate {
         match self.0.read().get(environment) {

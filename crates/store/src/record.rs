@@ -391,15 +391,12 @@ impl<'a> Record<'a> {
 
     /// The text columns in the order of [`TEXT_COLUMNS`], then the targets as (type, id).
     pub fn texts(&self) -> Texts<'a> {
-        let mut cursor = Cursor(&self.columns()[9..]);
-        let mut columns = [None; TEXT_COLUMNS.len()];
-        for column in &mut columns {
-            *column = cursor.text().flatten();
+        let raw = self.raw_texts().unwrap_or_default();
+        let text = |bytes: Option<&'a [u8]>| std::str::from_utf8(bytes?).ok();
+        Texts {
+            columns: raw.columns.map(text),
+            targets: raw.targets().map(|(kind, id)| (text(kind), text(id))).collect(),
         }
-        let count = cursor.take(2).map_or(0, |bytes| u16::from_le_bytes(array(bytes, 0)));
-        let targets =
-            (0..count).map(|_| (cursor.text().flatten(), cursor.text().flatten())).collect();
-        Texts { columns, targets }
     }
 
     /// [`Self::texts`] before it is checked to be UTF-8; `None` when the columns do not add up.
@@ -452,7 +449,7 @@ pub struct Texts<'a> {
 }
 
 /// The text columns of a record as bytes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct RawTexts<'a> {
     /// In the order of [`TEXT_COLUMNS`].
     pub(crate) columns: [Option<&'a [u8]>; TEXT_COLUMNS.len()],
