@@ -8,10 +8,13 @@ use rusqlite::Connection;
 use super::{CatalogError, Result};
 
 /// Version of the catalog's tables.
-pub const FORMAT_VERSION: i64 = 1;
+pub const FORMAT_VERSION: i64 = 2;
 
-/// `STEPS[n]` brings version `n` to `n + 1`. A released step never changes.
-const STEPS: [&str; FORMAT_VERSION as usize] = [V1];
+/// `STEPS[n]` brings version `n` to `n + 1`: the tables of each area, in order. A released step never changes.
+const STEPS: [&[&str]; FORMAT_VERSION as usize] = [&[V1], V2];
+
+/// What came after the first version, an area a line.
+const V2: &[&str] = &[];
 
 const V1: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
@@ -76,9 +79,11 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<()> {
     connection.pragma_update(None, "foreign_keys", "ON")?;
     let done =
         usize::try_from(found).map_err(|_| CatalogError::corrupt("format version below zero"))?;
-    for (step, text) in STEPS.iter().enumerate().skip(done) {
+    for (step, areas) in STEPS.iter().enumerate().skip(done) {
         let transaction = connection.transaction()?;
-        transaction.execute_batch(text)?;
+        for tables in *areas {
+            transaction.execute_batch(tables)?;
+        }
         transaction.pragma_update(None, "user_version", step as i64 + 1)?;
         transaction.commit()?;
     }
