@@ -15,6 +15,7 @@ def numbers(receiver):
     return [record["metadata"]["number"] for record in receiver.bodies() if record["action"] == "order.placed"]
 
 
+# seeds: IC-13 IC-19 with a receiver that hangs
 def test_a_hanging_destination_holds_up_nobody(attestary, webhooks):
     hanging, healthy = webhooks("hang"), webhooks()
     attestary.call("POST", "/v1/tenants", json={"id": TENANT}, expect=201)
@@ -57,6 +58,7 @@ def test_a_pause_keeps_the_cursor(attestary, webhooks):
     assert list(dict.fromkeys(numbers(hook))) == [0, 1, 2]
 
 
+# seeds: IC-18 with kill -9
 def test_delivery_goes_on_after_a_kill(attestary, webhooks, tmp_path):
     hook = webhooks("hang")
     attestary.call("POST", "/v1/tenants", json={"id": TENANT}, expect=201)

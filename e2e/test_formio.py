@@ -86,6 +86,7 @@ def test_every_documented_line_is_in_the_table():
     assert len(LINES) == 26 and [line.split(" ")[1] for line in LINES] == [row[0] for row in TABLE]
 
 
+# seeds: FO-01 FO-02 FO-03 FO-06 FO-09 with the documented lines
 @pytest.mark.parametrize("variant", variants())
 def test_lines_import_through_the_command_line_and_over_http(attestary, tmp_path, variant):
     text = variants()[variant] + "\n"

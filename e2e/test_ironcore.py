@@ -48,6 +48,7 @@ def destinations(attestary, rsyslog, hook):
     return made
 
 
+# seeds: IC-01 IC-08 IC-11 IC-21 IC-26 WO-10 with the npm client @ironcorelabs/tenant-security-nodejs, rsyslog, liblognorm
 def test_node_client_logs_every_event_to_the_siem(attestary, rsyslog, webhooks, tmp_path):
     hook = webhooks()
     attestary.call("POST", "/v1/tenants", json={"id": TENANT}, expect=201)
@@ -169,6 +170,7 @@ def check_webhook(hook, webhook, events, calls):
         assert milliseconds(record["timestamp"]) == sent["timestampMillis"]
 
 
+# seeds: IC-08 IC-10 IC-11 IC-26 with the PyPI client ironcore-alloy
 def test_alloy_client_logs_every_event(attestary):
     """The Python client puts the name at the top of the body and sends nulls for what it was not given."""
     alloy = pytest.importorskip("ironcore_alloy")

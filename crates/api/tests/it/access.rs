@@ -154,6 +154,7 @@ fn every_documented_route_has_a_case() {
     assert_eq!(tried, documented());
 }
 
+// seeds: IC-02
 #[tokio::test(flavor = "multi_thread")]
 async fn a_foreign_key_finds_nothing_of_the_owner_on_any_route() {
     let app = TestApp::start().await;

@@ -69,6 +69,7 @@ async fn make(app: &TestApp, key: &str, body: Value) -> Value {
     app.post("/v1/tenants/acme/destinations", key, &body).await.ok(201)
 }
 
+// seeds: IC-16
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_gets_the_events_signed_and_in_order() {
     let app = TestApp::start().await;
@@ -161,6 +162,7 @@ async fn from_the_beginning_with_a_filter_and_across_a_restart() {
     assert_eq!(actions, ["keep.1", "keep.2", "keep.3"], "stopped in order, nothing comes twice");
 }
 
+// seeds: IC-20
 #[tokio::test(flavor = "multi_thread")]
 async fn a_destination_is_paused_changed_resumed_tested_and_deleted() {
     let app = TestApp::start().await;
@@ -200,6 +202,7 @@ async fn a_destination_is_paused_changed_resumed_tested_and_deleted() {
     app.get(&path, &key).await.problem("not-found", 404);
 }
 
+// seeds: FO-15 FO-18
 #[tokio::test(flavor = "multi_thread")]
 async fn standard_output_and_files_get_lines() {
     let app = TestApp::start().await;
@@ -229,6 +232,7 @@ async fn standard_output_and_files_get_lines() {
     assert_eq!(serde_json::from_str::<Value>(written.trim()).unwrap()["action"], "user.login");
 }
 
+// seeds: ES-16
 #[tokio::test(flavor = "multi_thread")]
 async fn tenants_may_not_make_what_is_the_operators() {
     let app = TestApp::start().await;

@@ -53,6 +53,7 @@ async fn the_project_names_the_tenant_unless_one_is_given() {
     assert_eq!(inside, 26);
 }
 
+// seeds: FO-14
 #[tokio::test(flavor = "multi_thread")]
 async fn compressed_and_odd_lines_are_kept() {
     let app = TestApp::start().await;
@@ -86,6 +87,7 @@ async fn a_limited_keys_tenants_hold_for_each_line() {
     import(&app, &key, "?tenants=x", LINES).await.problem("invalid-query", 400);
 }
 
+// seeds: FO-11
 #[tokio::test(flavor = "multi_thread")]
 async fn long_logs_are_cut_into_batches() {
     let app = TestApp::start().await;

@@ -39,6 +39,7 @@ fn refused(reply: &Reply, status: u16, code: u64) {
     assert!(!reply.text().contains("null"), "no error may hold the word that means success");
 }
 
+// seeds: IC-01 IC-22 IC-23 IC-27
 #[tokio::test(flavor = "multi_thread")]
 async fn success_is_four_bytes_and_the_receipt_stands_in_headers() {
     let app = TestApp::start().await;
@@ -72,6 +73,7 @@ async fn success_is_four_bytes_and_the_receipt_stands_in_headers() {
     );
 }
 
+// seeds: IC-11 IC-25
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_have_the_protocols_codes() {
     let app = TestApp::start().await;
@@ -122,6 +124,7 @@ async fn refusals_have_the_protocols_codes() {
     app.get("/v1/events?tenant=t", &key).await.problem("not-found", 404);
 }
 
+// seeds: IC-05 IC-07 IC-10 with recorded bodies
 #[tokio::test(flavor = "multi_thread")]
 async fn forms_of_the_other_clients_are_taken() {
     let app = TestApp::start().await;
@@ -146,6 +149,7 @@ async fn forms_of_the_other_clients_are_taken() {
     assert_eq!(events[1]["actor"]["id"], "<a&b>");
 }
 
+// seeds: IC-14
 #[tokio::test(flavor = "multi_thread")]
 async fn a_closed_environment_answers_success_and_counts_the_discard() {
     let app = TestApp::start().await;
@@ -183,6 +187,7 @@ async fn a_key_writes_to_its_own_tenants_only() {
     refused(&post(&app, PATH, &format!("cmk {key}"), login("mine").to_string()).await, 409, 301);
 }
 
+// seeds: IC-11 IC-13
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_cannot_be_made_durable_is_refused() {
     let app = TestApp::start().await;
@@ -192,6 +197,7 @@ async fn an_event_that_cannot_be_made_durable_is_refused() {
     refused(&post(&app, PATH, &format!("cmk {key}"), login("acme").to_string()).await, 503, 301);
 }
 
+// seeds: IC-24
 #[tokio::test(flavor = "multi_thread")]
 async fn counted_operations_become_events() {
     let app = TestApp::start().await;

@@ -29,6 +29,7 @@ async fn a_key_is_shown_once_and_works_at_once() {
     assert!(listed.contains(id) && !listed.contains(secret));
 }
 
+// seeds: IC-12
 #[tokio::test(flavor = "multi_thread")]
 async fn rotation_has_two_valid_keys_and_revocation_holds_for_the_next_request() {
     let app = TestApp::start().await;

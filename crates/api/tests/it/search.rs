@@ -36,6 +36,7 @@ async fn pages(app: &TestApp, key: &str, query: &str) -> Vec<Vec<u64>> {
     }
 }
 
+// seeds: WO-02
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_are_newest_first_and_end() {
     let app = TestApp::start().await;
@@ -63,6 +64,7 @@ async fn an_ascending_cursor_stays_valid_at_the_end() {
     assert_eq!(seqs(&app.get(&next, &key).await.ok(200)), [6]);
 }
 
+// seeds: IC-03 IC-04 WO-04 FO-20
 #[tokio::test(flavor = "multi_thread")]
 async fn filters_and_times_select() {
     let app = TestApp::start().await;
@@ -106,6 +108,7 @@ async fn a_cursor_belongs_to_its_search() {
     get(format!("tenant=acme&cursor={changed}")).await.problem("invalid-cursor", 400);
 }
 
+// seeds: WO-01 WO-07
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_comes_back_as_it_was_given() {
     let app = TestApp::start().await;

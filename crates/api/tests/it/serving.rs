@@ -153,6 +153,7 @@ async fn idle_connections_end() {
     assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
 }
 
+// seeds: IC-22
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_id_is_echoed_or_made() {
     let app = TestApp::start().await;
@@ -200,6 +201,7 @@ async fn large_bodies_share_a_bounded_room() {
     app.post("/v1/events", &key, &batch[0]).await.ok(201);
 }
 
+// seeds: IC-23
 #[tokio::test(flavor = "multi_thread")]
 async fn health_and_metrics_need_no_key_and_name_no_tenant() {
     let app = TestApp::start().await;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::app::{ALL, TestApp, event};
 
+// seeds: IC-28
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_is_made_once_and_listed_in_pages() {
     let app = TestApp::start().await;

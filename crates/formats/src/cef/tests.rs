@@ -24,6 +24,7 @@ fn published_options() -> Options {
     Options { vendor, product, device_version, ..Options::default() }
 }
 
+// seeds: WO-08
 #[test]
 fn the_worked_event_gives_the_published_line() {
     let family = r#"
@@ -56,6 +57,7 @@ fn an_event_with_every_member_gives_the_golden_line() {
     );
 }
 
+// seeds: WO-08
 #[test]
 fn the_seed_vector_is_escaped_as_published() {
     let options = Options {

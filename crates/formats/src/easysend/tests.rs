@@ -21,11 +21,13 @@ fn the_worked_event_and_one_with_every_member_give_the_golden_payloads() {
     check_golden(B, "easysend-b.json");
 }
 
+// seeds: ES-08 with the published payload
 #[test]
 fn payload_a_comes_back_byte_for_byte() {
     assert_eq!(record(&event(MAPPED_A), A), PAYLOAD_A.trim_end());
 }
 
+// seeds: ES-09 with the published payload
 #[test]
 fn payload_b_comes_back_byte_for_byte() {
     let mapped = r#""action":"OPENED","occurred_at":"2024-11-20T10:37:42.943Z","context":{"ip":"::1"},"source":{"system":"easysend","fields":{"@timestamp":"2024-11-20T10:37:42.943305"}}"#;
@@ -65,6 +67,7 @@ fn events_from_elsewhere_fill_the_same_fields() {
     );
 }
 
+// seeds: ES-10
 #[test]
 fn only_the_chosen_groups_go_out() {
     let event_only = r#"{"type":"easysend","groups":["event"]}"#;

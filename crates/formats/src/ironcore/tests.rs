@@ -49,6 +49,7 @@ fn check(body: &str, expected: &str) {
     assert_eq!(seen, expected);
 }
 
+// seeds: IC-21
 // IC-21
 #[test]
 fn tsp_requests_are_delivered_in_the_tsp_form() {
@@ -92,6 +93,7 @@ fn another_systems_source_is_not_read() {
     assert!(!delivered(&event("t", body.as_bytes())).contains("forged"));
 }
 
+// seeds: IC-22
 // IC-22
 #[test]
 fn ray_ids_are_the_events_own() {

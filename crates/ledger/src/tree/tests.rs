@@ -139,6 +139,7 @@ fn kept_levels_bound_what_is_read() {
     assert_eq!(source.read.get(), 4_396);
 }
 
+// seeds: WO-09
 #[test]
 fn replacing_a_leaf_changes_the_tree_as_building_it_anew_does() {
     for size in 1..70 {

@@ -70,6 +70,7 @@ fn check_refused(body: &str, pointer: &str) {
     }
 }
 
+// seeds: IC-26 with bytes of the Node, Java, Go, PHP and Alloy clients
 // IC-01, IC-10, IC-26
 #[test]
 fn the_clients_requests_become_the_expected_events() {
@@ -82,6 +83,7 @@ fn the_clients_requests_become_the_expected_events() {
     }
 }
 
+// seeds: IC-03 IC-04
 // IC-02, IC-03, IC-04
 #[test]
 fn tenant_actor_and_label_are_kept_verbatim() {
@@ -100,6 +102,7 @@ fn tenant_actor_and_label_are_kept_verbatim() {
     );
 }
 
+// seeds: IC-05
 // IC-05
 #[test]
 fn a_time_is_kept_as_sent_and_its_absence_means_now() {
@@ -118,6 +121,7 @@ fn a_time_is_kept_as_sent_and_its_absence_means_now() {
     }
 }
 
+// seeds: IC-05
 #[test]
 fn an_odd_time_is_never_an_error_and_its_token_is_kept() {
     for (token, expected, flag) in [
@@ -139,6 +143,7 @@ fn an_odd_time_is_never_an_error_and_its_token_is_kept() {
     }
 }
 
+// seeds: IC-06
 // IC-06
 #[test]
 fn absent_and_null_optionals_are_equal() {
@@ -195,6 +200,7 @@ fn optionals_that_do_not_fit_stay_in_the_source() {
     check(&request("", "\"dataLabel\":\"\",", "{}"), &[("/source/flags/0", "~")]);
 }
 
+// seeds: IC-07
 // IC-07
 #[test]
 fn custom_fields_are_kept_to_the_token() {
@@ -209,6 +215,7 @@ fn custom_fields_are_kept_to_the_token() {
     );
 }
 
+// seeds: IC-07
 #[test]
 fn empty_null_and_absent_custom_fields_are_equal() {
     let empty = map(&request("", "", "{ }")).unwrap();
@@ -217,6 +224,7 @@ fn empty_null_and_absent_custom_fields_are_equal() {
     assert!(!String::from_utf8(empty.json).unwrap().contains("metadata"));
 }
 
+// seeds: IC-08
 // IC-08, IC-10
 #[test]
 fn every_predefined_name_is_known_and_not_flagged() {
@@ -234,6 +242,7 @@ fn every_predefined_name_is_known_and_not_flagged() {
     }
 }
 
+// seeds: IC-09 IC-10
 // IC-09
 #[test]
 fn other_names_are_stored_verbatim_and_flagged() {

@@ -17,6 +17,7 @@ fn render(item: &Item) -> String {
     )
 }
 
+// seeds: FO-02 FO-04 FO-05 FO-06 FO-07 FO-08 FO-11 FO-13 with the documented lines
 #[test]
 fn all_documented_lines_become_the_expected_events() {
     check_events(LOG);
@@ -50,6 +51,7 @@ fn check_variant(variant: impl Fn(&str) -> String) {
     check_events(&log);
 }
 
+// seeds: FO-03
 #[test]
 fn single_quotes_are_read_like_double_quotes() {
     check_variant(|line| {
@@ -63,6 +65,7 @@ fn bare_ids_are_read_like_wrapped_ids() {
     check_variant(|line| line.replace("new ObjectId(\"", "").replace("\")", ""));
 }
 
+// seeds: FO-03
 #[test]
 fn colours_are_ignored() {
     check_variant(|line| {
@@ -77,6 +80,7 @@ fn carriage_returns_are_line_ends() {
     check_variant(|line| format!("{line}\r"));
 }
 
+// seeds: FO-01
 #[test]
 fn docker_lines_are_unwrapped() {
     check_variant(|line| {
@@ -110,6 +114,7 @@ fn the_raw_line_is_kept() {
     }
 }
 
+// seeds: FO-09
 // FO-09
 #[test]
 fn the_lines_of_one_request_share_its_id() {

@@ -89,6 +89,7 @@ fn a_name_of_several_lines_is_suspected_itself() {
     assert_eq!(fields.get("/context/attempted_identity").unwrap().value, "x");
 }
 
+// seeds: FO-14
 #[test]
 fn a_suspected_line_is_kept_with_what_it_claims() {
     let items = read([start(UUID), attempt("x"), login(OTHER)].concat().as_bytes());

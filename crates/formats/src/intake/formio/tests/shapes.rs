@@ -4,6 +4,7 @@ use super::*;
 
 const ANONYMOUS: &str = "/actor/type=anonymous";
 
+// seeds: FO-12
 // FO-12
 #[test]
 fn a_project_read_without_a_project_is_of_a_stage() {
@@ -32,6 +33,7 @@ fn a_project_read_without_a_project_is_of_a_stage() {
     );
 }
 
+// seeds: FO-05
 // FO-05
 #[test]
 fn a_wrong_password_has_three_shapes() {
@@ -56,6 +58,7 @@ fn a_wrong_password_has_three_shapes() {
     check(&line("EAUTH_PASSWORD", &format!("NoProject NoSession NoUser {A}")), &[ANONYMOUS, &id]);
 }
 
+// seeds: FO-04 FO-07
 // FO-04, FO-07, FO-10
 #[test]
 fn attempted_names_are_kept_whole_and_are_never_the_actor() {
@@ -83,6 +86,7 @@ fn attempted_names_are_kept_whole_and_are_never_the_actor() {
     }
 }
 
+// seeds: FO-10
 // FO-10
 #[test]
 fn the_extra_core_events_are_read() {
@@ -145,6 +149,7 @@ fn an_error_of_several_lines_is_one_value() {
     assert_eq!(item.raw, log.trim_end().as_bytes());
 }
 
+// seeds: FO-08
 // FO-08
 #[test]
 fn requests_have_method_path_query_status_and_duration() {
@@ -199,6 +204,7 @@ fn missing_values_are_absent() {
     );
 }
 
+// seeds: FO-14
 // FO-11, FO-13, FO-14
 #[test]
 fn names_that_are_not_documented_are_accepted() {
