@@ -100,6 +100,7 @@ struct Store {
     unsealed_bytes_max: usize,
     queue_bytes_max: usize,
     dedupe_ids_max: usize,
+    merge_runs: usize,
 }
 
 #[derive(Debug, Deserialize)]
@@ -228,6 +229,7 @@ fn service(file: File) -> Result<attestary_service::Settings, Failure> {
     store.queue_bytes_max =
         at_least("store.queue_bytes_max", table.queue_bytes_max, settings.limits.batch_bytes_max)?;
     store.dedupe_ids_max = at_least("store.dedupe_ids_max", table.dedupe_ids_max, 1 << 20)?;
+    store.merge_runs = table.merge_runs;
     settings.file_root = given(&file.delivery.file_root).or(settings.file_root);
     settings.outbound = outbound(file.delivery)?;
     Ok(settings)

@@ -14,6 +14,7 @@
 
 mod cache;
 mod file;
+pub(crate) mod merge;
 pub mod rewrite;
 mod rows;
 pub mod schema;
@@ -260,6 +261,18 @@ impl Segments {
         Ok(meta)
     }
 
+    /// [`Self::put`] for a copy of the segment `old` with fewer rows or less in them, which takes its place among
+    /// the runs.
+    pub fn put_in_place_of(
+        &self,
+        old: &SegmentMeta,
+        id: &str,
+        written: Written,
+    ) -> Result<SegmentMeta, SegmentError> {
+        let put = self.put(id, old.partition, old.created_ms, written)?;
+        Ok(SegmentMeta { level: old.level, run: old.run.clone(), ..put })
+    }
+
     /// Deletes an object, which may be gone already. Call it for tombstones and abandoned intents only.
     pub fn delete(&self, path: &str) -> Result<(), SegmentError> {
         self.cache.lock().remove(path);
@@ -312,9 +325,14 @@ impl Segments {
         Ok(file)
     }
 
+    /// Opens a segment for one pass over it, without leaving it in the cache.
+    pub(crate) fn open_uncached(&self, meta: &SegmentMeta) -> Result<SegmentFile, SegmentError> {
+        SegmentFile::open(self.source(meta)?, meta, self.sizes)
+    }
+
     /// Returns the ids of all events in a segment, without leaving it in the cache.
     pub(crate) fn ids(&self, meta: &SegmentMeta) -> Result<Vec<EventId>, SegmentError> {
-        SegmentFile::open(self.source(meta)?, meta, self.sizes)?.ids()
+        self.open_uncached(meta)?.ids()
     }
 
     fn source(&self, meta: &SegmentMeta) -> Result<source::Source, SegmentError> {

@@ -41,8 +41,12 @@ pub struct SegmentMeta {
     pub crcs: Vec<u32>,
     /// Which partition sealed it.
     pub partition: u32,
-    /// When, in milliseconds since the epoch.
+    /// When, in milliseconds since the epoch; of a merged segment, when the newest of its inputs was sealed.
     pub created_ms: u64,
+    /// How often its rows were merged: 0 as sealed.
+    pub level: u32,
+    /// What a merge wrote together has one run: each row stands in one of its segments. A sealed segment is its own.
+    pub run: String,
     /// One per tenant, by slot.
     pub extents: Vec<Extent>,
 }
@@ -295,7 +299,7 @@ fn bury(transaction: &Transaction<'_>, id: &str) -> Result<()> {
 fn insert_segment(transaction: &Transaction<'_>, segment: &SegmentMeta) -> Result<()> {
     let text =
         "INSERT INTO segments (id, path, bytes, events, format_version, sha256, crcs, partition,
-                created_ms, extents) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)";
+                created_ms, extents, level, run) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)";
     transaction.prepare_cached(text)?.execute(params![
         segment.id,
         segment.path,
@@ -307,6 +311,8 @@ fn insert_segment(transaction: &Transaction<'_>, segment: &SegmentMeta) -> Resul
         segment.partition,
         signed(segment.created_ms),
         extent::encode(&segment.extents),
+        segment.level,
+        segment.run,
     ])?;
     transaction.prepare_cached("DELETE FROM intents WHERE path = ?1")?.execute([&segment.path])?;
     Ok(())
@@ -336,7 +342,7 @@ fn put_head(transaction: &Transaction<'_>, head: &HeadRow) -> Result<()> {
 }
 
 fn select_manifest(connection: &Connection) -> Result<Manifest> {
-    let text = "SELECT id, path, bytes, events, format_version, sha256, crcs, partition, created_ms, extents
+    let text = "SELECT id, path, bytes, events, format_version, sha256, crcs, partition, created_ms, extents, level, run
                 FROM segments ORDER BY created_ms, id";
     let mut select = connection.prepare_cached(text)?;
     let rows = select.query_map([], |row| Ok(segment_row(row)))?;
@@ -359,6 +365,8 @@ fn segment_row(row: &Row<'_>) -> Result<SegmentMeta> {
         crcs: crcs.as_chunks().0.iter().map(|crc| u32::from_le_bytes(*crc)).collect(),
         partition: row.get(7)?,
         created_ms: unsigned(row.get(8)?),
+        level: row.get(10)?,
+        run: row.get(11)?,
         extents,
     })
 }

@@ -14,7 +14,14 @@ pub const FORMAT_VERSION: i64 = 2;
 const STEPS: [&[&str]; FORMAT_VERSION as usize] = [&[V1], V2];
 
 /// What came after the first version, an area a line.
-const V2: &[&str] = &[];
+const V2: &[&str] = &[RUNS];
+
+/// Segments say what merge wrote them.
+const RUNS: &str = "
+ALTER TABLE segments ADD COLUMN level INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE segments ADD COLUMN run TEXT NOT NULL DEFAULT '';
+UPDATE segments SET run = id;
+";
 
 const V1: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;

@@ -79,6 +79,8 @@ fn segment(id: &str, slots: &[u64]) -> SegmentMeta {
         received_max_ms: u64::MAX,
     };
     SegmentMeta {
+        level: 2,
+        run: "run".to_owned(),
         id: id.to_owned(),
         path: format!("segments/{id}.parquet"),
         bytes: 1_000,
@@ -177,7 +179,7 @@ fn a_newer_catalog_is_refused_and_left_alone() {
     let refused = Catalog::open(&path).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "the catalog has format 2; this release reads up to 1: install a newer release"
+        "the catalog has format 3; this release reads up to 2: install a newer release"
     );
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }

@@ -7,6 +7,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::*;
 use crate::segment::{
+    merge::merge,
     schema,
     tests::{Sample, log, memory_segments, plain_log, sample_log, seal},
 };
@@ -47,6 +48,8 @@ struct Case {
     limit: usize,
     bytes_max: usize,
     scan_budget: usize,
+    /// Bytes of the segments that all of them were merged to; not merged when 0.
+    merged_bytes: usize,
 }
 
 struct World {
@@ -59,7 +62,7 @@ impl World {
     /// Seals the samples as their places say, each segment with neighbours before and after.
     fn of(samples: &[Sample], places: &[usize], segments_count: usize) -> Self {
         let segments = memory_segments();
-        let neighbours = [plain_log(SLOT - 1, 7), plain_log(SLOT + 1, 7)].concat();
+        let (before, after) = (plain_log(SLOT - 1, 28), plain_log(SLOT + 1, 28));
         let mut manifest = Manifest { version: 1, segments: vec![] };
         for place in 0..segments_count {
             let mine = samples
@@ -69,8 +72,9 @@ impl World {
                 .map(|(sample, _)| sample.clone());
             let mine: Vec<_> = mine.collect();
             if !mine.is_empty() {
-                let meta =
-                    seal(&segments, &format!("s{place}"), &[mine, neighbours.clone()].concat());
+                let share = place * 7..place * 7 + 7;
+                let rows = [&before[share.clone()], &mine, &after[share]].concat();
+                let meta = seal(&segments, &format!("s{place}"), &rows);
                 manifest.segments.push(meta.into());
             }
         }
@@ -79,6 +83,20 @@ impl World {
             manifest,
             segments,
             unsealed: Memory(rest.map(|(sample, _)| sample.clone()).collect()),
+        }
+    }
+
+    /// Merges all segments, unless rows of theirs interleave.
+    fn merge(&mut self, bytes_max: usize) {
+        let (mut metas, segments) = (Vec::new(), &self.segments);
+        let merged = merge(segments, &self.manifest.segments, bytes_max, |written| {
+            metas.push(segments.put(&format!("m{}", metas.len()), 0, 7, written)?.into());
+            Ok::<_, SegmentError>(())
+        });
+        match merged {
+            Ok(()) => self.manifest.segments = metas,
+            Err(SegmentError::Unsorted { .. }) => {}
+            Err(error) => panic!("{error}"),
         }
     }
 
@@ -153,7 +171,11 @@ impl Case {
     }
 
     fn world(&self) -> World {
-        World::of(&self.samples, &self.places, 4)
+        let mut world = World::of(&self.samples, &self.places, 4);
+        if self.merged_bytes > 0 {
+            world.merge(self.merged_bytes);
+        }
+        world
     }
 }
 
@@ -255,10 +277,15 @@ fn arbitrary_case() -> impl Strategy<Value = Case> {
             select(vec![1, 2, 7, 50, 1_000]),
             select(vec![0, 700, 4_000, usize::MAX]),
             select(vec![1, 3, 20, 10_000]),
+            select(vec![0, 1, 4_000, usize::MAX]),
         ),
     )
         .prop_map(
-            |((samples, places, filter), (from, to), (order, limit, bytes_max, scan_budget))| {
+            |(
+                (samples, places, filter),
+                (from, to),
+                (order, limit, bytes_max, scan_budget, merged_bytes),
+            )| {
                 Case {
                     places: places[..samples.len()].to_vec(),
                     samples,
@@ -269,6 +296,7 @@ fn arbitrary_case() -> impl Strategy<Value = Case> {
                     limit,
                     bytes_max,
                     scan_budget,
+                    merged_bytes,
                 }
             },
         )
@@ -344,6 +372,7 @@ fn fixed_case(filter: &str, order: Order) -> Case {
         limit: 10,
         bytes_max: usize::MAX,
         scan_budget: 10_000,
+        merged_bytes: 0,
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::{
     Rows, SegmentError, Segments, Written,
-    schema::{Column, LOG_NAME_KEY, SCHEMA},
+    schema::{Column, Effort, LOG_NAME_KEY, SCHEMA},
     write::writer,
 };
 use crate::{
@@ -26,8 +26,9 @@ pub fn without(
     }
     let file = segments.open(meta)?;
     let encode = |source| SegmentError::Encode { source };
-    let mut writer =
-        writer(file.value(LOG_NAME_KEY).unwrap_or_default(), file.sizes()).map_err(encode)?;
+    let effort = if meta.level == 0 { Effort::Seal } else { Effort::Merge };
+    let mut writer = writer(file.value(LOG_NAME_KEY).unwrap_or_default(), file.sizes(), effort)
+        .map_err(encode)?;
     for batch in file.batches_as_written(&all_columns(), &kept)? {
         writer.write(&batch?).map_err(encode)?;
     }
@@ -62,7 +63,8 @@ fn shifted(meta: &SegmentMeta, slot: u64) -> Vec<Extent> {
         .collect()
 }
 
-fn all_columns() -> Vec<Column> {
+/// Every column, in the order of the schema.
+pub(super) fn all_columns() -> Vec<Column> {
     let mut columns = vec![
         Column::Slot,
         Column::Seq,

@@ -49,6 +49,25 @@ impl Sizes {
         Self { row_group_rows: 65_536, page_rows: 4_096, body_page_rows: 256 };
 }
 
+/// How hard the encoder works on a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effort {
+    /// Sealing competes with intake.
+    Seal,
+    /// Merging runs when nothing else does, and what it writes stays for long.
+    Merge,
+}
+
+impl Effort {
+    /// Level of zstd.
+    fn zstd_level(self) -> i32 {
+        match self {
+            Self::Seal => 1,
+            Self::Merge => 6,
+        }
+    }
+}
+
 /// Encoded bytes of a row group, for logs of very large events.
 pub const ROW_GROUP_BYTES: usize = 64 << 20;
 /// Bytes after which a page of bodies ends even with fewer rows.
@@ -210,8 +229,8 @@ pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| schema_with(&DataType:
 pub static READ_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| schema_with(&DataType::Utf8View));
 
 /// Returns the settings of a file for logs under `log_name`.
-pub(super) fn properties(log_name: &str, sizes: Sizes) -> WriterProperties {
-    let level = ZstdLevel::try_new(1).expect("1 is a zstd level");
+pub(super) fn properties(log_name: &str, sizes: Sizes, effort: Effort) -> WriterProperties {
+    let level = ZstdLevel::try_new(effort.zstd_level()).expect("zstd has the level");
     let mut builder = WriterProperties::builder()
         .set_created_by(concat!("attestary ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::ZSTD(level))

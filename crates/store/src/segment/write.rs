@@ -15,7 +15,7 @@ use parquet::{arrow::ArrowWriter, errors::ParquetError};
 
 use super::{
     BLOCK_BYTES, FORMAT_VERSION, Log, Logs, SegmentError, Segments,
-    schema::{SCHEMA, Sizes, properties},
+    schema::{Effort, SCHEMA, Sizes, properties},
     sha256,
 };
 use crate::{
@@ -56,6 +56,8 @@ impl Written {
             crcs: self.bytes.chunks(BLOCK_BYTES).map(crc32c::crc32c).collect(),
             partition,
             created_ms,
+            level: 0,
+            run: id.to_owned(),
             extents: self.extents.clone(),
         }
     }
@@ -84,7 +86,7 @@ pub(crate) fn write_sized<'a>(
     sizes: Sizes,
 ) -> Result<Written, SegmentError> {
     let encode = |source| SegmentError::Encode { source };
-    let mut writer = writer(log_name, sizes).map_err(encode)?;
+    let mut writer = writer(log_name, sizes, Effort::Seal).map_err(encode)?;
     let mut chunk = Chunk::default();
     let mut extents = Extents::default();
     for row in rows {
@@ -100,8 +102,12 @@ pub(crate) fn write_sized<'a>(
 }
 
 /// Opens a Parquet writer with this format's settings.
-pub(super) fn writer(log_name: &str, sizes: Sizes) -> Result<ArrowWriter<Vec<u8>>, ParquetError> {
-    ArrowWriter::try_new(Vec::new(), Arc::clone(&SCHEMA), Some(properties(log_name, sizes)))
+pub(super) fn writer(
+    log_name: &str,
+    sizes: Sizes,
+    effort: Effort,
+) -> Result<ArrowWriter<Vec<u8>>, ParquetError> {
+    ArrowWriter::try_new(Vec::new(), Arc::clone(&SCHEMA), Some(properties(log_name, sizes, effort)))
 }
 
 /// The extents so far; the last one grows.
@@ -117,7 +123,7 @@ impl Extents {
         let (slot, seq) = (record.slot(), record.seq());
         let row = extent_of(record, self.rows());
         match self.done.last_mut() {
-            Some(last) if last.slot == slot && last.seq_last < seq => grow(last, &row),
+            Some(last) if last.slot == slot && last.seq_last < seq => last.join(&row),
             Some(last) if last.slot >= slot => return Err(SegmentError::Unsorted { slot, seq }),
             _ => {
                 self.log = Some(logs.log(slot).ok_or(SegmentError::UnknownLog { slot })?);
@@ -144,15 +150,6 @@ fn extent_of(record: &Record<'_>, row: u64) -> Extent {
         received_min_ms: record.received_ms(),
         received_max_ms: record.received_ms(),
     }
-}
-
-fn grow(extent: &mut Extent, row: &Extent) {
-    extent.rows += 1;
-    extent.seq_last = row.seq_last;
-    extent.occurred_min_ms = extent.occurred_min_ms.min(row.occurred_min_ms);
-    extent.occurred_max_ms = extent.occurred_max_ms.max(row.occurred_max_ms);
-    extent.received_min_ms = extent.received_min_ms.min(row.received_min_ms);
-    extent.received_max_ms = extent.received_max_ms.max(row.received_max_ms);
 }
 
 /// Column builders for a bounded number of rows, in the order of the schema.

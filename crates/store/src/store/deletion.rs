@@ -65,7 +65,7 @@ impl Inner {
             let now_ms = self.world.clock.now_ms();
             let id = ulid(now_ms, self.world.random());
             self.catalog.intend(&[Segments::path(&id)]).map_err(DeleteError::Catalog)?;
-            let put = self.segments.put(&id, meta.partition, now_ms, written);
+            let put = self.segments.put_in_place_of(meta, &id, written);
             commit.new_segments.push(put.map_err(DeleteError::Segment)?);
         }
         if paths.is_empty() {

@@ -10,7 +10,9 @@ use std::{
 use attestary_event::id::ulid;
 
 use super::{
-    Inner, Settings, Store, ids,
+    Inner, Settings, Store,
+    compactor::Compactor,
+    ids,
     sealer::Sealer,
     view::View,
     world::World,
@@ -189,6 +191,16 @@ fn start(
     let (sender, queue) = mpsc::sync_channel(QUEUE_MESSAGES);
     // One seal at a time: the second place is never used, so the partition never waits here.
     let (sealer_sender, seals) = mpsc::sync_channel(1);
+    let (sealed_sender, sealed) = mpsc::sync_channel(1);
+    let compactor = Compactor {
+        world: world.clone(),
+        catalog: Arc::clone(&catalog),
+        segments: Arc::clone(&segments),
+        view: Arc::clone(&view),
+        manifest: Arc::clone(&manifest),
+        stop: Arc::clone(&stop),
+        fan_in: settings.merge_runs,
+    };
     let sealer = Sealer {
         number: PARTITION,
         world: world.clone(),
@@ -198,6 +210,7 @@ fn start(
         ids: Arc::clone(&ids),
         manifest: Arc::clone(&manifest),
         partition: sender.clone(),
+        sealed: sealed_sender,
     };
     let oldest_unsealed = (view.live().0 > 0).then(|| world.clock.monotonic());
     let writer = Writer {
@@ -218,6 +231,7 @@ fn start(
         named("partition").spawn(move || writer.run(&queue)).map_err(failed)?,
         named("sealer").spawn(move || sealer.run(&seals)).map_err(failed)?,
         named("ids").spawn(move || restorer.run()).map_err(failed)?,
+        named("merger").spawn(move || compactor.run(&sealed)).map_err(failed)?,
     ];
     let threads = parking_lot::Mutex::new(threads);
     Ok(Inner {

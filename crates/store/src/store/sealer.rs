@@ -46,6 +46,8 @@ pub(super) struct Sealer {
     /// Serialises everything that replaces the manifest.
     pub(super) manifest: Arc<parking_lot::Mutex<()>>,
     pub(super) partition: SyncSender<Message>,
+    /// Wakes the merging thread.
+    pub(super) sealed: SyncSender<()>,
 }
 
 impl Sealer {
@@ -115,6 +117,8 @@ impl Sealer {
         let version = self.catalog.commit_seal(&commit).map_err(SealError::Catalog)?;
         let manifest = self.catalog.manifest().map_err(SealError::Catalog)?;
         self.view.set_manifest(manifest, true);
+        // Full means that it was woken already.
+        let _ = self.sealed.try_send(());
         Ok(version)
     }
 }

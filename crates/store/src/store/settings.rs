@@ -23,6 +23,8 @@ pub struct Settings {
     pub queue_bytes_max: usize,
     /// Sealed ids that are recognised when they come again: 2 bytes of memory each, the oldest go first.
     pub dedupe_ids_max: usize,
+    /// Runs of segments that are merged into one; below 2 nothing is merged.
+    pub merge_runs: usize,
 }
 
 impl Settings {
@@ -38,6 +40,7 @@ impl Settings {
             unsealed_bytes_max: 160 << 20,
             queue_bytes_max: 32 << 20,
             dedupe_ids_max: 64 << 20,
+            merge_runs: 8,
         }
     }
 }

@@ -151,6 +151,48 @@ async fn a_deleted_tenant_is_gone_and_comes_back_as_another_log() {
     assert_eq!(seqs(&store, "action:secret").await, [0u64; 0]);
 }
 
+/// Waits until the store has `segments` segments.
+async fn until_merged(store: &Store, segments: usize) {
+    while store.health().segments != segments {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+#[tokio::test]
+async fn segments_are_merged_and_nothing_else_changes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (environment, tenant) = names();
+    let settings = || Settings { merge_runs: 3, ..Settings::new(dir.path().to_owned()) };
+    let open = || {
+        let (clock, rng) = (Arc::new(SystemClock::default()), Arc::new(SystemRng::default()));
+        Store::open(settings(), clock, rng).unwrap()
+    };
+    let store = open();
+    let mut first = Vec::new();
+    for n in 1..=9 {
+        first.extend(store.submit(vec![event(&tenant, n, "x")]).await.unwrap());
+        store.seal().await;
+    }
+    // Nine seals are three runs of level 1, and these one of level 2.
+    until_merged(&store, 1).await;
+    assert_eq!(seqs(&store, "").await, [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]);
+    let again = store.submit(vec![event(&tenant, 2, "x"), event(&tenant, 5, "y")]).await.unwrap();
+    assert!(matches!(&again[0], Outcome::Duplicate(again) if again == receipt(&first[1])));
+    assert!(matches!(&again[1], Outcome::Conflict(again) if again == receipt(&first[4])));
+    store.submit(vec![event(&TenantId::parse("other").unwrap(), 1, "x")]).await.unwrap();
+    store.seal().await;
+    store.close().await;
+    drop(store);
+    let files = || std::fs::read_dir(dir.path().join("segments")).unwrap().count();
+    assert_eq!(files(), 2, "replaced segments are deleted");
+
+    let store = open();
+    assert_eq!(seqs(&store, "").await.len(), 10);
+    assert!(store.delete_log(&environment, &tenant).await.unwrap());
+    assert_eq!(files(), 1);
+    store.close().await;
+}
+
 #[tokio::test]
 async fn a_directory_is_open_once() {
     let dir = tempfile::tempdir().unwrap();

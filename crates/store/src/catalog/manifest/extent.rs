@@ -31,6 +31,16 @@ impl Extent {
     pub fn is_dense(&self) -> bool {
         self.seq_last - self.seq_first + 1 == u64::from(self.rows)
     }
+
+    /// Takes in the rows of `next`, which follow its own: of the same log, with higher seqs.
+    pub(crate) fn join(&mut self, next: &Self) {
+        self.rows += next.rows;
+        self.seq_last = next.seq_last;
+        self.occurred_min_ms = self.occurred_min_ms.min(next.occurred_min_ms);
+        self.occurred_max_ms = self.occurred_max_ms.max(next.occurred_max_ms);
+        self.received_min_ms = self.received_min_ms.min(next.received_min_ms);
+        self.received_max_ms = self.received_max_ms.max(next.received_max_ms);
+    }
 }
 
 const EXTENT_BYTES: usize = 64;
