@@ -1,6 +1,6 @@
 //! From refusals of use cases to problems. Causes from below are logged here, once, and shown to nobody else.
 
-use std::error::Error;
+use std::{error::Error, time::Duration};
 
 use attestary_event::Violation;
 use attestary_service::{
@@ -12,8 +12,8 @@ use crate::{
     problem::{
         ALREADY_EXISTS, CONFLICT, CORRUPT, ENVIRONMENT_REQUIRED, FilterPlace, INTERNAL,
         INVALID_BODY, INVALID_CURSOR, INVALID_EVENT, INVALID_FILTER, INVALID_QUERY, Item, PUSHBACK,
-        Problem, READ_ONLY, SCOPE_REQUIRED, TENANT_CLOSED, TENANT_REQUIRED, TOO_LARGE,
-        TOO_MANY_TAILS, UNAUTHENTICATED, UNAVAILABLE, UNKNOWN_TENANT,
+        Problem, RATE_LIMITED, READ_ONLY, SCOPE_REQUIRED, TENANT_CLOSED, TENANT_REQUIRED,
+        TOO_LARGE, TOO_MANY_TAILS, UNAUTHENTICATED, UNAVAILABLE, UNKNOWN_TENANT,
     },
 };
 
@@ -54,10 +54,13 @@ impl From<IntakeError> for Problem {
                 "event names a closed tenant",
                 "events name closed tenants",
             ),
+            IntakeError::RateLimited { ref whose, retry_after } => {
+                let detail = format!("{whose} faster than it may; send the same body again later");
+                Self::new(&RATE_LIMITED, detail).retry_after(seconds(retry_after))
+            }
             IntakeError::Pushback { retry_after } => {
-                let seconds = retry_after.as_millis().div_ceil(1000).clamp(1, 60) as u64;
                 let detail = "events arrive faster than they can be made durable; send the same body again later";
-                Self::new(&PUSHBACK, detail).retry_after(seconds)
+                Self::new(&PUSHBACK, detail).retry_after(seconds(retry_after))
             }
             IntakeError::ReadOnly(cause) => {
                 logged("the store takes no writes", &*cause);
@@ -74,6 +77,11 @@ impl From<IntakeError> for Problem {
     }
 }
 
+/// For `Retry-After`: whole seconds, at least one.
+fn seconds(wait: Duration) -> u64 {
+    wait.as_millis().div_ceil(1000).clamp(1, 3_600) as u64
+}
+
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         match error {
@@ -86,7 +94,8 @@ impl From<ReadError> for Problem {
             ReadError::Cursor(error) => error.into(),
             ReadError::Invalid(violations) => parameters(violations),
             ReadError::Busy => {
-                let detail = "too many counts run at once; send the same request again later";
+                let detail =
+                    "too many reads of this tenant run at once; send the same request again later";
                 Self::new(&PUSHBACK, detail).retry_after(1)
             }
             ReadError::TooManyTails(error) => {

@@ -54,6 +54,7 @@ kinds! {
     TOO_LARGE "too-large" 413 "The request is larger than its limit";
     UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" 415 "The media type is not supported";
     UNSUPPORTED_ENCODING "unsupported-encoding" 415 "The content encoding is not supported";
+    RATE_LIMITED "rate-limited" 429 "Events come faster than they may";
     TOO_MANY_TAILS "too-many-tails" 429 "Too many tails are open";
     CORRUPT "corrupt" 500 "Stored events are damaged";
     INTERNAL "internal" 500 "The service failed";

@@ -3,6 +3,7 @@
 //! The commented file in the repository's root is compiled in and is the default: it cannot disagree with itself.
 
 use std::{
+    num::NonZeroU32,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -10,6 +11,7 @@ use std::{
 use attestary_api::Cidr;
 use attestary_delivery::{Allow, Policy};
 use attestary_event::{EnvironmentId, Limits, TenantId, Violation};
+use attestary_service::Rates;
 use serde::Deserialize;
 use toml::Table;
 
@@ -88,6 +90,9 @@ struct LimitsTable {
     batch_events_max: usize,
     batch_bytes_max: usize,
     ratio_max: usize,
+    key_events_per_second: u32,
+    tenant_events_per_second: u32,
+    key_tenants_per_hour: u32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -217,6 +222,11 @@ fn api(http: &Http) -> Result<attestary_api::Settings, Failure> {
 fn service(file: File) -> Result<attestary_service::Settings, Failure> {
     let mut settings = attestary_service::Settings::new(file.data_dir);
     settings.limits = limits(&file.limits)?;
+    settings.rates = Rates {
+        key_events_per_second: NonZeroU32::new(file.limits.key_events_per_second),
+        tenant_events_per_second: NonZeroU32::new(file.limits.tenant_events_per_second),
+        key_tenants_per_hour: NonZeroU32::new(file.limits.key_tenants_per_hour),
+    };
     let (store, table) = (&mut settings.store, file.store);
     store.log_name = file.log_name;
     store.journal_file_bytes =

@@ -2,9 +2,7 @@
 //!
 //! They are reads like a search: the same filter, the same scan budget, the same event in `_audit` before the answer.
 //! A count that spends its budget says from which event on it is complete. Few run at once, because each may keep
-//! a processor busy for seconds; the others wait their turn for a while.
-
-use std::{sync::Arc, time::Duration};
+//! a processor busy for seconds; the others wait for a seat for a while.
 
 use attestary_event::{
     Event, TenantId, Timestamp, Violation,
@@ -13,7 +11,6 @@ use attestary_event::{
 use attestary_store::{
     Counted, Division, Facet, Histogram as StoreHistogram, Reach, ReadError as StoreError,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     Caller, ReadError, Service,
@@ -34,11 +31,6 @@ pub const VALUES_DEFAULT: usize = 10;
 pub const VALUES_MAX: usize = 100;
 /// Different values told apart for each field: of up to 256 bytes, ten fields take up to 35 MB.
 const DISTINCT_MAX: usize = 10_000;
-
-/// Counts at the same time: two leave a processor to intake on the smallest machine, and 70 MB bound their tables.
-const COUNTS_MAX: usize = 2;
-/// How long a count waits for its turn.
-const TURN_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Which events are counted.
 #[derive(Debug, Clone, Default)]
@@ -102,26 +94,6 @@ pub struct Facets {
     pub edge: Option<Edge>,
 }
 
-/// Lets few counts run at once.
-#[derive(Debug)]
-pub(crate) struct Turns(Arc<Semaphore>);
-
-impl Default for Turns {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(COUNTS_MAX)))
-    }
-}
-
-impl Turns {
-    /// Returns the next turn, if one comes within `time_max`.
-    async fn next(&self, time_max: Duration) -> Result<OwnedSemaphorePermit, ReadError> {
-        match tokio::time::timeout(time_max, Arc::clone(&self.0).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            _ => Err(ReadError::Busy),
-        }
-    }
-}
-
 impl Service {
     /// Returns how many of the selected events happened when.
     pub async fn histogram(
@@ -131,11 +103,11 @@ impl Service {
         division: Division,
     ) -> Result<Histogram, ReadError> {
         let (tenant, counted) = self.selected(caller, &selection, "events.histogram")?;
-        let (store, environment) = (self.store().clone(), caller.environment()?.clone());
-        let of = tenant.clone();
+        let (store, name) = (self.store().clone(), (caller.environment()?.clone(), tenant.clone()));
+        let of = name.clone();
         let count =
-            async move { store.histogram(&environment, &of, counted, division, BUCKETS_MAX).await };
-        let counts = self.in_turn(count).await?;
+            async move { store.histogram(&of.0, &of.1, counted, division, BUCKETS_MAX).await };
+        let counts = self.seated(self.counts(), name, count).await?.map_err(read_error)?;
         let edge = self.edge(caller, &tenant, counts.reach).await?;
         let events: u64 = counts.counts.iter().flatten().sum();
         let act = selection.act("events.histogram", &tenant).with("result_count", events);
@@ -152,15 +124,14 @@ impl Service {
         limit: usize,
     ) -> Result<Facets, ReadError> {
         let (tenant, counted) = self.selected(caller, &selection, "events.facets")?;
-        let (store, environment) = (self.store().clone(), caller.environment()?.clone());
+        let (store, name) = (self.store().clone(), (caller.environment()?.clone(), tenant.clone()));
         let (names, paths): (Vec<_>, Vec<_>) =
             fields.into_iter().map(|field| (field.name, field.field)).unzip();
         let limit = limit.clamp(1, VALUES_MAX);
-        let of = tenant.clone();
-        let count = async move {
-            store.facets(&environment, &of, counted, paths, limit, DISTINCT_MAX).await
-        };
-        let facets = self.in_turn(count).await?;
+        let of = name.clone();
+        let count =
+            async move { store.facets(&of.0, &of.1, counted, paths, limit, DISTINCT_MAX).await };
+        let facets = self.seated(self.counts(), name, count).await?.map_err(read_error)?;
         let edge = self.edge(caller, &tenant, facets.reach).await?;
         let act = selection
             .act("events.facets", &tenant)
@@ -169,21 +140,6 @@ impl Service {
         self.record_read(caller, &tenant, act).await.map_err(ReadError::Audit)?;
         let fields = names.into_iter().zip(facets.fields).collect();
         Ok(Facets { events: facets.events, fields, edge })
-    }
-
-    /// Runs a count as a task of its own, which keeps its turn: a caller who goes away does not stop the thread that
-    /// counts, and must not make room for another one.
-    async fn in_turn<T: Send + 'static>(
-        &self,
-        count: impl Future<Output = Result<T, StoreError>> + Send + 'static,
-    ) -> Result<T, ReadError> {
-        let turn = self.turns().next(TURN_TIME_MAX).await?;
-        let running = self.runtime().spawn(async move {
-            let counted = count.await;
-            drop(turn);
-            counted
-        });
-        running.await.map_err(|error| ReadError::Unavailable(cause(error)))?.map_err(read_error)
     }
 
     fn selected(
@@ -234,23 +190,5 @@ fn read_error(error: StoreError) -> ReadError {
             format!("is too short for the time: {error}"),
         )]),
         error => ReadError::Unavailable(cause(error)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn turns_are_few_and_come_back() {
-        let turns = Turns::default();
-        let next = || turns.next(Duration::from_millis(1));
-        let mut taken = Vec::new();
-        for _ in 0..COUNTS_MAX {
-            taken.push(next().await.unwrap());
-        }
-        assert!(matches!(next().await, Err(ReadError::Busy)));
-        taken.pop();
-        assert!(next().await.is_ok());
     }
 }

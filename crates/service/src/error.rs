@@ -58,6 +58,14 @@ pub enum IntakeError {
     /// Tenants that take no more events.
     #[error("{} events name closed tenants", .0.len())]
     TenantClosed(Vec<ItemViolation>),
+    /// A key or tenant is faster than it may be.
+    #[error("{whose} faster than it may")]
+    RateLimited {
+        /// Whose rate, and of what.
+        whose: String,
+        /// How long to wait.
+        retry_after: Duration,
+    },
     /// Too much waits.
     #[error("too much is waiting")]
     Pushback {
@@ -108,7 +116,7 @@ pub enum ReadError {
     #[error("{} violations", .0.len())]
     Invalid(Vec<Violation>),
     /// As much as is allowed runs already.
-    #[error("too many counts run at once")]
+    #[error("too many reads run at once")]
     Busy,
     /// As many tails as are allowed are open.
     #[error("{0}")]

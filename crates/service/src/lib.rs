@@ -18,8 +18,10 @@ mod environments;
 mod error;
 mod ids;
 mod keys;
+mod rates;
 mod scope;
 mod search;
+mod seats;
 mod secret;
 mod service;
 mod settings;
@@ -42,6 +44,7 @@ pub use error::{
     ReadError,
 };
 pub use keys::{CreatedKey, Key, NewKey};
+pub use rates::Rates;
 pub use scope::{Scope, Scopes};
 pub use search::{Found, Search};
 pub use secret::Secret;

@@ -87,7 +87,10 @@ impl Service {
             after,
             scan_budget: SCAN_BUDGET,
         };
-        let page = self.store().query(environment, &tenant, query).await;
+        let (store, name) = (self.store().clone(), (environment.clone(), tenant.clone()));
+        let of = name.clone();
+        let read = async move { store.query(&of.0, &of.1, query).await };
+        let page = self.seated(self.reads(), name, read).await?;
         let page = page.map_err(|error| ReadError::Unavailable(cause(error)))?;
         self.record_read(caller, &tenant, search_act(&search, &tenant, page.events.len()))
             .await
@@ -108,7 +111,10 @@ impl Service {
         id: EventId,
     ) -> Result<Event, ReadError> {
         let tenant = self.readable(caller, tenant, "events.get")?;
-        let found = self.store().event(caller.environment()?, &tenant, id).await;
+        let (store, name) = (self.store().clone(), (caller.environment()?.clone(), tenant.clone()));
+        let of = name.clone();
+        let read = async move { store.event(&of.0, &of.1, id).await };
+        let found = self.seated(self.reads(), name, read).await?;
         let found = found.map_err(|error| ReadError::Unavailable(cause(error)))?;
         let act = Act::new(action::VIEW, "events.get")
             .on("tenant", tenant.as_str())

@@ -13,11 +13,12 @@ use crate::{
     Caller, Components, CursorKey, NewKey, OpenError, Scope, Settings,
     audit::Coalescer,
     caller::SYSTEM,
-    counts::Turns,
     destinations::Running,
     directory::Directory,
     error::cause,
     keys::KeyIndex,
+    rates::Limiter,
+    seats::Seats,
     submit::Counters,
     tail::Tails,
     vault::{self, Vault},
@@ -27,6 +28,14 @@ use crate::{
 const OPERATOR_FILE: &str = "operator.key";
 /// How often the last uses of keys are saved.
 const KEY_USES_EVERY: Duration = Duration::from_mins(1);
+
+/// Searches and look-ups at the same time, and those of one tenant: each takes up to a second of a processor.
+const READS_MAX: usize = 32;
+const READS_EACH_MAX: usize = 8;
+/// Counts at the same time, and those of one tenant: two leave a processor to intake on the smallest machine, and
+/// 70 MB bound their tables.
+const COUNTS_MAX: usize = 2;
+const COUNTS_EACH_MAX: usize = 1;
 
 /// The use cases over one data directory; clones share it.
 #[derive(Clone)]
@@ -43,7 +52,9 @@ struct Inner {
     keys: KeyIndex,
     directory: Directory,
     coalescer: Coalescer,
-    turns: Turns,
+    limiter: Limiter,
+    reads: Seats,
+    counts: Seats,
     tails: Arc<Tails>,
     counters: Counters,
     destinations: Running,
@@ -147,8 +158,18 @@ impl Service {
         &self.0.coalescer
     }
 
-    pub(crate) fn turns(&self) -> &Turns {
-        &self.0.turns
+    pub(crate) fn limiter(&self) -> &Limiter {
+        &self.0.limiter
+    }
+
+    /// Searches and look-ups.
+    pub(crate) fn reads(&self) -> &Seats {
+        &self.0.reads
+    }
+
+    /// Histograms and facets.
+    pub(crate) fn counts(&self) -> &Seats {
+        &self.0.counts
     }
 
     pub(crate) fn tails(&self) -> &Arc<Tails> {
@@ -220,6 +241,7 @@ impl Service {
             async move {
                 while !waited(&stopping, KEY_USES_EVERY).await {
                     service.save_key_uses().await;
+                    service.limiter().forget_idle();
                 }
             },
             self.runtime(),
@@ -245,7 +267,9 @@ impl Inner {
             keys: KeyIndex::restored(keys),
             directory: Directory::restored(environments, tenants),
             coalescer: Coalescer::new(),
-            turns: Turns::default(),
+            limiter: Limiter::new(&settings.rates, settings.limits.batch_events_max),
+            reads: Seats::new(READS_MAX, READS_EACH_MAX),
+            counts: Seats::new(COUNTS_MAX, COUNTS_EACH_MAX),
             tails: Arc::default(),
             counters: Counters::new(),
             destinations: Running::default(),

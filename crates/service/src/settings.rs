@@ -6,6 +6,8 @@ use attestary_delivery::{Output, Policy};
 use attestary_event::Limits;
 use attestary_store::{Clock, Rng};
 
+use crate::Rates;
+
 /// Values, read and checked by the caller.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -13,6 +15,8 @@ pub struct Settings {
     pub store: attestary_store::Settings,
     /// Limits on submitted events and batches.
     pub limits: Limits,
+    /// How fast keys and tenants may submit.
+    pub rates: Rates,
     /// What destinations may reach.
     pub outbound: Policy,
     /// Root of `file` destinations; their files lie under `<root>/<environment>/<tenant>/`.
@@ -26,6 +30,7 @@ impl Settings {
             file_root: Some(data_dir.join("files")),
             store: attestary_store::Settings::new(data_dir),
             limits: Limits::default(),
+            rates: Rates::default(),
             outbound: Policy::default(),
         }
     }

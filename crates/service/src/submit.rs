@@ -13,7 +13,7 @@ use attestary_event::{
     scan::{Batch, BatchForm, split_batch},
 };
 use attestary_store::{
-    Outcome, SubmitError,
+    Flow, Outcome, SubmitError,
     record::{Parts, Prepared},
 };
 use bytes::Bytes;
@@ -167,9 +167,14 @@ impl Service {
         if prepared.is_empty() {
             return Ok(Vec::new());
         }
-        self.enter_new_tenants(caller.environment()?, &prepared).await?;
+        let environment = caller.environment()?;
+        let key = caller.principal.id();
+        let tenants = prepared.iter().map(|event| &event.tenant);
+        self.limiter().events(key, environment, tenants)?;
+        self.enter_new_tenants(key, environment, &prepared).await?;
         let count = prepared.len() as u64;
-        let outcomes = self.store().submit(prepared).await.map_err(submit_error)?;
+        let submitted = self.store().submit_for(Flow::of(key), prepared).await;
+        let outcomes = submitted.map_err(submit_error)?;
         self.counters().events_accepted.increment(count);
         Ok(outcomes)
     }
@@ -177,6 +182,7 @@ impl Service {
     /// Enters tenants that have their first event here; the partition opens their logs in the same group commit.
     async fn enter_new_tenants(
         &self,
+        key: &str,
         environment: &EnvironmentId,
         prepared: &[Prepared],
     ) -> Result<(), IntakeError> {
@@ -190,6 +196,7 @@ impl Service {
         if missing.is_empty() {
             return Ok(());
         }
+        self.limiter().new_tenants(key, missing.len())?;
         self.enter_tenants(environment, missing.into_iter().cloned().collect()).await
     }
 }

@@ -31,6 +31,6 @@ pub use query::{
 };
 pub use seam::{Clock, Rng, SystemClock, SystemRng};
 pub use store::{
-    Counted, DeleteError, Health, LogHead, OpenError, ReadError, Search, Settings, Store,
+    Counted, DeleteError, Flow, Health, LogHead, OpenError, ReadError, Search, Settings, Store,
     SubmitError,
 };

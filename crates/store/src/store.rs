@@ -7,6 +7,7 @@ mod compaction;
 mod compactor;
 mod counting;
 mod deletion;
+mod flow;
 mod ids;
 mod opening;
 mod reading;
@@ -32,6 +33,7 @@ use std::{
 use attestary_event::{EnvironmentId, TenantId};
 pub use counting::Counted;
 pub use deletion::DeleteError;
+pub use flow::Flow;
 pub use opening::OpenError;
 pub use reading::{ReadError, Search};
 pub use settings::Settings;
@@ -154,7 +156,7 @@ impl Store {
         let manifest = self.0.view.manifest();
         Health {
             writable: !self.0.gauge.failed.load(Ordering::Acquire),
-            queued_bytes: self.0.gauge.queued_bytes.load(Ordering::Relaxed),
+            queued_bytes: self.0.gauge.queued.lock().total(),
             unsealed_events,
             unsealed_bytes,
             segments: manifest.segments.len(),

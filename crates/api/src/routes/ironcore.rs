@@ -100,7 +100,7 @@ fn refused_intake(error: IntakeError) -> Response {
         IntakeError::TenantClosed(_) => {
             failed(StatusCode::CONFLICT, Refusal::NotDurable.code(), Refusal::NotDurable.message())
         }
-        IntakeError::Pushback { .. } => {
+        IntakeError::Pushback { .. } | IntakeError::RateLimited { .. } => {
             let mut response = refused(&Refusal::NotDurable);
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             response

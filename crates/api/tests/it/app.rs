@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, sync::Mutex, sync::Once
 
 use attestary_api::{Settings, Tls};
 use attestary_event::EnvironmentId;
-use attestary_service::{Caller, Components, NewKey, NewTenant, Scope, Service};
+use attestary_service::{Caller, Components, NewKey, NewTenant, Rates, Scope, Service};
 use attestary_store::{SystemClock, SystemRng};
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -90,10 +90,19 @@ impl TestApp {
         settings: Settings,
         tls: Option<Tls>,
     ) -> Self {
+        Self::start_limited(dir, settings, tls, Rates::default()).await
+    }
+
+    pub(crate) async fn start_limited(
+        dir: Arc<tempfile::TempDir>,
+        settings: Settings,
+        tls: Option<Tls>,
+        rates: Rates,
+    ) -> Self {
         install_provider();
         attestary_api::install_metrics();
         let output = Lines::default();
-        let service = open(dir.path().to_owned(), output.clone()).await;
+        let service = open(dir.path().to_owned(), output.clone(), rates).await;
         let existing = service.list_environments(&Caller::installation_itself()).await.unwrap();
         if existing.is_empty() {
             service
@@ -204,8 +213,9 @@ pub(crate) async fn send(request: reqwest::RequestBuilder) -> Reply {
     Reply { status, headers, body: reply.bytes().await.unwrap() }
 }
 
-pub(crate) async fn open(dir: PathBuf, output: Lines) -> Service {
+async fn open(dir: PathBuf, output: Lines, rates: Rates) -> Service {
     let mut settings = attestary_service::Settings::new(dir);
+    settings.rates = rates;
     settings.outbound.loopback = true;
     // Small files: each test makes its own.
     settings.store.journal_file_bytes = 16 << 20;

@@ -12,6 +12,7 @@ use attestary_event::id::ulid;
 use super::{
     Inner, Settings, Store,
     compactor::Compactor,
+    flow::Backlog,
     ids,
     sealer::Sealer,
     view::View,
@@ -215,6 +216,7 @@ fn start(
     let oldest_unsealed = (view.live().0 > 0).then(|| world.clock.monotonic());
     let writer = Writer {
         partition,
+        backlog: Backlog::default(),
         world: world.clone(),
         settings: settings.clone(),
         view: Arc::clone(&view),

@@ -10,8 +10,9 @@ use tokio::sync::oneshot;
 
 use super::{
     LogHead, Store,
+    flow::Flow,
     reading::ReadError,
-    writer::{Message, Refusal, Submission},
+    writer::{Message, Refusal, Room, Submission},
 };
 use crate::{
     partition::{Outcome, Receipt},
@@ -22,6 +23,8 @@ use crate::{
 /// Longest wait for sealing to catch up: well inside every client's own time-out.
 const ROOM_WAIT_MAX: Duration = Duration::from_secs(5);
 const ROOM_POLL: Duration = Duration::from_millis(2);
+
+const PUSHBACK: SubmitError = SubmitError::Pushback { retry_after: Duration::from_secs(1) };
 
 /// Why submissions are refused.
 #[derive(Debug, thiserror::Error)]
@@ -63,21 +66,30 @@ impl Store {
     ///
     /// The answers are in the order of `events`. A batch is not atomic: a repeated id with other content is
     /// refused on its own.
-    pub async fn submit(&self, mut events: Vec<Prepared>) -> Result<Vec<Outcome>, SubmitError> {
+    pub async fn submit(&self, events: Vec<Prepared>) -> Result<Vec<Outcome>, SubmitError> {
+        self.submit_for(Flow::SERVICE, events).await
+    }
+
+    /// [`Self::submit`] for one of many who share the engine: `flow` gets its fair part of the queue and no more.
+    pub async fn submit_for(
+        &self,
+        flow: Flow,
+        mut events: Vec<Prepared>,
+    ) -> Result<Vec<Outcome>, SubmitError> {
         loop {
             let looked_at = self.0.view.manifest().version;
             let sealed = self.look_up(&mut events).await?;
             if events.is_empty() {
                 return Ok(sealed.into_iter().flatten().collect());
             }
-            match self.enqueue(events, looked_at).await? {
+            match self.enqueue(flow, events, looked_at).await? {
                 Ok(outcomes) => return Ok(merge(sealed, outcomes)),
                 Err(Refusal::Failed(reason)) => return Err(SubmitError::ReadOnly { reason }),
                 // Those that were found stay found: only the others came back.
                 Err(Refusal::LookAgain(back)) if sealed.iter().all(Option::is_none) => {
                     events = back;
                 }
-                Err(Refusal::LookAgain(back)) => return self.resume(sealed, back).await,
+                Err(Refusal::LookAgain(back)) => return self.resume(flow, sealed, back).await,
             }
         }
     }
@@ -85,51 +97,45 @@ impl Store {
     /// Goes on with the events that were not found, and puts their answers between those that were.
     async fn resume(
         &self,
+        flow: Flow,
         sealed: Vec<Option<Outcome>>,
         back: Vec<Prepared>,
     ) -> Result<Vec<Outcome>, SubmitError> {
-        let outcomes = Box::pin(self.submit(back)).await?;
+        let outcomes = Box::pin(self.submit_for(flow, back)).await?;
         Ok(merge(sealed, outcomes))
     }
 
     async fn enqueue(
         &self,
+        flow: Flow,
         events: Vec<Prepared>,
         looked_at: u64,
     ) -> Result<Result<Vec<Outcome>, Refusal>, SubmitError> {
-        let bytes = events.iter().map(Prepared::bytes).sum();
-        self.admit(bytes).await?;
+        let room = self.admit(flow, events.iter().map(Prepared::bytes).sum()).await?;
         let (reply, answer) = oneshot::channel();
-        let submission = Submission { events, bytes, looked_at, reply };
-        if let Err(error) = self.0.partition.try_send(Message::Submit(submission)) {
-            self.0.gauge.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(match error {
-                TrySendError::Full(_) => {
-                    SubmitError::Pushback { retry_after: Duration::from_secs(1) }
-                }
-                TrySendError::Disconnected(_) => SubmitError::Closed,
-            });
+        let submission = Submission { events, room, looked_at, reply };
+        match self.0.partition.try_send(Message::Submit(submission)) {
+            Ok(()) => answer.await.map_err(|_| SubmitError::Closed),
+            Err(TrySendError::Full(_)) => Err(PUSHBACK),
+            Err(TrySendError::Disconnected(_)) => Err(SubmitError::Closed),
         }
-        answer.await.map_err(|_| SubmitError::Closed)
     }
 
-    /// Reserves room in the queue. While sealing is behind, submissions wait here and are slowed down to its pace;
-    /// what waits longer than [`ROOM_WAIT_MAX`], or finds the queue full, is pushed back.
-    async fn admit(&self, bytes: usize) -> Result<(), SubmitError> {
+    /// Takes room in the queue. While sealing is behind, submissions wait here and are slowed down to its pace;
+    /// what waits longer than [`ROOM_WAIT_MAX`], or finds no room, is pushed back.
+    async fn admit(&self, flow: Flow, bytes: usize) -> Result<Room, SubmitError> {
         let gauge = &self.0.gauge;
-        let queued = gauge.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let mut room = queued == 0 || queued + bytes <= self.0.settings.queue_bytes_max;
+        let room = Room::take(gauge, flow, bytes, self.0.settings.queue_bytes_max);
+        let room = room.ok_or(PUSHBACK)?;
         let mut waited = Duration::ZERO;
-        while room && self.0.view.unsealed().1 > self.0.settings.unsealed_bytes_max {
-            room = waited < ROOM_WAIT_MAX && !gauge.failed.load(Ordering::Acquire);
+        while self.0.view.unsealed().1 > self.0.settings.unsealed_bytes_max {
+            if waited >= ROOM_WAIT_MAX || gauge.failed.load(Ordering::Acquire) {
+                return Err(PUSHBACK);
+            }
             tokio::time::sleep(ROOM_POLL).await;
             waited += ROOM_POLL;
         }
-        if room {
-            return Ok(());
-        }
-        gauge.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        Err(SubmitError::Pushback { retry_after: Duration::from_secs(1) })
+        Ok(room)
     }
 
     /// Answers for each event whether a segment has its id, and takes those that one has out of `events`.

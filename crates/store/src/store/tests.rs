@@ -233,6 +233,19 @@ async fn more_than_may_wait_is_pushed_back() {
     assert!(store.submit(vec![event(&tenant, 2, "x")]).await.is_ok());
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_goes_away_while_waiting_gives_the_room_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, tenant) = names();
+    let settings = Settings { unsealed_bytes_max: 1, ..Settings::new(dir.path().to_owned()) };
+    let (clock, rng) = (Arc::new(SystemClock::default()), Arc::new(SystemRng::default()));
+    let store = Store::open(settings, clock, rng).unwrap();
+    store.submit(vec![event(&tenant, 1, "x")]).await.unwrap();
+    let waiting = store.submit(vec![event(&tenant, 2, "x")]);
+    assert!(tokio::time::timeout(Duration::from_secs(1), waiting).await.is_err());
+    assert_eq!(store.health().queued_bytes, 0);
+}
+
 #[tokio::test]
 async fn unfinished_segment_files_are_swept_at_the_start() {
     let dir = tempfile::tempdir().unwrap();

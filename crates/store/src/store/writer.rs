@@ -6,8 +6,8 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender},
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError},
     },
     time::Duration,
 };
@@ -15,7 +15,13 @@ use std::{
 use attestary_event::{EnvironmentId, TenantId};
 use tokio::sync::oneshot;
 
-use super::{sealer::Seal, settings::Settings, view::View, world::World};
+use super::{
+    flow::{Backlog, Flow, Shares},
+    sealer::Seal,
+    settings::Settings,
+    view::View,
+    world::World,
+};
 use crate::{
     disk::RealDisk,
     partition::{Frozen, Outcome, Partition},
@@ -42,10 +48,19 @@ pub(super) type Reply = oneshot::Sender<Result<Vec<Outcome>, Refusal>>;
 
 pub(super) struct Submission {
     pub(super) events: Vec<Prepared>,
-    pub(super) bytes: usize,
+    /// Given back when the submission is answered.
+    pub(super) room: Room,
     /// Manifest version that the look-up of client-made ids saw.
     pub(super) looked_at: u64,
     pub(super) reply: Reply,
+}
+
+impl Submission {
+    /// Gives the room back, then answers: who has the answer finds the room free.
+    fn answer(self, answer: Result<Vec<Outcome>, Refusal>) {
+        drop(self.room);
+        let _ = self.reply.send(answer);
+    }
 }
 
 pub(super) enum Message {
@@ -78,13 +93,41 @@ pub(super) enum Message {
 /// What the queue knows without asking the thread.
 #[derive(Debug, Default)]
 pub(super) struct Gauge {
-    pub(super) queued_bytes: AtomicUsize,
+    /// Locked for lines.
+    pub(super) queued: parking_lot::Mutex<Shares>,
     /// The journal failed: nothing is accepted until the process starts again.
     pub(super) failed: AtomicBool,
 }
 
+/// Room in the queue, given back when this is dropped: also when the caller went away while it waited.
+pub(super) struct Room {
+    gauge: Arc<Gauge>,
+    flow: Flow,
+    bytes: usize,
+}
+
+impl Room {
+    /// Takes room, unless the flow or all of them have too much in the queue.
+    pub(super) fn take(
+        gauge: &Arc<Gauge>,
+        flow: Flow,
+        bytes: usize,
+        bytes_max: usize,
+    ) -> Option<Self> {
+        let taken = gauge.queued.lock().take(flow, bytes, bytes_max);
+        taken.then(|| Self { gauge: Arc::clone(gauge), flow, bytes })
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.gauge.queued.lock().give_back(self.flow, self.bytes);
+    }
+}
+
 pub(super) struct Writer {
     pub(super) partition: Partition<RealDisk>,
+    pub(super) backlog: Backlog<Submission>,
     pub(super) world: World,
     pub(super) settings: Settings,
     pub(super) view: Arc<View>,
@@ -99,48 +142,69 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn run(mut self, queue: &Receiver<Message>) {
         loop {
-            let wait = if self.partition.journal().mark_lags() { MARK_DELAY } else { IDLE };
-            match queue.recv_timeout(wait) {
+            let message = if self.backlog.is_empty() {
+                let wait = if self.partition.journal().mark_lags() { MARK_DELAY } else { IDLE };
+                queue.recv_timeout(wait)
+            } else {
+                queue.try_recv().map_err(|error| match error {
+                    TryRecvError::Empty => RecvTimeoutError::Timeout,
+                    TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
+                })
+            };
+            match message {
                 Ok(Message::Close { reply }) => {
+                    self.commit_all();
                     self.mark();
                     let _ = reply.send(());
                     return;
                 }
                 Ok(message) => self.handle(message, queue),
-                Err(RecvTimeoutError::Timeout) => self.mark(),
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) if self.backlog.is_empty() => self.mark(),
+                Err(RecvTimeoutError::Timeout) => self.commit_group(),
+                Err(RecvTimeoutError::Disconnected) => return self.commit_all(),
             }
             self.seal_when_due();
         }
     }
 
+    /// Whatever waits joins the backlog, and a group of it is committed; a message of another kind comes after all
+    /// submissions before it.
     fn handle(&mut self, message: Message, queue: &Receiver<Message>) {
-        let mut group = Vec::new();
-        let mut bytes = 0;
         let mut next = Some(message);
-        // Whatever waits joins the group; the first message of another kind ends it.
         while let Some(message) = next.take() {
             match message {
                 Message::Submit(submission) => {
-                    self.gauge.queued_bytes.fetch_sub(submission.bytes, Ordering::Relaxed);
-                    bytes += submission.bytes;
-                    group.push(submission);
-                    if bytes < GROUP_BYTES_MAX {
-                        next = queue.try_recv().ok();
-                    }
+                    self.push(submission);
+                    next = queue.try_recv().ok();
                 }
                 other => {
-                    self.commit(std::mem::take(&mut group));
+                    self.commit_all();
                     self.control(other);
                 }
             }
         }
+        self.commit_group();
+    }
+
+    fn commit_all(&mut self) {
+        while !self.backlog.is_empty() {
+            self.commit_group();
+        }
+    }
+
+    fn commit_group(&mut self) {
+        let group = self.backlog.take(GROUP_BYTES_MAX);
         self.commit(group);
+    }
+
+    fn push(&mut self, submission: Submission) {
+        let (flow, bytes) = (submission.room.flow, submission.room.bytes);
+        self.backlog.push(flow, submission, bytes);
     }
 
     fn control(&mut self, message: Message) {
         match message {
-            Message::Submit(submission) => self.commit(vec![submission]),
+            Message::Submit(submission) => self.push(submission),
             Message::OpenLog { environment, tenant, reply } => {
                 let _ = reply.send(self.open_log(&environment, &tenant));
             }
@@ -167,7 +231,9 @@ impl Writer {
             s.looked_at < floor && s.events.iter().any(|event| event.client_id)
         };
         for submission in group.extract_if(.., stale) {
-            let _ = submission.reply.send(Err(Refusal::LookAgain(submission.events)));
+            let Submission { events, room, reply, .. } = submission;
+            drop(room);
+            let _ = reply.send(Err(Refusal::LookAgain(events)));
         }
         if group.is_empty() {
             return;
@@ -184,13 +250,13 @@ impl Writer {
                 let mut outcomes = outcomes.into_iter();
                 for submission in group {
                     let part = outcomes.by_ref().take(submission.events.len()).collect();
-                    let _ = submission.reply.send(Ok(part));
+                    submission.answer(Ok(part));
                 }
             }
             Err(error) => {
                 let failure = self.fail(&error);
                 for submission in group {
-                    let _ = submission.reply.send(Err(Refusal::Failed(failure.clone())));
+                    submission.answer(Err(Refusal::Failed(failure.clone())));
                 }
             }
         }
