@@ -13,6 +13,7 @@ mod metrics;
 mod network;
 mod openapi;
 mod pace;
+mod peers;
 mod problem;
 mod query;
 mod receipts;

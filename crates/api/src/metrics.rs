@@ -42,6 +42,10 @@ fn describe() {
     );
     metrics::describe_counter!("attestary_unauthenticated_total", "Requests without a valid key.");
     metrics::describe_gauge!("attestary_connections", "Open connections.");
+    metrics::describe_counter!(
+        "attestary_connections_refused_total",
+        "Connections closed because their address held as many as it may."
+    );
     metrics::describe_gauge!("attestary_tails", "Open tails.");
     metrics::describe_gauge!(
         "attestary_store_unsealed_events",

@@ -18,6 +18,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     App,
     pace::{Paced, Requests},
+    peers::{Held, Peers},
     routes::tail::Draining,
     settings::{HEADER_BYTES_MAX, HEADERS_MAX},
     tls::Tls,
@@ -44,11 +45,22 @@ pub async fn serve(
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
     let room = Arc::new(Semaphore::new(app.settings().connections_max));
+    let peers = Peers::new(app.settings().connections_per_address_max);
     let (connections, cut) = (TaskTracker::new(), CancellationToken::new());
     tracing::info!(%address, tls = tls.is_some(), "listening");
     while let Some((stream, peer, permit)) = next(&listener, &room, &shutdown).await {
-        let connection =
-            Connection { app: app.clone(), peer, shutdown: shutdown.clone(), _permit: permit };
+        let held = peers.hold(peer.ip());
+        if held.is_none() && !app.settings().trusts(peer.ip()) {
+            metrics::counter!("attestary_connections_refused_total").increment(1);
+            continue;
+        }
+        let connection = Connection {
+            app: app.clone(),
+            peer,
+            shutdown: shutdown.clone(),
+            _permit: permit,
+            _held: held,
+        };
         let (tls, cut) = (tls.clone(), cut.clone());
         connections.spawn(async move {
             tokio::select! {
@@ -99,6 +111,7 @@ struct Connection {
     peer: SocketAddr,
     shutdown: CancellationToken,
     _permit: OwnedSemaphorePermit,
+    _held: Option<Held>,
 }
 
 impl Connection {

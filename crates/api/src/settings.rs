@@ -1,6 +1,6 @@
 //! Values of the HTTP edge.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use crate::network::Cidr;
 
@@ -11,6 +11,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<Cidr>,
     /// Connections open at the same time; further ones wait to be accepted.
     pub connections_max: usize,
+    /// Connections of one client address (of one /64 in IPv6), trusted proxies apart; further ones are closed.
+    pub connections_per_address_max: usize,
     /// Time for the headers of a request, from their first byte.
     pub header_time_max: Duration,
     /// Time that a connection may stay open without a request.
@@ -29,6 +31,7 @@ impl Default for Settings {
             trusted_proxies: Vec::new(),
             // 4,096 connections of about 20 KB are 80 MB.
             connections_max: 4_096,
+            connections_per_address_max: 1_024,
             header_time_max: Duration::from_secs(10),
             idle_time_max: Duration::from_mins(1),
             drain_time_max: Duration::from_secs(30),
@@ -36,6 +39,13 @@ impl Default for Settings {
             body_bytes_in_flight_max: 160 * 1024 * 1024,
             metrics: true,
         }
+    }
+}
+
+impl Settings {
+    /// Returns true when the address is that of a trusted proxy, which stands for many clients.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|range| range.contains(address))
     }
 }
 

@@ -71,6 +71,7 @@ struct Http {
     tls_key_file: PathBuf,
     trusted_proxies: Vec<String>,
     connections_max: usize,
+    connections_per_address_max: usize,
     header_seconds_max: u64,
     idle_seconds_max: u64,
     drain_seconds_max: u64,
@@ -207,6 +208,11 @@ fn api(http: &Http) -> Result<attestary_api::Settings, Failure> {
     Ok(attestary_api::Settings {
         trusted_proxies: proxies.collect::<Result<_, _>>()?,
         connections_max: at_least("http.connections_max", http.connections_max, 1)?,
+        connections_per_address_max: at_least(
+            "http.connections_per_address_max",
+            http.connections_per_address_max,
+            1,
+        )?,
         header_time_max: seconds("http.header_seconds_max", http.header_seconds_max)?,
         idle_time_max: seconds("http.idle_seconds_max", http.idle_seconds_max)?,
         drain_time_max: Duration::from_secs(http.drain_seconds_max),

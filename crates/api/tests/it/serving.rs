@@ -155,6 +155,30 @@ async fn idle_connections_end() {
 
 // seeds: IC-22
 #[tokio::test(flavor = "multi_thread")]
+async fn one_address_cannot_take_all_connections() {
+    let app = start_with(Settings { connections_per_address_max: 2, ..Settings::default() }).await;
+    let request = b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n";
+    let answered = async |stream: &mut TcpStream| {
+        let mut first = [0; 12];
+        // A connection that was closed may break at the write or give nothing to read.
+        let _ = stream.write_all(request).await;
+        stream.read_exact(&mut first).await.is_ok() && first == *b"HTTP/1.1 200"
+    };
+    let mut first = TcpStream::connect(app.address).await.unwrap();
+    let mut second = TcpStream::connect(app.address).await.unwrap();
+    assert!(answered(&mut first).await && answered(&mut second).await);
+    let mut third = TcpStream::connect(app.address).await.unwrap();
+    assert!(!answered(&mut third).await);
+    drop(first);
+    loop {
+        let mut next = TcpStream::connect(app.address).await.unwrap();
+        if answered(&mut next).await {
+            break;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_id_is_echoed_or_made() {
     let app = TestApp::start().await;
     let get = |id: Option<&str>| {
