@@ -14,6 +14,7 @@ mod keys;
 mod manifest;
 mod rows;
 mod schema;
+mod signed_heads;
 mod tenants;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub use rows::{
     Opaque, QuarantineRow, TenantRow, TenantState,
 };
 pub use schema::FORMAT_VERSION;
+pub use signed_heads::LogKeyRow;
 
 /// Attempts kept per destination; older ones make room.
 pub const ATTEMPTS_KEPT: usize = 200;

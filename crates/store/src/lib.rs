@@ -17,6 +17,7 @@ pub mod query;
 pub mod record;
 pub mod seam;
 pub mod segment;
+pub mod signing;
 #[cfg(feature = "mutants")]
 pub mod sim;
 mod slots;
@@ -31,6 +32,6 @@ pub use query::{
 };
 pub use seam::{Clock, Rng, SystemClock, SystemRng};
 pub use store::{
-    Counted, DeleteError, Flow, Health, LogHead, OpenError, ReadError, Search, Settings, Store,
-    SubmitError,
+    Counted, DeleteError, Disclosed, FixedHead, Flow, HeadError, Health, LogHead, OpenError,
+    ProveError, ReadError, Search, Settings, Store, SubmitError,
 };

@@ -26,10 +26,16 @@ pub enum Bug {
     TrimBeforeCommit,
     /// Commit the journal position of the seal one batch too far.
     PositionAhead,
+    /// Sign whatever the head register says.
+    IgnoreRegister,
+    /// Move the head register before the batch is committed locally.
+    SwapBeforeCommit,
+    /// Show heads although the head register does not hold their batch.
+    ShowBeforeSwap,
 }
 
 impl Bug {
-    /// Every wrong turn there is.
+    /// Every wrong turn of the journal.
     pub const ALL: [Self; 10] = [
         Self::AckBeforeSync,
         Self::RetryFailedSync,
@@ -42,6 +48,10 @@ impl Bug {
         Self::TrimBeforeCommit,
         Self::PositionAhead,
     ];
+
+    /// Every wrong turn of signing.
+    pub const SIGNING: [Self; 3] =
+        [Self::IgnoreRegister, Self::SwapBeforeCommit, Self::ShowBeforeSwap];
 }
 
 #[cfg(feature = "mutants")]

@@ -16,6 +16,7 @@ mod sealed;
 mod tally;
 #[cfg(test)]
 mod tests;
+pub(crate) mod tree;
 mod unsealed;
 
 use std::{ops::ControlFlow, ops::Range};
@@ -28,6 +29,7 @@ pub use histogram::{Histogram, HistogramQuery};
 pub use lookup::{Found, find_ids};
 use plan::{Plan, Progress};
 pub use tally::Reach;
+pub use tree::Committed;
 
 use crate::{
     catalog::{Extent, Manifest, SegmentMeta},

@@ -424,6 +424,19 @@ impl<'a> Record<'a> {
         &self.bytes[FIXED_BYTES + self.log_bytes + self.columns_bytes..]
     }
 
+    /// Returns the entry in the log with this identity.
+    pub fn entry(&self, origin: [u8; 16]) -> attestary_ledger::Entry {
+        attestary_ledger::Entry {
+            origin,
+            seq: self.seq(),
+            received_ms: self.received_ms(),
+            event_id: self.id().0,
+            n_fields: self.n_fields(),
+            flags: self.flags(),
+            fields_hash: self.fields_hash(),
+        }
+    }
+
     /// Returns the event as readers see it.
     pub fn event(&self, environment: EnvironmentId, tenant: TenantId) -> attestary_event::Event {
         attestary_event::Event {

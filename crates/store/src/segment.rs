@@ -85,6 +85,18 @@ pub enum SegmentError {
         /// The slot.
         slot: u64,
     },
+    /// A tree node cannot be read or recomputed.
+    #[error(
+        "the node {index} of level {level} at slot {slot} is neither in memory nor in a segment"
+    )]
+    NoNode {
+        /// The log.
+        slot: u64,
+        /// Level of the node; 0 is the leaves.
+        level: u32,
+        /// Position in its level.
+        index: u64,
+    },
     /// A record cannot be turned into a row.
     #[error("the record at slot {slot}, seq {seq} cannot be sealed")]
     Record {
@@ -149,7 +161,10 @@ impl SegmentError {
                 ErrorKind::Internal
             }
             Self::Missing { .. } | Self::Store { .. } | Self::Read { .. } => ErrorKind::Unavailable,
-            Self::Record { .. } | Self::Newer { .. } | Self::Corrupt { .. } => ErrorKind::Corrupt,
+            Self::Record { .. }
+            | Self::NoNode { .. }
+            | Self::Newer { .. }
+            | Self::Corrupt { .. } => ErrorKind::Corrupt,
         }
     }
 

@@ -9,10 +9,13 @@ mod counting;
 mod deletion;
 mod flow;
 mod ids;
+mod nodes;
 mod opening;
+mod proving;
 mod reading;
 mod sealer;
 pub mod settings;
+mod signer;
 mod submitting;
 #[cfg(test)]
 mod tests;
@@ -35,6 +38,7 @@ pub use counting::Counted;
 pub use deletion::DeleteError;
 pub use flow::Flow;
 pub use opening::OpenError;
+pub use proving::{Disclosed, FixedHead, HeadError, ProveError};
 pub use reading::{ReadError, Search};
 pub use settings::Settings;
 pub use submitting::SubmitError;
@@ -46,6 +50,8 @@ use crate::{
     id_filter::IdFilter,
     segment::Segments,
     store::{
+        nodes::NodeCache,
+        signer::SignerHandle,
         view::View,
         world::World,
         writer::{Gauge, Message},
@@ -66,6 +72,8 @@ struct Inner {
     gauge: Arc<Gauge>,
     partition: SyncSender<Message>,
     manifest: Arc<parking_lot::Mutex<()>>,
+    nodes: Arc<NodeCache>,
+    signer: SignerHandle,
     /// Ends what runs in the background.
     stop: Arc<AtomicBool>,
     threads: parking_lot::Mutex<Vec<std::thread::JoinHandle<()>>>,
@@ -98,6 +106,12 @@ pub struct Health {
     pub sealed_bytes: u64,
     /// Sealed ids that are recognised when they come again.
     pub dedupe_ids: usize,
+    /// Logs that grew since their head was last fixed for signing.
+    pub unsigned_logs: usize,
+    /// Signing batches of this process.
+    pub signing_batches: u64,
+    /// No head is signed until a person has looked; [`Store::signing_refusal`] says why.
+    pub signing_refused: bool,
 }
 
 impl Store {
@@ -163,6 +177,9 @@ impl Store {
             sealed_events: manifest.segments.iter().map(|segment| segment.events).sum(),
             sealed_bytes: manifest.segments.iter().map(|segment| segment.bytes).sum(),
             dedupe_ids: self.0.ids.ids(),
+            unsigned_logs: self.0.view.unsigned(),
+            signing_batches: self.0.signer.batches(),
+            signing_refused: self.0.signer.refusal().is_some(),
         }
     }
 
@@ -176,6 +193,7 @@ impl Store {
 
     /// Stops the partition after everything queued is durable. Later submissions are refused.
     pub async fn close(&self) {
+        self.0.signer.stop().await;
         let (reply, done) = oneshot::channel();
         if self.send(Message::Close { reply }).await {
             let _ = done.await;

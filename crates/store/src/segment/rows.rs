@@ -43,11 +43,16 @@ impl Content {
         if std::mem::replace(&mut self.hashed, true) {
             return;
         }
+        self.event.leaf_hash = self.entry().leaf_hash();
+    }
+
+    /// Returns the entry, with the fields hashed again.
+    pub(crate) fn entry(&self) -> Entry {
         let fields = self
             .fields
             .iter()
             .map(|field| (field.pointer, field.kind as u8, field.value.as_bytes()));
-        let entry = Entry {
+        Entry {
             origin: self.origin,
             seq: self.event.seq,
             received_ms: self.event.received_at.0.cast_unsigned(),
@@ -55,8 +60,12 @@ impl Content {
             n_fields: self.fields.len() as u16,
             flags: self.event.flags,
             fields_hash: attestary_ledger::fields_hash(&self.seed, fields),
-        };
-        self.event.leaf_hash = entry.leaf_hash();
+        }
+    }
+
+    /// Returns the source of the salts.
+    pub(crate) fn seed(&self) -> [u8; 16] {
+        self.seed
     }
 }
 

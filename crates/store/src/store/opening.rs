@@ -14,7 +14,9 @@ use super::{
     compactor::Compactor,
     flow::Backlog,
     ids,
+    nodes::NodeCache,
     sealer::Sealer,
+    signer::{self, Signer, SignerHandle},
     view::View,
     world::World,
     writer::{Gauge, Writer},
@@ -27,6 +29,10 @@ use crate::{
     partition::{Nonce as _, Partition},
     seam::{Clock, Rng},
     segment::{CacheLimits, SegmentError, Segments},
+    signing::{
+        Signing,
+        register::{FileRegister, RegisterError},
+    },
     state::State,
 };
 
@@ -62,6 +68,9 @@ pub enum OpenError {
     /// The journal cannot be recovered.
     #[error("cannot recover the journal")]
     Journal(#[source] JournalError),
+    /// The head register cannot be reached.
+    #[error("cannot reach the head register")]
+    Register(#[source] RegisterError),
 }
 
 impl Store {
@@ -173,7 +182,7 @@ fn start(
     catalog: Catalog,
     segments: Segments,
     view: Arc<View>,
-    partition: Partition<RealDisk>,
+    mut partition: Partition<RealDisk>,
     directory: File,
 ) -> Result<Inner, OpenError> {
     let (catalog, segments, gauge) =
@@ -213,6 +222,27 @@ fn start(
         partition: sender.clone(),
         sealed: sealed_sender,
     };
+    let nodes = Arc::new(NodeCache::default());
+    let register_dir = settings.register_dir.clone();
+    let register_dir = register_dir.unwrap_or_else(|| settings.dir.join("register"));
+    let register = FileRegister::open(register_dir, PARTITION).map_err(OpenError::Register)?;
+    let owner_epoch = partition.journal().position().owner_epoch;
+    let local = signer::CatalogHeads { catalog: Arc::clone(&catalog), partition: PARTITION };
+    let (signer_handle, signer_state, demands) = SignerHandle::new();
+    let mut signer = Signer {
+        signing: Signing::new(local, register, PARTITION, owner_epoch),
+        catalog: Arc::clone(&catalog),
+        segments: Arc::clone(&segments),
+        view: Arc::clone(&view),
+        nodes: Arc::clone(&nodes),
+        state: signer_state,
+        partition: sender.clone(),
+        clock: Arc::clone(&world.clock),
+        every: settings.signing_every,
+        unproved: hashbrown::HashMap::new(),
+        ready: false,
+    };
+    signer.load(partition.state()).map_err(OpenError::Catalog)?;
     let oldest_unsealed = (view.live().0 > 0).then(|| world.clock.monotonic());
     let writer = Writer {
         partition,
@@ -234,6 +264,7 @@ fn start(
         named("sealer").spawn(move || sealer.run(&seals)).map_err(failed)?,
         named("ids").spawn(move || restorer.run()).map_err(failed)?,
         named("merger").spawn(move || compactor.run(&sealed)).map_err(failed)?,
+        named("signer").spawn(move || signer.run(&demands)).map_err(failed)?,
     ];
     let threads = parking_lot::Mutex::new(threads);
     Ok(Inner {
@@ -246,6 +277,8 @@ fn start(
         gauge,
         partition: sender,
         manifest,
+        nodes,
+        signer: signer_handle,
         stop,
         threads,
         _directory: directory,

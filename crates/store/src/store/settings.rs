@@ -25,6 +25,11 @@ pub struct Settings {
     pub dedupe_ids_max: usize,
     /// Runs of segments that are merged into one; below 2 nothing is merged.
     pub merge_runs: usize,
+    /// Where the head register lies; `None` means `register` in the data directory. It must not be backed up or
+    /// restored together with the data.
+    pub register_dir: Option<PathBuf>,
+    /// How often heads of logs that grew are fixed for signing when nobody asks.
+    pub signing_every: Duration,
 }
 
 impl Settings {
@@ -41,6 +46,8 @@ impl Settings {
             queue_bytes_max: 32 << 20,
             dedupe_ids_max: 64 << 20,
             merge_runs: 8,
+            register_dir: None,
+            signing_every: Duration::from_secs(10),
         }
     }
 }

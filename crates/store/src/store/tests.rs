@@ -255,3 +255,40 @@ async fn unfinished_segment_files_are_swept_at_the_start() {
     open(&dir).close().await;
     assert!(!unfinished.try_exists().unwrap());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn proofs_from_memory_and_segments_equal_those_of_the_whole_tree() {
+    use attestary_ledger::{ConsistencyProof, InclusionProof, MemoryTree, TilePath, tile};
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    let (environment, tenant) = names();
+    store.open_log(&environment, &tenant).await.unwrap();
+    let genesis = store.disclosed(&environment, &tenant, 0..1).await.unwrap();
+    let mut leaves = vec![genesis[0].entry.leaf_hash()];
+    for number in 0..40_u128 {
+        let events = (0..97).map(|at| event(&tenant, number * 97 + at + 1, "a")).collect();
+        let outcomes = store.submit(events).await.unwrap();
+        leaves.extend(outcomes.iter().map(|outcome| receipt(outcome).leaf_hash));
+        if number % 13 == 5 {
+            store.seal().await;
+        }
+        // Heads of every age: caches hold groups that were not full yet.
+        let head = store.head(&environment, &tenant).await.unwrap();
+        let tree: MemoryTree = leaves.iter().copied().collect();
+        assert_eq!((head.size, head.root), (leaves.len() as u64, tree.root()));
+        let size = head.size;
+        for index in [0, 1, 15, 16, size / 2, size - 2, size - 1] {
+            let proof = store.inclusion(&environment, &tenant, index, size).await.unwrap();
+            assert_eq!(proof, InclusionProof::generate(&tree, index, size).unwrap(), "{index}");
+            let proof = store.consistency(&environment, &tenant, index, size).await.unwrap();
+            assert_eq!(proof, ConsistencyProof::generate(&tree, index, size).unwrap(), "{index}");
+        }
+    }
+    let size = leaves.len() as u64;
+    let path = TilePath::of(tile::TileKind::Hashes(0), 7, size).unwrap();
+    let bytes = store.tile(&environment, &tenant, path).await.unwrap();
+    assert_eq!(bytes, tile::encode(&leaves[7 * 256..8 * 256]));
+    let beyond = store.inclusion(&environment, &tenant, 0, size + 1).await;
+    assert!(matches!(beyond, Err(ProveError::Range { .. })));
+    store.close().await;
+}

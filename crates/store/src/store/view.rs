@@ -1,12 +1,16 @@
 //! What readers see of a partition: its logs, its unsealed events and the manifest, always consistent.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    ops::Range,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use attestary_event::{EnvironmentId, TenantId};
-use hashbrown::HashMap;
+use attestary_ledger::Hash;
+use hashbrown::{HashMap, HashSet};
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
@@ -14,6 +18,7 @@ use crate::{
     catalog::Manifest,
     partition::Applied,
     segment,
+    signing::Head,
     slots::Slots,
     state::{LogState, State},
     tail::{Tail, Unsealed},
@@ -47,6 +52,8 @@ struct LogEntry {
     size: AtomicU64,
     last_received_ms: AtomicU64,
     watch: OnceLock<watch::Sender<u64>>,
+    /// The newest head that may be signed: size and root.
+    head: RwLock<Option<(u64, Hash)>>,
 }
 
 impl LogEntry {
@@ -59,6 +66,7 @@ impl LogEntry {
             size: AtomicU64::new(log.size()),
             last_received_ms: AtomicU64::new(log.last_received_ms),
             watch: OnceLock::new(),
+            head: RwLock::default(),
         }
     }
 
@@ -78,6 +86,8 @@ struct Inner {
     live: Tail,
     logs: HashMap<u64, Arc<LogEntry>>,
     slots: Slots,
+    /// Logs that grew since their head was last taken for signing.
+    unsigned: HashSet<u64>,
 }
 
 /// The shared view. Locks are held for lines, never across an await or I/O.
@@ -126,7 +136,78 @@ impl View {
                 Some(entry) => entry.update(log),
                 None => inner.insert(slot, log),
             }
+            inner.unsigned.insert(slot);
         }
+    }
+
+    /// Takes the logs that grew since they were last taken.
+    pub(super) fn take_unsigned(&self) -> Vec<u64> {
+        std::mem::take(&mut self.inner.write().unsigned).into_iter().collect()
+    }
+
+    /// Gives logs back whose heads were not fixed after all.
+    pub(super) fn put_back_unsigned(&self, slots: impl Iterator<Item = u64>) {
+        self.inner.write().unsigned.extend(slots);
+    }
+
+    /// Returns the number of logs that grew since they were last taken.
+    pub(super) fn unsigned(&self) -> usize {
+        self.inner.read().unsigned.len()
+    }
+
+    /// Shows heads that are fixed; an older one never replaces a newer one.
+    pub(super) fn set_heads(&self, heads: &[Head]) {
+        let inner = self.inner.read();
+        for head in heads {
+            let Some(entry) = inner.logs.get(&head.slot) else { continue };
+            let mut shown = entry.head.write();
+            if shown.is_none_or(|(size, _)| size < head.size) {
+                *shown = Some((head.size, head.root));
+            }
+        }
+    }
+
+    /// Returns the newest fixed head of a log.
+    pub(super) fn fixed_head(&self, slot: u64) -> Option<Head> {
+        let entry = self.inner.read().logs.get(&slot).cloned()?;
+        let (size, root) = (*entry.head.read())?;
+        Some(Head { slot, size, root })
+    }
+
+    /// Returns the number of events of a log.
+    pub(super) fn size(&self, slot: u64) -> Option<u64> {
+        Some(self.inner.read().logs.get(&slot)?.size.load(Ordering::Acquire))
+    }
+
+    /// Calls `f` with the unsealed records of `slot` that stand every `step` seqs within `seqs`, in order, and returns
+    /// the manifest that holds all the others. One lock: no record is in neither.
+    pub(super) fn visit_unsealed(
+        &self,
+        slot: u64,
+        seqs: Range<u64>,
+        step: usize,
+        mut f: impl FnMut(&Unsealed),
+    ) -> Arc<Manifest> {
+        let inner = self.inner.read();
+        let sealing = inner.sealing.as_ref().map_or(&[][..], |tail| tail.log(slot));
+        let mut next = seqs.start;
+        for records in [sealing, inner.live.log(slot)] {
+            let mut at = records.partition_point(|record| record.record().seq() < next);
+            while let Some(record) = records.get(at) {
+                let seq = record.record().seq();
+                if seq >= seqs.end {
+                    break;
+                }
+                // No seq is missing, so the next one that counts is a step further on.
+                let counts = (seq - seqs.start).is_multiple_of(step as u64);
+                at += if counts { step } else { 1 };
+                if counts {
+                    f(record);
+                    next = seq + 1;
+                }
+            }
+        }
+        Arc::clone(&inner.manifest)
     }
 
     /// Moves the live tail aside for a seal; it stays readable.
@@ -149,6 +230,7 @@ impl View {
     /// Removes a deleted log from sight.
     pub(super) fn delete(&self, slot: u64) {
         let mut inner = self.inner.write();
+        inner.unsigned.remove(&slot);
         if let Some(entry) = inner.logs.remove(&slot) {
             inner.slots.remove(&entry.environment, &entry.tenant);
         }

@@ -13,6 +13,7 @@ use std::{
 };
 
 use attestary_event::{EnvironmentId, TenantId};
+use attestary_ledger::Frontier;
 use tokio::sync::oneshot;
 
 use super::{
@@ -87,6 +88,11 @@ pub(super) enum Message {
     },
     Close {
         reply: oneshot::Sender<()>,
+    },
+    /// Asks for the right edges of logs, in their order; `None` for a log that is gone or damaged.
+    Frontiers {
+        slots: Vec<u64>,
+        reply: oneshot::Sender<Vec<Option<Frontier>>>,
     },
 }
 
@@ -222,7 +228,16 @@ impl Writer {
                 self.mark();
                 let _ = reply.send(());
             }
+            Message::Frontiers { slots, reply } => {
+                let _ = reply.send(slots.iter().map(|&slot| self.frontier(slot)).collect());
+            }
         }
+    }
+
+    /// Everything applied is durable, so everything under this frontier is.
+    fn frontier(&self, slot: u64) -> Option<Frontier> {
+        let log = self.partition.state().log(slot)?;
+        (!log.deleted && log.damaged.is_empty()).then(|| log.frontier.clone())
     }
 
     fn commit(&mut self, mut group: Vec<Submission>) {
