@@ -12,8 +12,8 @@ use crate::{
     problem::{
         ALREADY_EXISTS, CONFLICT, CORRUPT, ENVIRONMENT_REQUIRED, FilterPlace, INTERNAL,
         INVALID_BODY, INVALID_CURSOR, INVALID_EVENT, INVALID_FILTER, INVALID_QUERY, Item, PUSHBACK,
-        Problem, RATE_LIMITED, READ_ONLY, SCOPE_REQUIRED, TENANT_CLOSED, TENANT_REQUIRED,
-        TOO_LARGE, TOO_MANY_TAILS, UNAUTHENTICATED, UNAVAILABLE, UNKNOWN_TENANT,
+        Problem, RATE_LIMITED, READ_ONLY, SCOPE_REQUIRED, SIGNING_REFUSED, TENANT_CLOSED,
+        TENANT_REQUIRED, TOO_LARGE, TOO_MANY_TAILS, UNAUTHENTICATED, UNAVAILABLE, UNKNOWN_TENANT,
     },
 };
 
@@ -101,6 +101,7 @@ impl From<ReadError> for Problem {
             ReadError::TooManyTails(error) => {
                 Self::new(&TOO_MANY_TAILS, sentence(&error)).retry_after(5)
             }
+            ReadError::SigningRefused { .. } => Self::new(&SIGNING_REFUSED, sentence(&error)),
             ReadError::Audit(error) => unrecorded(error),
             ReadError::Unavailable(cause) => unavailable(&*cause),
             other => internal(&other),

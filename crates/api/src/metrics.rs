@@ -66,6 +66,15 @@ fn describe() {
         "Sealed ids that are recognised when they come again."
     );
     metrics::describe_gauge!("attestary_store_sealed_bytes", "Bytes of sealed segments.");
+    metrics::describe_gauge!(
+        "attestary_signing_refused",
+        "1 when no checkpoint is signed until a person has looked."
+    );
+    metrics::describe_gauge!(
+        "attestary_signing_unsigned_logs",
+        "Logs that grew since their head was last fixed for signing."
+    );
+    metrics::describe_counter!("attestary_signing_batches_total", "Batches of fixed heads.");
     metrics::describe_gauge!("attestary_store_writable", "1 when events can be made durable.");
 }
 

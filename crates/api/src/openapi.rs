@@ -12,7 +12,7 @@ use utoipa::{
 };
 
 use crate::routes::{
-    counts, destinations, environments, events, formio, health, keys, tail, tenants,
+    counts, destinations, environments, events, formio, health, keys, proofs, tail, tenants,
 };
 
 /// Returns the document as indented JSON with a line end.
@@ -70,6 +70,8 @@ struct ProblemItem {
     ),
     paths(
         events::submit, events::search, events::one, counts::histogram, counts::facets, tail::tail,
+        proofs::event, proofs::checkpoint, proofs::tile, proofs::consistency, proofs::trust,
+        proofs::rotate_key,
         tenants::create, tenants::list, tenants::one, tenants::close, tenants::open, tenants::delete,
         destinations::create, destinations::list, destinations::one, destinations::change, destinations::pause,
         destinations::resume, destinations::delete, destinations::test, destinations::attempts,

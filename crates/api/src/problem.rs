@@ -60,6 +60,7 @@ kinds! {
     INTERNAL "internal" 500 "The service failed";
     PUSHBACK "pushback" 503 "Too much is waiting";
     READ_ONLY "read-only" 503 "The service takes no changes now";
+    SIGNING_REFUSED "signing-refused" 503 "Nothing is signed until a person has looked";
     UNAVAILABLE "unavailable" 503 "The service is not available now";
 }
 

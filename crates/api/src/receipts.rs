@@ -3,8 +3,9 @@
 use std::io::Write as _;
 
 use attestary_event::{event::write_hex, scan::write_string};
-use attestary_service::{Outcome, Receipt, Submitted};
+use attestary_service::{Evidence, Outcome, Receipt, Submitted, Wanted};
 use axum::response::{IntoResponse as _, Response};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderValue, StatusCode, header};
 
 use crate::problem::{CORRUPT, ID_CONFLICT, Problem};
@@ -13,24 +14,37 @@ use crate::problem::{CORRUPT, ID_CONFLICT, Problem};
 const RECEIPT_BYTES: usize = 256;
 
 /// Returns the reply: receipts in input order, with problems in the places of events that failed.
-pub(crate) fn reply(submitted: &Submitted) -> Result<Response, Problem> {
+///
+/// `evidence` is empty or in the order of the outcomes.
+pub(crate) fn reply(
+    submitted: &Submitted,
+    wanted: Wanted,
+    evidence: &[Option<Evidence>],
+) -> Result<Response, Problem> {
+    let more = More { wanted, evidence };
     match (submitted.single, submitted.outcomes.as_slice()) {
-        (true, [outcome]) => single(outcome),
-        (_, outcomes) => Ok(batch(outcomes)),
+        (true, [outcome]) => single(outcome, &more),
+        (_, outcomes) => Ok(batch(outcomes, &more)),
     }
 }
 
-fn single(outcome: &Outcome) -> Result<Response, Problem> {
+/// What receipts hold beside the usual.
+struct More<'a> {
+    wanted: Wanted,
+    evidence: &'a [Option<Evidence>],
+}
+
+fn single(outcome: &Outcome, more: &More<'_>) -> Result<Response, Problem> {
     let mut out = Vec::with_capacity(RECEIPT_BYTES);
     match outcome {
-        Outcome::Accepted(receipt) => write_receipt(receipt, false, &mut out),
-        Outcome::Duplicate(receipt) => write_receipt(receipt, true, &mut out),
+        Outcome::Accepted(receipt) => write_receipt(receipt, false, more.write(0), &mut out),
+        Outcome::Duplicate(receipt) => write_receipt(receipt, true, more.write(0), &mut out),
         failed => return Err(problem(failed)),
     }
     Ok(json(status(std::slice::from_ref(outcome)), out))
 }
 
-fn batch(outcomes: &[Outcome]) -> Response {
+fn batch(outcomes: &[Outcome], more: &More<'_>) -> Response {
     let mut out = Vec::with_capacity(16 + outcomes.len() * RECEIPT_BYTES);
     out.extend_from_slice(b"{\"data\":[");
     for (index, outcome) in outcomes.iter().enumerate() {
@@ -38,8 +52,12 @@ fn batch(outcomes: &[Outcome]) -> Response {
             out.push(b',');
         }
         match outcome {
-            Outcome::Accepted(receipt) => write_receipt(receipt, false, &mut out),
-            Outcome::Duplicate(receipt) => write_receipt(receipt, true, &mut out),
+            Outcome::Accepted(receipt) => {
+                write_receipt(receipt, false, more.write(index), &mut out);
+            }
+            Outcome::Duplicate(receipt) => {
+                write_receipt(receipt, true, more.write(index), &mut out);
+            }
             failed => out.extend_from_slice(&problem(failed).json(None, None)),
         }
     }
@@ -76,7 +94,12 @@ fn problem(outcome: &Outcome) -> Problem {
     }
 }
 
-fn write_receipt(receipt: &Receipt, duplicate: bool, out: &mut Vec<u8>) {
+fn write_receipt(
+    receipt: &Receipt,
+    duplicate: bool,
+    more: impl FnOnce(&mut Vec<u8>),
+    out: &mut Vec<u8>,
+) {
     let _ = write!(out, "{{\"id\":\"{}\",\"tenant\":", receipt.id);
     write_string(receipt.tenant.as_str(), out);
     let _ = write!(
@@ -85,7 +108,49 @@ fn write_receipt(receipt: &Receipt, duplicate: bool, out: &mut Vec<u8>) {
         receipt.seq, receipt.received_at
     );
     write_hex(&receipt.leaf_hash, out);
-    let _ = write!(out, "\",\"duplicate\":{duplicate}}}");
+    let _ = write!(out, "\",\"duplicate\":{duplicate}");
+    more(out);
+    out.push(b'}');
+}
+
+impl<'a> More<'a> {
+    /// Returns what writes the further members of one receipt.
+    fn write(&self, index: usize) -> impl FnOnce(&mut Vec<u8>) + use<'a> {
+        let (full, evidence) =
+            (self.wanted.full, self.evidence.get(index).and_then(Option::as_ref));
+        move |out| {
+            let Some(evidence) = evidence else { return };
+            out.extend_from_slice(b",\"origin\":");
+            write_string(&evidence.origin, out);
+            if full {
+                write_committed(evidence, out);
+            }
+            if let Some(proof) = &evidence.proof {
+                write_proof(proof, out);
+            }
+        }
+    }
+}
+
+/// What the leaf commits to. The payload is spliced in: its number tokens stay what was hashed.
+fn write_committed(evidence: &Evidence, out: &mut Vec<u8>) {
+    let _ = write!(out, ",\"entry\":\"{}\",\"seed\":\"", STANDARD.encode(evidence.entry));
+    write_hex(&evidence.seed, out);
+    out.extend_from_slice(b"\",\"payload\":");
+    out.extend_from_slice(&evidence.payload);
+}
+
+fn write_proof(proof: &Result<String, String>, out: &mut Vec<u8>) {
+    match proof {
+        Ok(file) => {
+            out.extend_from_slice(b",\"proof\":");
+            write_string(file, out);
+        }
+        Err(reason) => {
+            out.extend_from_slice(b",\"proof\":null,\"proof_error\":");
+            write_string(reason, out);
+        }
+    }
 }
 
 /// Returns a JSON reply of bytes that are JSON already.

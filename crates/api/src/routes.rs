@@ -8,6 +8,7 @@ pub(crate) mod formio;
 pub(crate) mod health;
 pub(crate) mod ironcore;
 pub(crate) mod keys;
+pub(crate) mod proofs;
 pub(crate) mod tail;
 pub(crate) mod tenants;
 
@@ -44,8 +45,14 @@ fn native() -> Router<State> {
         .route("/v1/events/facets", get(counts::facets))
         .route("/v1/events/tail", get(tail::tail))
         .route("/v1/events/{id}", get(events::one))
+        .route("/v1/events/{id}/proof", get(proofs::event))
         .route("/v1/tenants", post(tenants::create).get(tenants::list))
         .route("/v1/tenants/{tenant}", get(tenants::one).delete(tenants::delete))
+        .route("/v1/tenants/{tenant}/checkpoint", get(proofs::checkpoint))
+        .route("/v1/tenants/{tenant}/consistency", get(proofs::consistency))
+        .route("/v1/tenants/{tenant}/tile/{*path}", get(proofs::tile))
+        .route("/v1/tenants/{tenant}/trust", get(proofs::trust))
+        .route("/v1/tenants/{tenant}/rotate-key", post(proofs::rotate_key))
         .route("/v1/tenants/{tenant}/close", post(tenants::close))
         .route("/v1/tenants/{tenant}/open", post(tenants::open))
         .route(

@@ -11,7 +11,7 @@ use std::{
 use attestary_api::Cidr;
 use attestary_delivery::{Allow, Policy};
 use attestary_event::{EnvironmentId, Limits, TenantId, Violation};
-use attestary_service::Rates;
+use attestary_service::{MasterKey, Rates};
 use serde::Deserialize;
 use toml::Table;
 
@@ -59,6 +59,7 @@ struct File {
     http: Http,
     limits: LimitsTable,
     store: Store,
+    keys: Keys,
     delivery: Delivery,
     log: LogTable,
 }
@@ -107,6 +108,23 @@ struct Store {
     queue_bytes_max: usize,
     dedupe_ids_max: usize,
     merge_runs: usize,
+    register_dir: PathBuf,
+    signing_seconds: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Keys {
+    master: String,
+    master_file: PathBuf,
+    master_command: Vec<String>,
+}
+
+/// The key never shows.
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keys")
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -246,9 +264,41 @@ fn service(file: File) -> Result<attestary_service::Settings, Failure> {
         at_least("store.queue_bytes_max", table.queue_bytes_max, settings.limits.batch_bytes_max)?;
     store.dedupe_ids_max = at_least("store.dedupe_ids_max", table.dedupe_ids_max, 1 << 20)?;
     store.merge_runs = table.merge_runs;
+    store.register_dir = given(&table.register_dir);
+    store.signing_every = seconds("store.signing_seconds", table.signing_seconds)?;
+    settings.master_key = master_key(&file.keys)?;
     settings.file_root = given(&file.delivery.file_root).or(settings.file_root);
     settings.outbound = outbound(file.delivery)?;
     Ok(settings)
+}
+
+fn master_key(keys: &Keys) -> Result<MasterKey, Failure> {
+    let text = (!keys.master.is_empty()).then_some(keys.master.as_str());
+    let file = given(&keys.master_file);
+    match (text, file, keys.master_command.split_first()) {
+        (None, None, None) => Ok(MasterKey::DataDirectory),
+        (Some(text), None, None) => MasterKey::of_text(text)
+            .ok_or_else(|| wrong("keys.master", "is a key of 64 hexadecimal digits")),
+        (None, Some(file), None) => Ok(MasterKey::File(file)),
+        (None, None, Some((program, arguments))) => key_of_command(program, arguments),
+        _ => Err(wrong("keys.master", "and master_file and master_command exclude each other")),
+    }
+}
+
+/// Runs the command and reads the key that it prints; what it says on standard error is shown as it comes.
+fn key_of_command(program: &str, arguments: &[String]) -> Result<MasterKey, Failure> {
+    const NAME: &str = "keys.master_command";
+    let mut command = std::process::Command::new(program);
+    command.args(arguments).stdin(std::process::Stdio::null());
+    let output = command.stderr(std::process::Stdio::inherit()).output();
+    let output =
+        output.map_err(|error| wrong(NAME, format!("cannot be run: {program}: {error}")))?;
+    let printed = zeroize::Zeroizing::new(output.stdout);
+    if !output.status.success() {
+        return Err(wrong(NAME, format!("failed: {program}: {}", output.status)));
+    }
+    let key = std::str::from_utf8(&printed).ok().and_then(MasterKey::of_text);
+    key.ok_or_else(|| wrong(NAME, "did not print a key of 64 hexadecimal digits"))
 }
 
 fn outbound(delivery: Delivery) -> Result<Policy, Failure> {
@@ -414,6 +464,22 @@ mod tests {
                 "the setting http.tls_certificate_file and http.tls_key_file are set together or not at all",
             ),
         );
+        check(
+            "KEYS__MASTER",
+            "00",
+            Err("the setting keys.master is a key of 64 hexadecimal digits"),
+        );
+        check(
+            "KEYS__MASTER_COMMAND",
+            "false",
+            Err("the setting keys.master_command failed: false: exit status: 1"),
+        );
+        check(
+            "KEYS__MASTER_COMMAND",
+            "echo",
+            Err("the setting keys.master_command did not print a key of 64 hexadecimal digits"),
+        );
+        check("KEYS__MASTER_COMMAND", &format!("echo,{}", "7f".repeat(32)), Ok(()));
         check(
             "HTTP__CONNECTIONS_MAX",
             "0",

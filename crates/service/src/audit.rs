@@ -135,6 +135,23 @@ impl Service {
         }
     }
 
+    /// Records an act in a tenant's own log under a given id; returns its seq, durable.
+    pub(crate) async fn record_in(
+        &self,
+        caller: &Caller,
+        tenant: &TenantId,
+        id: EventId,
+        act: Act,
+    ) -> Result<u64, IntakeError> {
+        let mut prepared = self.prepare_act(&caller.environment, tenant, act.json(caller))?;
+        prepared.id = id;
+        let outcomes = self.store().submit(vec![prepared]).await.map_err(submit_error)?;
+        match outcomes.as_slice() {
+            [Outcome::Accepted(receipt)] => Ok(receipt.seq),
+            _ => Err(IntakeError::Damaged),
+        }
+    }
+
     /// Records a read; reads of the audit log itself are coalesced.
     pub(crate) async fn record_read(
         &self,

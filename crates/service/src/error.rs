@@ -121,6 +121,12 @@ pub enum ReadError {
     /// As many tails as are allowed are open.
     #[error("{0}")]
     TooManyTails(TooManyTails),
+    /// Nothing is signed until a person has looked.
+    #[error("nothing is signed: {reason}")]
+    SigningRefused {
+        /// One sentence.
+        reason: String,
+    },
     /// The read could not be recorded, so nothing is shown.
     #[error("the read could not be recorded")]
     Audit(#[source] IntakeError),

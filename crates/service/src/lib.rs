@@ -18,6 +18,7 @@ mod environments;
 mod error;
 mod ids;
 mod keys;
+mod proofs;
 mod rates;
 mod scope;
 mod search;
@@ -44,6 +45,7 @@ pub use error::{
     ReadError,
 };
 pub use keys::{CreatedKey, Key, NewKey};
+pub use proofs::{Consistency, EventProof, Evidence, RotatedKey, Wanted};
 pub use rates::Rates;
 pub use scope::{Scope, Scopes};
 pub use search::{Found, Search};
@@ -53,7 +55,7 @@ pub use settings::{Components, Settings};
 pub use submit::{Form, Submitted};
 pub use tail::{Tail, TailEnd, TailPart, Tailing, TooManyTails};
 pub use tenants::{NewTenant, Tenant, TenantPage};
-pub use vault::VaultError;
+pub use vault::{MasterKey, VaultError};
 
 pub use attestary_formats::intake::ironcore;
 pub use attestary_store::{Division, Facet, Outcome, Receipt};

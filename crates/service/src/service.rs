@@ -7,6 +7,7 @@ use attestary_store::{
     Clock, Rng, Store,
     catalog::{Catalog, KeyRow},
 };
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -57,6 +58,7 @@ struct Inner {
     counts: Seats,
     tails: Arc<Tails>,
     counters: Counters,
+    key_turn: Semaphore,
     destinations: Running,
     stopping: CancellationToken,
     tasks: TaskTracker,
@@ -188,6 +190,11 @@ impl Service {
         &self.0.counters
     }
 
+    /// Whoever changes key epochs of logs waits for its turn.
+    pub(crate) fn key_turn(&self) -> &Semaphore {
+        &self.0.key_turn
+    }
+
     pub(crate) fn destinations(&self) -> &Running {
         &self.0.destinations
     }
@@ -254,7 +261,7 @@ impl Inner {
         let store =
             Store::open(settings.store.clone(), components.clock.clone(), components.rng.clone());
         let store = store.map_err(|error| OpenError::Store(cause(error)))?;
-        let vault = Vault::open(&settings.store.dir, &*components.rng)?;
+        let vault = Vault::open(&settings.store.dir, &settings.master_key, &*components.rng)?;
         let catalog = store.catalog();
         let keys: Vec<KeyRow> = catalog.keys().map_err(|error| OpenError::Catalog(cause(error)))?;
         let environments =
@@ -272,6 +279,7 @@ impl Inner {
             counts: Seats::new(COUNTS_MAX, COUNTS_EACH_MAX),
             tails: Arc::default(),
             counters: Counters::new(),
+            key_turn: Semaphore::new(1),
             destinations: Running::default(),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),

@@ -6,13 +6,15 @@ use attestary_delivery::{Output, Policy};
 use attestary_event::Limits;
 use attestary_store::{Clock, Rng};
 
-use crate::Rates;
+use crate::{MasterKey, Rates};
 
 /// Values, read and checked by the caller.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The store's own settings; its directory also holds the master key and the first operator key.
     pub store: attestary_store::Settings,
+    /// Where the master key comes from, which encrypts secrets and from which the logs' signing keys are derived.
+    pub master_key: MasterKey,
     /// Limits on submitted events and batches.
     pub limits: Limits,
     /// How fast keys and tenants may submit.
@@ -29,6 +31,7 @@ impl Settings {
         Self {
             file_root: Some(data_dir.join("files")),
             store: attestary_store::Settings::new(data_dir),
+            master_key: MasterKey::default(),
             limits: Limits::default(),
             rates: Rates::default(),
             outbound: Policy::default(),

@@ -1,7 +1,8 @@
 //! Encryption at rest for what must be stored but never shown: destination configurations with their secrets.
 //!
 //! One master key of 256 bits lies in the data directory, in a file that only its owner may read; the service
-//! refuses to start when the group or others could. Each value is sealed with XChaCha20-Poly1305 under a fresh
+//! refuses to start when the group or others could. It may come from elsewhere as well ([`MasterKey`]); a fingerprint in
+//! the data directory tells a wrong one. The signing keys of all logs are derived from it. Each value is sealed with XChaCha20-Poly1305 under a fresh
 //! nonce, bound to a context (what it belongs to), so that two stored values cannot be swapped.
 
 use std::{
@@ -10,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use attestary_ledger::{KeyError, NoteSigner};
 use attestary_store::Rng;
 use chacha20poly1305::{
     KeyInit as _, XChaCha20Poly1305, XNonce,
@@ -19,6 +21,37 @@ use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+/// Where the master key comes from.
+#[derive(Clone, Default)]
+pub enum MasterKey {
+    /// A file in the data directory, made at the first start.
+    #[default]
+    DataDirectory,
+    /// A file that somebody else made: 32 bytes, or 64 hexadecimal digits.
+    File(PathBuf),
+    /// The key itself.
+    Given(Zeroizing<[u8; 32]>),
+}
+
+impl std::fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::DataDirectory => f.write_str("DataDirectory"),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Given(_) => f.write_str("Given(hidden)"),
+        }
+    }
+}
+
+impl MasterKey {
+    /// Reads a key from its 64 hexadecimal digits.
+    pub fn of_text(text: &str) -> Option<Self> {
+        unhex(text.trim().as_bytes()).map(Self::Given)
+    }
+}
+
+/// Name of the file that tells a wrong master key.
+const CHECK_FILE: &str = "master.check";
 /// Name of the master key's file in the data directory.
 pub(crate) const FILE: &str = "master.key";
 const NONCE_BYTES: usize = 24;
@@ -47,8 +80,19 @@ pub enum VaultError {
         /// Its permission bits.
         mode: u32,
     },
+    /// Another key than before.
+    #[error(
+        "the master key is not the one that this data directory was used with ({path} tells): its secrets could not be read \
+         and its logs would change their signing keys"
+    )]
+    OtherKey {
+        /// The file with the fingerprint.
+        path: PathBuf,
+    },
     /// The file does not hold a key.
-    #[error("{path} does not hold a master key: {size} bytes instead of 32")]
+    #[error(
+        "{path} does not hold a master key: {size} bytes instead of 32, or of 64 hexadecimal digits"
+    )]
     Size {
         /// The file.
         path: PathBuf,
@@ -66,27 +110,67 @@ pub(crate) struct OpenSealedError;
 pub(crate) struct Vault {
     cipher: XChaCha20Poly1305,
     derivation: Hmac<Sha256>,
+    master: Zeroizing<[u8; 32]>,
 }
 
 impl Vault {
-    /// Reads the master key of `data_dir`, or makes one when there is none yet.
-    pub(crate) fn open(data_dir: &Path, rng: &dyn Rng) -> Result<Self, VaultError> {
-        let path = data_dir.join(FILE);
-        let key = match read_private(&path) {
-            Ok(bytes) => bytes,
-            Err(VaultError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                let mut key = Zeroizing::new(vec![0; 32]);
-                rng.fill(&mut key);
-                write_private(&path, &key)
-                    .map_err(|source| VaultError::File { path: path.clone(), source })?;
-                key
+    /// Reads the master key, or makes one when it belongs into `data_dir` and there is none yet.
+    pub(crate) fn open(
+        data_dir: &Path,
+        source: &MasterKey,
+        rng: &dyn Rng,
+    ) -> Result<Self, VaultError> {
+        let key = match source {
+            MasterKey::Given(key) => key.clone(),
+            MasterKey::File(path) => read_key(path)?,
+            MasterKey::DataDirectory => {
+                let path = data_dir.join(FILE);
+                match read_key(&path) {
+                    Err(VaultError::File { source, .. })
+                        if source.kind() == io::ErrorKind::NotFound =>
+                    {
+                        let mut key = Zeroizing::new([0; 32]);
+                        rng.fill(&mut *key);
+                        let file = |source| VaultError::File { path: path.clone(), source };
+                        write_private(&path, &*key).map_err(file)?;
+                        key
+                    }
+                    read => read?,
+                }
             }
-            Err(error) => return Err(error),
         };
-        match XChaCha20Poly1305::new_from_slice(&key) {
-            Ok(cipher) => Ok(Self { cipher, derivation: derivation(&key) }),
-            Err(_) => Err(VaultError::Size { path, size: key.len() }),
+        let vault = Self::of(&key);
+        vault.check_fingerprint(data_dir)?;
+        Ok(vault)
+    }
+
+    /// Compares the key with the one that the data directory was used with first.
+    fn check_fingerprint(&self, data_dir: &Path) -> Result<(), VaultError> {
+        let path = data_dir.join(CHECK_FILE);
+        let own = self.derive("fingerprint of the master key").map(|byte| format!("{byte:02x}"));
+        let own = format!("{}\n", own.concat());
+        match fs::read(&path) {
+            Ok(known) if known == own.as_bytes() => Ok(()),
+            Ok(_) => Err(VaultError::OtherKey { path }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let written = write_private(&path, own.as_bytes());
+                written.map_err(|source| VaultError::File { path, source })
+            }
+            Err(source) => Err(VaultError::File { path, source }),
         }
+    }
+
+    fn of(key: &[u8; 32]) -> Self {
+        Self {
+            cipher: XChaCha20Poly1305::new(key.into()),
+            derivation: derivation(key),
+            master: Zeroizing::new(*key),
+        }
+    }
+
+    /// Returns the key that signs a log's checkpoints in a key epoch.
+    pub(crate) fn log_signer(&self, origin: &str, epoch: u32) -> Result<NoteSigner, KeyError> {
+        NoteSigner::derive(&self.master, origin, epoch)
     }
 
     /// Returns the key for one purpose: HMAC-SHA256 of its name under the master key.
@@ -132,6 +216,27 @@ impl std::fmt::Debug for Vault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Vault(hidden)")
     }
+}
+
+fn read_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, VaultError> {
+    let bytes = read_private(path)?;
+    if let Ok(key) = <[u8; 32]>::try_from(bytes.as_slice()) {
+        return Ok(Zeroizing::new(key));
+    }
+    let refused = || VaultError::Size { path: path.to_owned(), size: bytes.len() };
+    unhex(bytes.trim_ascii()).ok_or_else(refused)
+}
+
+fn unhex(digits: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
+    let mut key = Zeroizing::new([0; 32]);
+    if digits.len() != 64 {
+        return None;
+    }
+    for (byte, pair) in key.iter_mut().zip(digits.chunks(2)) {
+        let [high, low] = [char::from(pair[0]).to_digit(16)?, char::from(pair[1]).to_digit(16)?];
+        *byte = (high << 4 | low) as u8;
+    }
+    Some(key)
 }
 
 /// Writes a new file that only its owner may read, and syncs file and directory; fails when it exists.
@@ -187,7 +292,7 @@ mod tests {
     fn a_sealed_value_opens_only_in_its_own_context() {
         let dir = tempfile::tempdir().unwrap();
         let rng = rng();
-        let vault = Vault::open(dir.path(), &rng).unwrap();
+        let vault = Vault::open(dir.path(), &MasterKey::DataDirectory, &rng).unwrap();
         let sealed = vault.seal(b"whsec_1", "dst_1", &rng);
         assert!(!sealed.windows(7).any(|window| window == b"whsec_1"));
         assert_eq!(&**vault.open_sealed(&sealed, "dst_1").unwrap(), b"whsec_1");
@@ -204,9 +309,13 @@ mod tests {
     fn the_master_key_is_kept_across_starts() {
         let dir = tempfile::tempdir().unwrap();
         let rng = rng();
-        let sealed = Vault::open(dir.path(), &rng).unwrap().seal(b"x", "c", &rng);
+        let sealed =
+            Vault::open(dir.path(), &MasterKey::DataDirectory, &rng).unwrap().seal(b"x", "c", &rng);
         assert_eq!(
-            &**Vault::open(dir.path(), &rng).unwrap().open_sealed(&sealed, "c").unwrap(),
+            &**Vault::open(dir.path(), &MasterKey::DataDirectory, &rng)
+                .unwrap()
+                .open_sealed(&sealed, "c")
+                .unwrap(),
             b"x"
         );
     }
@@ -217,19 +326,44 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FILE);
-        Vault::open(dir.path(), &rng()).unwrap();
+        Vault::open(dir.path(), &MasterKey::DataDirectory, &rng()).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(
-            Vault::open(dir.path(), &rng()),
+            Vault::open(dir.path(), &MasterKey::DataDirectory, &rng()),
             Err(VaultError::Readable { mode: 0o640, .. })
         ));
+    }
+
+    #[test]
+    fn a_key_may_come_from_elsewhere_but_stays_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let digits = "0f".repeat(32);
+        let given = MasterKey::of_text(&format!(" {digits}\n")).unwrap();
+        let first = Vault::open(dir.path(), &given, &rng()).unwrap();
+        assert!(!dir.path().join(FILE).exists());
+        let path = dir.path().join("elsewhere");
+        write_private(&path, digits.as_bytes()).unwrap();
+        let second = Vault::open(dir.path(), &MasterKey::File(path), &rng()).unwrap();
+        assert_eq!(first.derive("x"), second.derive("x"));
+        let other = MasterKey::of_text(&"0e".repeat(32)).unwrap();
+        assert!(matches!(
+            Vault::open(dir.path(), &other, &rng()),
+            Err(VaultError::OtherKey { .. })
+        ));
+        for bad in ["", "0f", &"0g".repeat(32), &"0f".repeat(33)] {
+            assert!(MasterKey::of_text(bad).is_none(), "{bad}");
+        }
+        assert_eq!(format!("{given:?}"), "Given(hidden)");
     }
 
     #[test]
     fn a_file_of_another_size_is_no_master_key() {
         let dir = tempfile::tempdir().unwrap();
         write_private(&dir.path().join(FILE), b"short").unwrap();
-        assert!(matches!(Vault::open(dir.path(), &rng()), Err(VaultError::Size { size: 5, .. })));
+        assert!(matches!(
+            Vault::open(dir.path(), &MasterKey::DataDirectory, &rng()),
+            Err(VaultError::Size { size: 5, .. })
+        ));
     }
 }

@@ -1,7 +1,7 @@
 //! `/v1/events`: submit, search, read one.
 
 use attestary_event::EventId;
-use attestary_service::{Found, Order, Search, search_limits};
+use attestary_service::{Found, Order, Search, Wanted, search_limits};
 use axum::{
     extract::{Path, RawQuery, State as Shared},
     response::Response,
@@ -31,6 +31,19 @@ pub(crate) struct Receipt {
     leaf_hash: String,
     /// The event was accepted before; this is its first receipt.
     duplicate: bool,
+    /// Name of the log. With receipt=full or wait=proof.
+    origin: Option<String>,
+    /// The 88-byte log entry, Base64. With receipt=full.
+    entry: Option<String>,
+    /// Source of the fields' salts, 32 hexadecimal digits. With receipt=full.
+    seed: Option<String>,
+    /// The event as committed. With receipt=full.
+    #[schema(value_type = Option<Object>)]
+    payload: Option<serde_json::Value>,
+    /// A .tlog-proof file. With wait=proof; null when it cannot be had now.
+    proof: Option<String>,
+    /// Why there is no proof; the event is accepted all the same.
+    proof_error: Option<String>,
 }
 
 /// Receipts of a batch in input order; a failed event's place holds a problem instead.
@@ -53,6 +66,10 @@ pub(crate) struct EventPage {
 /// sending the same body again is safe when the events have ids.
 #[utoipa::path(
     post, path = "/v1/events", tag = "events",
+    params(
+        ("wait" = Option<String>, Query, description = "proof: answer when the events are under a checkpoint, with their proofs"),
+        ("receipt" = Option<String>, Query, description = "full: receipts hold all that is needed to compute the leaf again"),
+    ),
     request_body(description = "One event, an array of at most 1,000, or NDJSON; gzip or zstd; see docs/reference/event.md",
         content((serde_json::Value = "application/json"), (String = "application/x-ndjson"))),
     responses(
@@ -63,13 +80,28 @@ pub(crate) struct EventPage {
 )]
 pub(crate) async fn submit(
     Shared(state): Shared<State>,
+    RawQuery(query): RawQuery,
     posted: Posted,
 ) -> Result<Response, Problem> {
+    let wanted = wanted(query.as_deref())?;
     let form = posted.form()?;
     let Posted { caller, body, room, .. } = posted;
     let submitted = state.service.submit(&caller, body, form).await?;
     drop(room);
-    receipts::reply(&submitted)
+    let evidence = if wanted == Wanted::default() {
+        Vec::new()
+    } else {
+        state.service.evidence(&caller, &submitted.outcomes, wanted).await?
+    };
+    receipts::reply(&submitted, wanted, &evidence)
+}
+
+fn wanted(query: Option<&str>) -> Result<Wanted, Problem> {
+    let query = Query::parse(query, &["wait", "receipt"])?;
+    Ok(Wanted {
+        proof: query.choice("wait", &["proof"])?.is_some(),
+        full: query.choice("receipt", &["full"])?.is_some(),
+    })
 }
 
 /// Search one tenant's log, newest first.

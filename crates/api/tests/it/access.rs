@@ -54,6 +54,37 @@ fn cases(destination: &str, key_id: &str) -> Vec<Case> {
         ),
         case("GET /v1/events/tail", "/v1/events/tail?tenant=owner", None, NotFound),
         case("GET /v1/events/{id}", &format!("/v1/events/{}?tenant=owner", id(1)), None, NotFound),
+        case(
+            "GET /v1/events/{id}/proof",
+            &format!("/v1/events/{}/proof?tenant=owner", id(1)),
+            None,
+            NotFound,
+        ),
+        case(
+            "GET /v1/tenants/{tenant}/checkpoint",
+            &format!("{tenant}/checkpoint"),
+            None,
+            NotFound,
+        ),
+        case(
+            "GET /v1/tenants/{tenant}/consistency",
+            &format!("{tenant}/consistency?from=1"),
+            None,
+            NotFound,
+        ),
+        case(
+            "GET /v1/tenants/{tenant}/tile/{path}",
+            &format!("{tenant}/tile/0/000.p/1"),
+            None,
+            NotFound,
+        ),
+        case(
+            "POST /v1/tenants/{tenant}/rotate-key",
+            &format!("{tenant}/rotate-key"),
+            None,
+            NotFound,
+        ),
+        case("GET /v1/tenants/{tenant}/trust", &format!("{tenant}/trust"), None, NotFound),
         case("POST /v1/tenants", "/v1/tenants", Some(json!({ "id": "owner" })), NotFound),
         case("GET /v1/tenants", "/v1/tenants", None, Hides),
         case("GET /v1/tenants/{tenant}", &tenant, None, NotFound),
@@ -226,6 +257,9 @@ async fn check(app: &TestApp, case: &Case, key: &str, expected: Expected) {
     }
 }
 
+/// Reads of a log's tree.
+const TREE: [&str; 4] = ["/checkpoint", "/consistency", "/tile/", "/trust"];
+
 const NOT_FOUND: &str = "nothing of that name exists here for this key";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -236,6 +270,7 @@ async fn each_route_asks_for_its_own_scope() {
     let scope_of = |route: &str| match route {
         "POST /v1/events" | "POST /ingest/formio" => Some(Scope::Ingest),
         route if route.contains("/v1/events") => Some(Scope::Read),
+        route if TREE.iter().any(|part| route.contains(part)) => Some(Scope::Read),
         route if route.contains("/destinations") => Some(Scope::Destinations),
         route if route.contains("/v1/environments") => Some(Scope::Operator),
         route if route.contains("health") || route.contains("openapi") => None,

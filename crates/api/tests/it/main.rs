@@ -15,6 +15,7 @@ mod formio;
 mod ironcore;
 mod keys;
 mod openapi;
+mod proofs;
 mod rates;
 mod search;
 mod serving;
