@@ -4,6 +4,10 @@
 //
 //	cargo run -p attestary-ledger --example ledger_vectors -- FOLDER --log
 //	cd tests/oracles/go-ledger && go run . FOLDER
+//
+// With a server's URL and a tenant it reads that tenant's log over HTTP instead (the key stands in ATTESTARY_KEY):
+//
+//	go run . http://127.0.0.1:8080 acme
 package main
 
 import (
@@ -20,8 +24,12 @@ import (
 var folder string
 
 func main() {
+	if len(os.Args) == 3 {
+		checkServer(os.Args[1], os.Args[2])
+		return
+	}
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: go-ledger FOLDER")
+		fmt.Fprintln(os.Stderr, "usage: go-ledger FOLDER | URL TENANT")
 		os.Exit(2)
 	}
 	folder = os.Args[1]
