@@ -291,4 +291,42 @@ async fn proofs_from_memory_and_segments_equal_those_of_the_whole_tree() {
     let beyond = store.inclusion(&environment, &tenant, 0, size + 1).await;
     assert!(matches!(beyond, Err(ProveError::Range { .. })));
     store.close().await;
+    drop(store);
+
+    let store = open(&dir);
+    let tree: MemoryTree = leaves.iter().copied().collect();
+    let head = store.last_head(&environment, &tenant).unwrap();
+    assert_eq!((head.size, head.root), (size, tree.root()), "heads are there at once");
+    for index in (0..size).step_by(61) {
+        let proof = store.inclusion(&environment, &tenant, index, size).await.unwrap();
+        assert_eq!(proof, InclusionProof::generate(&tree, index, size).unwrap(), "{index}");
+    }
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_lost_events_under_its_head_is_not_signed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (environment, tenant) = names();
+    let store = open(&dir);
+    store.submit(vec![event(&tenant, 1, "a")]).await.unwrap();
+    store.seal().await;
+    store.submit(vec![event(&tenant, 2, "b")]).await.unwrap();
+    assert_eq!(store.head(&environment, &tenant).await.unwrap().size, 3);
+    store.close().await;
+    drop(store);
+    // A head of more events than there are: what was restored lacks some.
+    let catalog = Catalog::open(&dir.path().join("catalog.sqlite")).unwrap();
+    let more = [crate::signing::Head { slot: 0, size: 9, root: [1; 32] }];
+    let next = catalog.signing_committed(0).unwrap().mark.next(0, &more);
+    catalog.commit_heads(0, &next, &more).unwrap();
+    drop(catalog);
+    let store = open(&dir);
+    assert_eq!(store.last_head(&environment, &tenant), None);
+    store.submit(vec![event(&tenant, 3, "c")]).await.unwrap();
+    let refused = store.head(&environment, &tenant).await;
+    let shorter = crate::signing::Refusal::Shorter { slot: 0, size: 3, signed: 9 };
+    assert!(matches!(&refused, Err(HeadError::Refused(why)) if *why == shorter), "{refused:?}");
+    assert!(store.health().signing_refused && store.signing_refusal().is_some());
+    store.close().await;
 }
