@@ -9,6 +9,10 @@ def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="run the long forms as well")
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "cell(*columns, destination, component): what a test shows; see conformance.py")
+
+
 @pytest.fixture
 def long(request) -> bool:
     return request.config.getoption("--long")

@@ -2,7 +2,11 @@
 
 import time
 
+import pytest
+
 import harness
+
+HOOK = {"destination": "webhook", "component": "an HTTP server of Python's standard library"}
 
 TENANT = "acme"
 
@@ -15,6 +19,7 @@ def numbers(receiver):
     return [record["metadata"]["number"] for record in receiver.bodies() if record["action"] == "order.placed"]
 
 
+@pytest.mark.cell("order", **HOOK)
 # seeds: IC-13 IC-19 with a receiver that hangs
 def test_a_hanging_destination_holds_up_nobody(attestary, webhooks):
     hanging, healthy = webhooks("hang"), webhooks()
@@ -58,6 +63,7 @@ def test_a_pause_keeps_the_cursor(attestary, webhooks):
     assert list(dict.fromkeys(numbers(hook))) == [0, 1, 2]
 
 
+@pytest.mark.cell("kill -9", **HOOK)
 # seeds: IC-18 with kill -9
 def test_delivery_goes_on_after_a_kill(attestary, webhooks, tmp_path):
     hook = webhooks("hang")

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::AttemptId;
+use crate::{diagnosis::Diagnosis, id::AttemptId};
 
 /// Most bytes of a receiver's answer that are kept.
 pub const EXCERPT_BYTES_MAX: usize = 1024;
@@ -31,12 +31,15 @@ pub struct Attempt {
     pub bytes: u64,
     /// HTTP status, when there was one.
     pub status: Option<u16>,
-    /// What it meant: `delivered`, `retry`, `split`, `reject`, `pause`, `disable`.
+    /// What it meant: `delivered`, `partial`, `retry`, `split`, `reject`, `pause`, `disable`.
     pub verdict: String,
     /// Why, in one sentence; empty when delivered.
     pub reason: String,
     /// The beginning of the answer, at most 1 KB. Text of a stranger: show it escaped.
     pub excerpt: String,
+    /// Which step failed and what to do; absent in attempts of the first release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diagnosis: Option<Diagnosis>,
 }
 
 /// Returns at most 1 KB of an answer as text, with everything that is not UTF-8 replaced.

@@ -3,16 +3,30 @@
 //!
 //! Adding one means: a configuration with its validation, `encode`, `request`, `judge`, and their tests.
 
+#[cfg(test)]
+mod contract;
+pub mod datadog;
+pub mod elasticsearch;
 pub mod file;
+pub mod google;
+pub(crate) mod grant;
+pub(crate) mod http;
+pub mod loki;
 pub mod members;
+pub mod newrelic;
+pub mod otlp;
+pub mod sentinel;
+pub mod splunk;
 pub mod stdout;
+pub mod sumo;
 pub mod syslog;
+pub mod template;
 pub mod webhook;
 
-use attestary_event::{Timestamp, View, Violation, actions::KnownActions};
+use attestary_event::{Event, Timestamp, View, Violation, actions::KnownActions};
 use attestary_formats::Format;
 use bytes::Bytes;
-use http::HeaderMap;
+use ::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
@@ -21,9 +35,13 @@ use crate::{
     batch::Batch,
     guard::Target,
     secret::Secrets,
+    spec::Spec,
     verdict::{Reply, Verdict, judge_failure, judge_http},
 };
+use self::http::{Exchange, HttpDestination};
+pub use self::http::{Endpoint, Limits};
 use members::Members;
+use webhook::headers;
 
 /// Who answers for a destination, and so what it may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,11 +65,37 @@ pub enum DestinationConfig {
     File(file::Config),
     /// The service's standard output.
     Stdout(stdout::Config),
+    /// Splunk's HTTP Event Collector.
+    Splunk(splunk::Config),
+    /// Elasticsearch or OpenSearch.
+    Elasticsearch(elasticsearch::Config),
+    /// Datadog logs.
+    Datadog(datadog::Config),
+    /// Microsoft Sentinel.
+    Sentinel(sentinel::Config),
+    /// Google Cloud Logging.
+    #[serde(rename = "google-cloud-logging")]
+    CloudLogging(google::Logging),
+    /// Google Security Operations.
+    #[serde(rename = "google-secops")]
+    SecOps(google::SecOps),
+    /// OTLP over HTTP.
+    Otlp(otlp::Config),
+    /// Grafana Loki.
+    Loki(loki::Config),
+    /// Sumo Logic.
+    Sumo(sumo::Config),
+    /// New Relic.
+    NewRelic(newrelic::Config),
+    /// Generic HTTP from a template.
+    Http(template::Config),
 }
 
 /// What goes out in one attempt.
 #[derive(Debug, Clone)]
 pub(crate) enum Request {
+    /// An exchange over HTTP with all that goes with it.
+    Exchange(Box<Exchange>),
     /// An HTTP POST.
     Http { url: Url, headers: HeaderMap, body: Bytes },
     /// Bytes of a stream that is not acknowledged; the seqs of its first and last event, absent for a test.
@@ -73,11 +117,29 @@ pub(crate) struct Envelope<'a> {
     pub(crate) secrets: &'a Secrets,
     /// The format of the records.
     pub(crate) format: &'a Format,
+    /// Whose request it is.
+    pub(crate) spec: &'a Spec,
 }
 
 impl DestinationConfig {
     /// The types, as in the API.
-    pub const TYPES: [&str; 4] = ["syslog", "webhook", "file", "stdout"];
+    pub const TYPES: [&str; 15] = [
+        "syslog",
+        "webhook",
+        "file",
+        "stdout",
+        "splunk",
+        "elasticsearch",
+        "datadog",
+        "sentinel",
+        "google-cloud-logging",
+        "google-secops",
+        "otlp",
+        "loki",
+        "sumo",
+        "newrelic",
+        "http",
+    ];
 
     /// Reads type and configuration given from outside; takes the secrets out of it.
     ///
@@ -88,6 +150,17 @@ impl DestinationConfig {
         config: &Value,
         managed_by: ManagedBy,
     ) -> Result<(Self, Secrets), Vec<Violation>> {
+        Self::validate_change(kind, config, managed_by, None)
+    }
+
+    /// Reads a configuration that replaces another: secrets that are absent are those of `before`, as long as they
+    /// go to the same address.
+    pub fn validate_change(
+        kind: &str,
+        config: &Value,
+        managed_by: ManagedBy,
+        before: Option<(&Self, &Secrets)>,
+    ) -> Result<(Self, Secrets), Vec<Violation>> {
         if !Self::TYPES.contains(&kind) {
             let known = Self::TYPES.join(", ");
             return Err(vec![Violation::new(
@@ -96,16 +169,40 @@ impl DestinationConfig {
             )]);
         }
         let mut members = Members::new(config)?;
+        if let Some((_, secrets)) = before {
+            members.keep(secrets);
+        }
         let made = match kind {
             "syslog" => syslog::Config::read(&mut members, managed_by)
                 .map(|config| (Self::Syslog(config), None)),
             "webhook" => webhook::Config::read(&mut members)
                 .map(|(config, secrets)| (Self::Webhook(config), secrets)),
             "file" => file::Config::read(&mut members).map(|config| (Self::File(config), None)),
+            "splunk" => with(splunk::Config::read(&mut members), Self::Splunk),
+            "elasticsearch" => with(elasticsearch::Config::read(&mut members), Self::Elasticsearch),
+            "datadog" => with(datadog::Config::read(&mut members), Self::Datadog),
+            "sentinel" => with(sentinel::Config::read(&mut members), Self::Sentinel),
+            "google-cloud-logging" => {
+                with(google::Logging::read(&mut members), Self::CloudLogging)
+            }
+            "google-secops" => with(google::SecOps::read(&mut members), Self::SecOps),
+            "otlp" => with(otlp::Config::read(&mut members), Self::Otlp),
+            "loki" => with(loki::Config::read(&mut members), Self::Loki),
+            "sumo" => with(sumo::Config::read(&mut members), Self::Sumo),
+            "newrelic" => with(newrelic::Config::read(&mut members), Self::NewRelic),
+            "http" => with(template::Config::read(&mut members), Self::Http),
             _ => Some((Self::Stdout(stdout::Config {}), None)),
         };
-        if managed_by == ManagedBy::Tenant && matches!(kind, "file" | "stdout") {
+        if managed_by == ManagedBy::Tenant && matches!(kind, "file" | "stdout" | "http") {
             members.refuse_type(format!("only operators may have destinations of type {kind}"));
+        }
+        let moved = members.reused().filter(|_| {
+            let address = |config: &Self| (config.target(), config.token_target());
+            let now = made.as_ref().map(|(config, _)| address(config));
+            before.map(|(config, _)| address(config)) != now
+        });
+        if let Some(name) = moved.filter(|_| made.is_some()) {
+            members.refuse(name, "must be given again, because the address changes");
         }
         let violations = members.finish();
         match made {
@@ -123,7 +220,80 @@ impl DestinationConfig {
             Self::Webhook(_) => "webhook",
             Self::File(_) => "file",
             Self::Stdout(_) => "stdout",
+            Self::Splunk(_) => "splunk",
+            Self::Elasticsearch(_) => "elasticsearch",
+            Self::Datadog(_) => "datadog",
+            Self::Sentinel(_) => "sentinel",
+            Self::CloudLogging(_) => "google-cloud-logging",
+            Self::SecOps(_) => "google-secops",
+            Self::Otlp(_) => "otlp",
+            Self::Loki(_) => "loki",
+            Self::Sumo(_) => "sumo",
+            Self::NewRelic(_) => "newrelic",
+            Self::Http(_) => "http",
         }
+    }
+
+    /// Returns what the destinations that speak HTTP have in common; `None` for the others.
+    pub(crate) fn http(&self) -> Option<&dyn HttpDestination> {
+        match self {
+            Self::Splunk(config) => Some(config),
+            Self::Elasticsearch(config) => Some(config),
+            Self::Datadog(config) => Some(config),
+            Self::Sentinel(config) => Some(config),
+            Self::CloudLogging(config) => Some(config),
+            Self::SecOps(config) => Some(config),
+            Self::Otlp(config) => Some(config),
+            Self::Loki(config) => Some(config),
+            Self::Sumo(config) => Some(config),
+            Self::NewRelic(config) => Some(config),
+            Self::Http(config) => Some(config),
+            _ => None,
+        }
+    }
+
+    /// Returns the format of a destination that names none.
+    pub fn default_format(&self) -> Format {
+        self.http().map_or_else(Format::default, HttpDestination::default_format)
+    }
+
+    /// Returns why it cannot carry a format; the pointer is relative to the body that holds `format`.
+    pub fn check_format(&self, format: &Format) -> Result<(), Violation> {
+        let refused = self.http().and_then(|http| http.refuses(format));
+        refused.map_or(Ok(()), |detail| Err(Violation::new("/format", detail)))
+    }
+
+    /// Returns what the receiver is known to take; `None` where nothing is.
+    pub fn receiver_limits(&self) -> Option<Limits> {
+        self.http().map(HttpDestination::limits)
+    }
+
+    /// Returns what to tell a person before events are sent of which the receiver would drop some for their age.
+    ///
+    /// They are sent with the time of sending, their own time beside it.
+    pub fn age_warning<'a>(
+        &self,
+        events: impl IntoIterator<Item = &'a Event>,
+        at: Timestamp,
+    ) -> Option<String> {
+        let limits = self.receiver_limits()?;
+        let old = events.into_iter().filter(|event| {
+            let fields = event.fields();
+            let own = http::occurred_at(&View { event, fields: &fields });
+            limits.stamp(own.0, at).1
+        });
+        let (count, hours) = (old.count(), limits.age_max?.as_secs() / 3_600);
+        (count > 0).then(|| {
+            format!(
+                "{count} events are older than the {hours} h that this receiver takes, or of its future: they are \
+                 sent with the time of sending, and their own time stands in the event"
+            )
+        })
+    }
+
+    /// Returns the address of the endpoint that gives tokens, for the outbound guard.
+    pub(crate) fn token_target(&self) -> Option<Target> {
+        self.http()?.token_url().map(http::target)
     }
 
     /// Returns the network address it dials, for the outbound guard; `None` for files and standard output.
@@ -131,21 +301,26 @@ impl DestinationConfig {
         match self {
             Self::Syslog(config) => Some(config.target()),
             Self::Webhook(config) => Some(config.target()),
-            Self::File(_) | Self::Stdout(_) => None,
+            _ => self.http().map(|http| http.endpoint().target()),
         }
     }
 
     /// Returns whether a batch's range is saved before its first attempt, because it is in what is sent.
     pub(crate) fn fixes_range(&self) -> bool {
-        matches!(self, Self::Webhook(_))
+        matches!(self, Self::Webhook(_) | Self::Http(_))
     }
 
     /// Returns the most events in a batch that this destination can carry in this format.
     pub(crate) fn events_ceiling(&self, format: &Format) -> usize {
         match self {
             Self::Webhook(_) => webhook::events_ceiling(format),
-            _ => usize::MAX,
+            _ => self.http().map_or(usize::MAX, |http| http.limits().events_max),
         }
+    }
+
+    /// Returns the most bytes of events that this destination can carry in a batch.
+    pub(crate) fn bytes_ceiling(&self) -> usize {
+        self.http().map_or(usize::MAX, |http| http.limits().bytes_max)
     }
 
     /// Appends one event in the form in which it stands in a batch.
@@ -159,10 +334,13 @@ impl DestinationConfig {
         match self {
             Self::Syslog(config) => config.encode(view, format, actions, out),
             Self::Webhook(_) => webhook::encode(view, format, actions, out),
-            Self::File(_) | Self::Stdout(_) => {
-                format.encode(view, actions, out);
-                out.push(b'\n');
-            }
+            _ => match self.http() {
+                Some(http) => http.encode(view, format, actions, out),
+                None => {
+                    format.encode(view, actions, out);
+                    out.push(b'\n');
+                }
+            },
         }
     }
 
@@ -171,14 +349,20 @@ impl DestinationConfig {
         match self {
             Self::Syslog(config) => config.request(batch),
             Self::Webhook(config) => config.request(batch, envelope),
-            Self::File(_) | Self::Stdout(_) => Request::Lines(Bytes::copy_from_slice(&batch.bytes)),
+            _ => match self.http() {
+                Some(http) => Request::Exchange(Box::new(http.exchange(batch, envelope))),
+                None => Request::Lines(Bytes::copy_from_slice(&batch.bytes)),
+            },
         }
     }
 
-    /// Turns what came back into a verdict.
-    pub(crate) fn judge(&self, reply: &Reply) -> Verdict {
+    /// Turns what came back for a batch of `events` events into a verdict.
+    pub(crate) fn judge(&self, reply: &Reply, events: usize) -> Verdict {
         match reply {
-            Reply::Http(response) => judge_http(response),
+            Reply::Http(response) => match self.http() {
+                Some(http) => http.judge(response, events),
+                None => judge_http(response),
+            },
             Reply::Written => Verdict::Delivered,
             Reply::Failed(failure) => judge_failure(failure),
         }
@@ -195,8 +379,20 @@ impl DestinationConfig {
             }
             Self::File(config) => format!("file {}", config.path),
             Self::Stdout(_) => "stdout".to_owned(),
+            _ => self.http().map_or_else(String::new, |http| {
+                let url = &http.endpoint().url;
+                let origin = url[..url::Position::BeforePath].trim_end_matches('/');
+                format!("{} {origin}", self.kind())
+            }),
         }
     }
+}
+
+fn with<T>(
+    read: Option<(T, Option<Secrets>)>,
+    make: impl FnOnce(T) -> DestinationConfig,
+) -> Option<(DestinationConfig, Option<Secrets>)> {
+    read.map(|(config, secrets)| (make(config), secrets))
 }
 
 #[cfg(test)]

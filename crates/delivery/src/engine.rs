@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use attestary_event::Timestamp;
 
+mod partial;
+
 use crate::{
     batch::{Batch, BatchLimits, Window},
     health::{self, Cause, Health, Notice, Phase, Reason},
@@ -109,6 +111,11 @@ impl Engine {
         Some(Gap { first_seq, last_seq: first_retained - 1 })
     }
 
+    /// Returns true for an event behind the cursor that is confirmed or set aside already.
+    pub fn is_settled(&self, seq: u64) -> bool {
+        self.state.settled.binary_search(&seq).is_ok()
+    }
+
     /// Goes back to what a broken stream may have lost. Never goes forward.
     pub fn rewind(&mut self, resend_from: u64) {
         if resend_from < self.state.cursor {
@@ -134,6 +141,7 @@ impl Engine {
                 let wish = after.map(|after| schedule::clamp(after.delay(now)));
                 self.failed(wish, reason, now, random, &mut facts)
             }
+            Verdict::Partial(partial) => self.partly(batch, partial, excerpt, now, random, &mut facts),
             Verdict::Split { reason } => {
                 self.too_large(batch, reason, excerpt, now, random, &mut facts)
             }
@@ -170,6 +178,8 @@ impl Engine {
     pub fn change(&mut self, limits: BatchLimits, now: Timestamp) {
         self.limits = limits;
         self.forget_range();
+        // Another receiver, or another form: what was partly taken goes whole.
+        self.state.settled.clear();
         self.state.bytes_cap = None;
         self.state.confirmed_at_cap = 0;
         if self.state.health.reason.code != Cause::User {
@@ -303,6 +313,7 @@ impl Engine {
     fn advance(&mut self, next_seq: u64) {
         assert!(next_seq >= self.state.cursor, "the cursor never goes back by advancing");
         self.state.cursor = next_seq;
+        self.state.settled.retain(|seq| *seq >= next_seq);
         match self.state.suspect_until {
             // The first half was fine, so the refused event is in the rest: halve that.
             Some(suspect) if next_seq <= suspect => {

@@ -51,7 +51,8 @@ impl Kind {
     /// Ports that may be dialled at public addresses without the operator's word.
     pub const fn ports(self) -> &'static [u16] {
         match self {
-            Self::Http => &[443, 8443, 8088, 9200],
+            // HEC, Elasticsearch, Loki and OTLP have ports of their own.
+            Self::Http => &[443, 8443, 8088, 9200, 3100, 4318],
             Self::Syslog => &[514, 601, 1514, 5514, 6514],
         }
     }
@@ -175,7 +176,17 @@ impl Guard {
             Host::Address(ip) => self.admit(owner, &target, *ip).err(),
             Host::Name(name) => self.admit_name(owner, &target, name).err(),
         };
-        refused.map(|refusal| Violation::new(member, refusal.to_string())).into_iter().collect()
+        let refused = refused.map(|refusal| Violation::new(member, refusal.to_string()));
+        refused.into_iter().chain(self.check_token_url(owner, config)).collect()
+    }
+
+    fn check_token_url(&self, owner: &Owner, config: &DestinationConfig) -> Option<Violation> {
+        let target = config.token_target()?;
+        let refused = match &target.host {
+            Host::Address(ip) => self.admit(owner, &target, *ip),
+            Host::Name(name) => self.admit_name(owner, &target, name),
+        };
+        refused.err().map(|refusal| Violation::new("/config/token_url", refusal.to_string()))
     }
 
     /// Decides about one address of a target.

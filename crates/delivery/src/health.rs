@@ -49,6 +49,8 @@ pub enum Cause {
     Gone,
     /// The receiver answered with a status that needs a change of its configuration or ours.
     Refused,
+    /// The receiver, or whoever gives its tokens, does not accept the credentials.
+    Credentials,
     /// It refused so many events in a row that the events are unlikely to be the reason.
     RefusesEverything,
     /// The receiver is overloaded and said so.

@@ -15,6 +15,7 @@
 pub mod attempt;
 pub mod batch;
 pub mod destination;
+pub mod diagnosis;
 mod driver;
 pub mod engine;
 pub mod guard;
@@ -31,7 +32,8 @@ pub mod verdict;
 
 pub use attempt::Attempt;
 pub use batch::{Batch, BatchLimits, Record};
-pub use destination::{DestinationConfig, ManagedBy};
+pub use destination::{DestinationConfig, Limits, ManagedBy};
+pub use diagnosis::{Diagnosis, Stage};
 pub use driver::{Components, Handle, Status, Stopped, spawn};
 pub use guard::{Allow, Guard, Network, Owner, Policy, Resolver};
 pub use health::{Cause, Health, Notice, Phase, Reason};

@@ -94,6 +94,22 @@ pub struct Secrets {
     /// Values of a webhook's extra headers, by lower-case name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, Secret>,
+    /// Tokens, keys and passwords by the name of their member in the configuration.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, Secret>,
+}
+
+impl Secrets {
+    /// Returns secrets with names.
+    pub fn named(values: impl IntoIterator<Item = (&'static str, Secret)>) -> Self {
+        let values = values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Self { values, ..Self::default() }
+    }
+
+    /// Returns the secret of a name.
+    pub fn value(&self, name: &str) -> Option<&Secret> {
+        self.values.get(name)
+    }
 }
 
 #[cfg(test)]
@@ -105,6 +121,7 @@ mod tests {
         let secrets = Secrets {
             signing: vec![SigningSecret::new([7; 32])],
             headers: BTreeMap::from([("authorization".to_owned(), Secret::new("Bearer hush"))]),
+            values: BTreeMap::from([("token".to_owned(), Secret::new("hush, token"))]),
         };
         let shown = format!("{secrets:?}");
         assert!(!shown.contains("hush") && !shown.contains("BwcH"), "{shown}");

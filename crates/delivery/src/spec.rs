@@ -42,6 +42,23 @@ impl Spec {
     /// Returns the limits of its batches in its type and format.
     pub(crate) fn limits(&self) -> BatchLimits {
         let events_max = self.batch.events_max.min(self.destination.events_ceiling(&self.format));
-        BatchLimits { events_max, ..self.batch }
+        let bytes_max = self.batch.bytes_max.min(self.destination.bytes_ceiling());
+        BatchLimits { events_max, bytes_max, ..self.batch }
+    }
+}
+
+/// Returns a destination of the tenant "acme".
+#[cfg(test)]
+pub(crate) fn sample(destination: DestinationConfig) -> Spec {
+    Spec {
+        id: DestinationId::new(0, [7; 10]),
+        environment: EnvironmentId::restored("production"),
+        tenant: TenantId::restored("acme"),
+        name: "sample".to_owned(),
+        managed_by: ManagedBy::Operator,
+        destination,
+        format: Format::default(),
+        filter: Filter::parse("").expect("the empty filter parses"),
+        batch: BatchLimits::default(),
     }
 }

@@ -109,6 +109,10 @@ pub struct State {
     /// Bisection: the last seq of the next batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ceiling: Option<u64>,
+    /// Seqs behind the cursor that are confirmed or set aside already: parts of a batch that was partly taken.
+    /// Ascending; at most one batch of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settled: Vec<u64>,
     /// Events set aside since the last confirmation.
     #[serde(default)]
     pub refused_in_a_row: u32,
@@ -155,6 +159,7 @@ impl State {
             confirmed_at_cap: 0,
             suspect_until: None,
             ceiling: None,
+            settled: Vec::new(),
             refused_in_a_row: 0,
             totals: Totals::default(),
             last_success_ms: None,

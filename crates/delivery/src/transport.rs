@@ -4,6 +4,7 @@
 //! deadline, and brings back a reply for `judge`. It never retries: that is the engine's decision.
 
 mod datagram;
+mod exchange;
 pub(crate) mod file;
 mod http;
 mod output;
@@ -74,6 +75,10 @@ pub(crate) fn open(spec: &Spec, parts: &Components) -> Box<dyn Transport> {
             Box::new(file::Files::new(place, config.rotate_bytes, config.files_max))
         }
         DestinationConfig::Stdout(_) => Box::new(output::Lines::new(parts.output.clone())),
+        other => match other.http() {
+            Some(http) => Box::new(exchange::Exchanges::new(&parts.guard, spec.owner(), http.endpoint())),
+            None => Box::new(output::Lines::new(parts.output.clone())),
+        },
     }
 }
 

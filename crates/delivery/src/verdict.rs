@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use attestary_event::Timestamp;
+use bytes::Bytes;
 
 use crate::health::{Cause, Reason};
 
@@ -30,6 +31,8 @@ pub struct Response {
     pub retry_after: Option<String>,
     /// The beginning of the body as text, at most 1 KB.
     pub excerpt: String,
+    /// The body as far as it was read; judged, never kept.
+    pub body: Bytes,
 }
 
 /// Why there was no answer.
@@ -63,6 +66,8 @@ pub enum Verdict {
         /// Why.
         reason: Reason,
     },
+    /// Judged event by event: some confirmed, some to try again, some refused.
+    Partial(Partial),
     /// Too big: try a smaller batch.
     Split {
         /// Why.
@@ -91,6 +96,7 @@ impl Verdict {
         match self {
             Self::Delivered => "delivered",
             Self::Retry { .. } => "retry",
+            Self::Partial(_) => "partial",
             Self::Split { .. } => "split",
             Self::Reject { .. } => "reject",
             Self::Pause { .. } => "pause",
@@ -102,13 +108,40 @@ impl Verdict {
     pub fn reason(&self) -> Option<&Reason> {
         match self {
             Self::Delivered => None,
-            Self::Retry { reason, .. }
+            Self::Partial(Partial { reason, .. })
+            | Self::Retry { reason, .. }
             | Self::Split { reason }
             | Self::Reject { reason }
             | Self::Pause { reason }
             | Self::Disable { reason } => Some(reason),
         }
     }
+}
+
+/// A verdict of its own for every event of a batch; those that are not named are confirmed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partial {
+    /// Events that are refused for good, ascending.
+    pub rejected: Vec<Item>,
+    /// Indices of the events to try again, ascending.
+    pub retry: Vec<usize>,
+    /// When the receiver wants to be asked again.
+    pub after: Option<RetryAfter>,
+    /// Why, for the whole.
+    pub reason: Reason,
+    /// The receiver took some of the rejected events as well and did not say which.
+    pub doubtful: bool,
+}
+
+/// One refused event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Its place in the batch.
+    pub index: usize,
+    /// Why.
+    pub reason: Reason,
+    /// What the receiver said about it, at most 1 KB.
+    pub excerpt: Option<String>,
 }
 
 /// When a receiver wants to be asked again (RFC 9110, 10.2.3).
@@ -180,6 +213,7 @@ pub fn judge_failure(failure: &Failure) -> Verdict {
     let reason = Reason::new(failure.cause, failure.detail.clone());
     match failure.cause {
         Cause::Blocked
+        | Cause::Credentials
         | Cause::Configuration
         | Cause::Certificate
         | Cause::CertificateExpired

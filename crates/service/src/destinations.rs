@@ -43,7 +43,7 @@ const ATTEMPTS_MAX: usize = 100;
 pub struct NewDestination {
     /// For people.
     pub name: String,
-    /// `syslog`, `webhook`, `file` or `stdout`.
+    /// A type of docs/reference/destinations.md: `syslog`, `splunk` …
     pub kind: String,
     /// Of that type; may hold secrets, which are taken out of it.
     pub config: Value,
@@ -330,11 +330,13 @@ impl Service {
         check_name(Some(&new.name))?;
         let managed_by =
             if caller.tenants().is_some() { ManagedBy::Tenant } else { ManagedBy::Operator };
-        let format =
-            format(new.format.as_ref()).map_err(|violation| violations.push(violation)).ok();
         let start = Start::parse(&new.start).map_err(|violation| violations.push(violation)).ok();
         let checked = DestinationConfig::validate(&new.kind, &new.config, managed_by);
         let checked = checked.map_err(|more| violations.extend(more)).ok();
+        let destination = checked.as_ref().map(|(destination, _)| destination);
+        let format = format(new.format.as_ref(), destination)
+            .map_err(|violation| violations.push(violation))
+            .ok();
         let (Some(format), Some(start), Some((destination, mut secrets)), true) =
             (format, start, checked, violations.is_empty())
         else {
@@ -371,7 +373,7 @@ impl Service {
             spec.name = name;
         }
         if let Some(format_given) = &change.format {
-            spec.format = format(Some(format_given))
+            spec.format = format(Some(format_given), None)
                 .map_err(|violation| ChangeError::Invalid(vec![violation]))?;
         }
         if let Some(filter) = &change.filter {
@@ -379,12 +381,18 @@ impl Service {
         }
         if let Some(config) = &change.config {
             let kind = before.destination.kind();
-            let checked = DestinationConfig::validate(kind, config, before.managed_by)
-                .map_err(ChangeError::Invalid)?;
+            let known = Some((&before.destination, &secrets));
+            let checked =
+                DestinationConfig::validate_change(kind, config, before.managed_by, known)
+                    .map_err(ChangeError::Invalid)?;
             spec.destination = checked.0;
             // The signing secret outlives a change of the address; header values come with the configuration.
             secrets.headers = checked.1.headers;
+            secrets.values = checked.1.values;
         }
+        spec.destination
+            .check_format(&spec.format)
+            .map_err(|violation| ChangeError::Invalid(vec![violation]))?;
         self.check_reach(&spec)?;
         Ok((spec, secrets))
     }
@@ -483,10 +491,20 @@ struct Draft {
     start: Start,
 }
 
-fn format(given: Option<&Value>) -> Result<Format, Violation> {
-    let Some(value) = given else { return Ok(Format::default()) };
-    serde_json::from_value(value.clone())
-        .map_err(|error| Violation::new("/format", error.to_string()))
+/// Reads a format; without one, the destination's usual one. A destination says which formats it carries.
+fn format(
+    given: Option<&Value>,
+    destination: Option<&DestinationConfig>,
+) -> Result<Format, Violation> {
+    let format = match given {
+        Some(value) => serde_json::from_value(value.clone())
+            .map_err(|error| Violation::new("/format", error.to_string()))?,
+        None => destination.map_or_else(Format::default, DestinationConfig::default_format),
+    };
+    match destination {
+        Some(destination) => destination.check_format(&format).map(|()| format),
+        None => Ok(format),
+    }
 }
 
 fn act(operation: &'static str, spec: &Spec) -> Act {

@@ -26,7 +26,7 @@ pub(crate) struct DestinationView {
     id: String,
     tenant: String,
     name: String,
-    /// syslog, webhook, file or stdout.
+    /// A type of docs/reference/destinations.md: syslog, webhook, splunk …
     r#type: String,
     config: Value,
     format: Value,
@@ -77,10 +77,10 @@ pub(crate) struct DestinationList {
 #[expect(dead_code, reason = "the shape for the OpenAPI document")]
 pub(crate) struct NewDestinationShape {
     name: String,
-    /// syslog, webhook, file or stdout.
+    /// A type of docs/reference/destinations.md: syslog, webhook, splunk …
     r#type: String,
     config: Value,
-    /// {"type": …} with one of the formats of docs/reference/formats.md; json when absent.
+    /// {"type": …} with one of the formats of docs/reference/formats.md; that of the type when absent.
     format: Option<Value>,
     filter: Option<String>,
     /// "now" (default), "beginning", a seq or a time.
@@ -119,12 +119,16 @@ pub(crate) struct AttemptView {
     bytes: u64,
     /// HTTP status, when there was one.
     status: Option<u16>,
-    /// delivered, retry, split, reject, pause or disable.
+    /// delivered, partial, retry, split, reject, pause or disable.
     verdict: String,
     /// Why, in one sentence; empty when delivered.
     detail: String,
     /// The beginning of the answer: text of a stranger.
     excerpt: String,
+    /// The step that failed (ok, name, address, connection, tls, credentials, endpoint, format, size, capacity, here).
+    stage: Value,
+    /// What to do about it; empty when nothing is to be done.
+    hint: String,
 }
 
 /// The newest attempts.
@@ -170,6 +174,10 @@ fn view(destination: Destination) -> DestinationView {
 
 fn attempt_view(attempt: DestinationAttempt) -> AttemptView {
     let attempt = attempt.0;
+    let (stage, hint) = match attempt.diagnosis {
+        Some(found) => (serde_json::to_value(found.stage).unwrap_or_default(), found.hint),
+        None => (Value::Null, String::new()),
+    };
     let seqs = match (attempt.first_seq, attempt.last_seq) {
         (Some(first), Some(last)) => format!("{first}-{last}"),
         _ => String::new(),
@@ -189,6 +197,8 @@ fn attempt_view(attempt: DestinationAttempt) -> AttemptView {
         verdict: attempt.verdict,
         detail: attempt.reason,
         excerpt: attempt.excerpt,
+        stage,
+        hint,
     }
 }
 

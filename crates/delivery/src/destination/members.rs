@@ -4,19 +4,32 @@ use attestary_event::Violation;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::secret::{Secret, Secrets};
+
+/// Longest secret in bytes: a service account's key file has about 2,400.
+const SECRET_BYTES_MAX: usize = 16 * 1024;
+
 /// The members of a configuration object and what is wrong with them.
 #[derive(Debug)]
 pub struct Members<'a> {
     object: &'a Map<String, Value>,
     known: Vec<&'static str>,
     violations: Vec<Violation>,
+    kept: Option<&'a Secrets>,
+    reused: Option<&'static str>,
 }
 
 impl<'a> Members<'a> {
     /// Starts to read an object.
     pub fn new(config: &'a Value) -> Result<Self, Vec<Violation>> {
         match config {
-            Value::Object(object) => Ok(Self { object, known: Vec::new(), violations: Vec::new() }),
+            Value::Object(object) => Ok(Self {
+                object,
+                known: Vec::new(),
+                violations: Vec::new(),
+                kept: None,
+                reused: None,
+            }),
             _ => Err(vec![Violation::new("/config", "must be an object")]),
         }
     }
@@ -54,6 +67,71 @@ impl<'a> Members<'a> {
             self.refuse(name, format!("must be an integer between {low} and {high}"));
         }
         number
+    }
+
+    /// Returns true when a member is there and not null.
+    pub fn present(&self, name: &str) -> bool {
+        self.object.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    /// Lets secrets that are absent be those of the configuration that this one replaces.
+    pub fn keep(&mut self, secrets: &'a Secrets) {
+        self.kept = Some(secrets);
+    }
+
+    /// Returns the name of a secret that was kept, if one was.
+    pub fn reused(&self) -> Option<&'static str> {
+        self.reused
+    }
+
+    /// Returns a secret that must be there, or the one that is kept.
+    pub fn secret(&mut self, name: &'static str) -> Option<Secret> {
+        if !self.present(name) && self.kept_secret(name).is_none() {
+            self.known.push(name);
+            self.refuse(name, "is required");
+            return None;
+        }
+        self.secret_optional(name)
+    }
+
+    /// Returns a secret, or the one that is kept.
+    pub fn secret_optional(&mut self, name: &'static str) -> Option<Secret> {
+        if !self.present(name) {
+            self.known.push(name);
+            let kept = self.kept_secret(name).cloned();
+            if kept.is_some() {
+                self.reused = Some(name);
+            }
+            return kept;
+        }
+        let text = self.text(name)?;
+        let printable = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        if text.is_empty() || text.len() > SECRET_BYTES_MAX || !printable {
+            let limit = SECRET_BYTES_MAX;
+            self.refuse(name, format!("must have 1 to {limit} printable ASCII characters"));
+            return None;
+        }
+        Some(Secret::new(text))
+    }
+
+    /// Returns a secret that is a JSON object, given as such or as its text, or the one that is kept.
+    pub fn secret_json(&mut self, name: &'static str) -> Option<Secret> {
+        if !self.present(name) {
+            return self.secret(name);
+        }
+        let text = match self.take(name)? {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        if text.len() > SECRET_BYTES_MAX {
+            self.refuse(name, format!("must have at most {SECRET_BYTES_MAX} bytes"));
+            return None;
+        }
+        Some(Secret::new(text))
+    }
+
+    fn kept_secret(&self, name: &str) -> Option<&'a Secret> {
+        self.kept.and_then(|kept| kept.value(name))
     }
 
     /// Reads members into a type that takes a default for each absent one, and names the member that it refuses.

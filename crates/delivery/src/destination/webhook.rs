@@ -4,7 +4,7 @@
 //! repeat; `webhook-timestamp` is the time of the attempt; `webhook-signature` holds one `v1` signature (HMAC-SHA256
 //! of `id.timestamp.body`) for each valid secret. See standard-webhooks/standard-webhooks, spec/standard-webhooks.md.
 
-mod headers;
+pub(super) mod headers;
 #[cfg(test)]
 mod tests;
 
@@ -57,7 +57,7 @@ impl Config {
                 return None;
             }
         };
-        let secrets = Secrets { signing: Vec::new(), headers: values };
+        let secrets = Secrets { headers: values, ..Secrets::default() };
         Some((Self { url, headers: secrets.headers.keys().cloned().collect(), ca }, Some(secrets)))
     }
 

@@ -80,7 +80,7 @@ impl Driver {
     fn encode(&self, event: &Event, out: &mut Vec<u8>) -> bool {
         let fields = event.fields();
         let view = View { event, fields: &fields };
-        if !self.spec.filter.matches(&view) {
+        if self.engine.is_settled(event.seq) || !self.spec.filter.matches(&view) {
             return false;
         }
         self.spec.destination.encode(&view, &self.spec.format, &self.parts.actions, out);

@@ -10,6 +10,7 @@ use crate::{
     attempt::Attempt,
     batch::{Batch, Record},
     destination::{Envelope, Request},
+    diagnosis::diagnose,
     id::{AttemptId, ulid},
     ports::{random_10, random_u64},
     verdict::{Reply, Verdict},
@@ -27,7 +28,7 @@ impl Driver {
         let request = self.request(&batch, &format!("{}-{first}-{last}", self.spec.id));
         let (at, begun) = (self.parts.clock.now(), Instant::now());
         let reply = self.carry(request).await?;
-        let verdict = self.spec.destination.judge(&reply);
+        let verdict = self.spec.destination.judge(&reply, batch.records.len());
         self.record(&batch, &reply, &verdict, at, begun.elapsed());
         self.settle(&batch, &reply, &verdict);
         Flow::Continue(())
@@ -45,7 +46,7 @@ impl Driver {
         );
         let begun = Instant::now();
         let reply = self.transport.carry(request).await;
-        let verdict = self.spec.destination.judge(&reply);
+        let verdict = self.spec.destination.judge(&reply, batch.records.len());
         self.record(&batch, &reply, &verdict, at, begun.elapsed());
         if let Reply::Failed(failure) = &reply {
             self.rewind(failure.resend_from);
@@ -57,7 +58,8 @@ impl Driver {
 
     fn request(&self, batch: &Batch, id: &str) -> Request {
         let (at, secrets, format) = (self.parts.clock.now(), &self.secrets, &self.spec.format);
-        self.spec.destination.request(batch, &Envelope { id, at, secrets, format })
+        let envelope = Envelope { id, at, secrets, format, spec: &self.spec };
+        self.spec.destination.request(batch, &envelope)
     }
 
     /// Carries a request; commands that come meanwhile wait, except a pause and a stop.
@@ -129,6 +131,7 @@ impl Driver {
         took: Duration,
     ) {
         let range = batch.range();
+        let status = if let Reply::Http(response) = reply { Some(response.status) } else { None };
         self.dirty = true;
         self.facts.attempts.push(Attempt {
             id: AttemptId::new(at.0.max(0).unsigned_abs(), random_10(&*self.parts.rng)),
@@ -140,10 +143,11 @@ impl Driver {
             last_seq: range.map(|(_, last)| last),
             events: batch.records.len() as u32,
             bytes: batch.bytes.len() as u64,
-            status: if let Reply::Http(response) = reply { Some(response.status) } else { None },
+            status,
             verdict: verdict.name().to_owned(),
             reason: verdict.reason().map(|reason| reason.detail.clone()).unwrap_or_default(),
             excerpt: excerpt(reply).to_owned(),
+            diagnosis: Some(diagnose(verdict, status)),
         });
     }
 

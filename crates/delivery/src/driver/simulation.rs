@@ -4,6 +4,7 @@
 //! One seed is one day. The world watches every accepted batch and every saved state and knows what may be sent twice
 //! and what may not. Planted bugs at the seams must be caught, or the watching proves nothing.
 
+mod items;
 mod world;
 
 use super::*;

@@ -9,10 +9,10 @@ use crate::{
     verdict::RetryAfter,
 };
 
-const NOW: Timestamp = Timestamp(1_000_000);
-const LIMITS: BatchLimits = BatchLimits { events_max: 8, bytes_max: 1_000_000, linger_ms: 0 };
+pub(super) const NOW: Timestamp = Timestamp(1_000_000);
+pub(super) const LIMITS: BatchLimits = BatchLimits { events_max: 8, bytes_max: 1_000_000, linger_ms: 0 };
 
-fn engine(cursor: u64) -> Engine {
+pub(super) fn engine(cursor: u64) -> Engine {
     Engine::new(LIMITS, State::new(cursor, NOW))
 }
 
@@ -32,7 +32,7 @@ fn event(seq: u64) -> Event {
 }
 
 /// Cuts the engine's next batch from a log of `size` events of ten bytes each.
-fn cut(engine: &Engine, size: u64) -> Batch {
+pub(super) fn cut(engine: &Engine, size: u64) -> Batch {
     cut_where(engine, size, |_| true)
 }
 
@@ -42,7 +42,7 @@ fn cut_where(engine: &Engine, size: u64, selects: impl Fn(u64) -> bool) -> Batch
     for seq in window.from_seq..size {
         let encode = |event: &Event, out: &mut Vec<u8>| {
             out.extend_from_slice(&[b'x'; 10]);
-            selects(event.seq)
+            selects(event.seq) && !engine.is_settled(event.seq)
         };
         if cut.offer(&event(seq), encode) == Offered::Complete {
             break;
@@ -51,11 +51,11 @@ fn cut_where(engine: &Engine, size: u64, selects: impl Fn(u64) -> bool) -> Batch
     cut.finish()
 }
 
-fn seqs(batch: &Batch) -> Vec<u64> {
+pub(super) fn seqs(batch: &Batch) -> Vec<u64> {
     batch.records.iter().map(|record| record.seq).collect()
 }
 
-fn reason(code: Cause) -> Reason {
+pub(super) fn reason(code: Cause) -> Reason {
     Reason::new(code, "because")
 }
 
@@ -76,7 +76,7 @@ fn split() -> Verdict {
 }
 
 /// Cuts and settles one batch.
-fn attempt(engine: &mut Engine, size: u64, verdict: &Verdict) -> (Vec<u64>, Settled) {
+pub(super) fn attempt(engine: &mut Engine, size: u64, verdict: &Verdict) -> (Vec<u64>, Settled) {
     let batch = cut(engine, size);
     engine.fix(&batch);
     let settled = engine.settle(&batch, verdict, "answer", NOW, 0);

@@ -62,19 +62,22 @@ impl Transport for Http {
     fn carry(&mut self, request: Request) -> BoxFuture<'_, Reply> {
         Box::pin(async move {
             let Request::Http { url, headers, body } = request else { return wrong_kind() };
-            match timeout(EXCHANGE_MAX, self.exchange(&url, &headers, &body)).await {
-                Ok(Ok(response)) => Reply::Http(response),
-                Ok(Err(failure)) => {
-                    self.connection = None;
-                    Reply::Failed(failure)
-                }
-                Err(_) => {
-                    self.connection = None;
-                    Reply::Failed(too_slow("the exchange"))
-                }
+            let parts = Parts { method: Method::POST, url, headers, body, reply_max: READ_MAX };
+            match self.send(&parts).await {
+                Ok(response) => Reply::Http(response),
+                Err(failure) => Reply::Failed(failure),
             }
         })
     }
+}
+
+/// One request as it goes onto the wire, and how much of the answer is wanted.
+pub(super) struct Parts {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) reply_max: usize,
 }
 
 impl Http {
@@ -82,12 +85,17 @@ impl Http {
         Self { guard, owner, target, ca, tls: None, connection: None }
     }
 
-    async fn exchange(
-        &mut self,
-        url: &Url,
-        headers: &HeaderMap,
-        body: &Bytes,
-    ) -> Result<Response, Failure> {
+    /// Sends one request and returns what came back within the deadline.
+    pub(super) async fn send(&mut self, parts: &Parts) -> Result<Response, Failure> {
+        let sent = timeout(EXCHANGE_MAX, self.exchange(parts)).await;
+        let sent = sent.unwrap_or_else(|_| Err(too_slow("the exchange")));
+        if sent.is_err() {
+            self.connection = None;
+        }
+        sent
+    }
+
+    async fn exchange(&mut self, parts: &Parts) -> Result<Response, Failure> {
         let mut kept =
             match self.connection.take().filter(|kept| kept.opened.elapsed() < CONNECTION_MAX) {
                 Some(mut kept) => kept.sender.ready().await.is_ok().then_some(kept),
@@ -99,9 +107,11 @@ impl Http {
                 Some(kept) => kept,
                 None => self.connect().await?,
             };
-            let sent = connection.sender.try_send_request(request(url, headers, body.clone()));
+            let sent = connection.sender.try_send_request(request(parts));
             match timeout(HEAD_MAX, sent).await {
-                Ok(Ok(response)) => return Ok(self.read(connection, response).await),
+                Ok(Ok(response)) => {
+                    return Ok(self.read(connection, response, parts.reply_max).await);
+                }
                 // A kept connection may have been closed under our hands before the request was written.
                 Ok(Err(mut unsent)) => {
                     let untouched = unsent.take_message().is_some();
@@ -131,30 +141,29 @@ impl Http {
         &mut self,
         connection: Connection,
         response: http::Response<Incoming>,
+        reply_max: usize,
     ) -> Response {
         let status = response.status().as_u16();
         let after =
             response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
         let retry_after = after.map(str::to_owned);
         let mut start = Vec::new();
-        let ended = timeout(BODY_MAX, read_body(response.into_body(), &mut start)).await;
+        let ended = timeout(BODY_MAX, read_body(response.into_body(), &mut start, reply_max)).await;
         self.connection = ended.is_ok_and(|ended| ended).then_some(connection);
-        Response { status, retry_after, excerpt: attempt::excerpt(&start) }
+        Response { status, retry_after, excerpt: attempt::excerpt(&start), body: start.into() }
     }
 }
 
-/// Reads a body up to the limit, keeping its beginning. Returns whether it ended.
-async fn read_body(mut body: Incoming, start: &mut Vec<u8>) -> bool {
-    let mut left = READ_MAX;
+/// Reads a body up to the limit. Returns whether it ended.
+async fn read_body(mut body: Incoming, start: &mut Vec<u8>, reply_max: usize) -> bool {
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else { return false };
         let Some(data) = frame.data_ref() else { continue };
-        if data.len() > left {
+        let room = reply_max - start.len();
+        start.extend_from_slice(&data[..data.len().min(room)]);
+        if data.len() > room {
             return false;
         }
-        left -= data.len();
-        let room = attempt::EXCERPT_BYTES_MAX.saturating_sub(start.len());
-        start.extend_from_slice(&data[..data.len().min(room)]);
     }
     true
 }
@@ -175,9 +184,10 @@ where
     Ok(Connection { sender, driver, opened: Instant::now() })
 }
 
-fn request(url: &Url, headers: &HeaderMap, body: Bytes) -> http::Request<Full<Bytes>> {
-    let mut request = http::Request::new(Full::new(body));
-    *request.method_mut() = Method::POST;
+fn request(parts: &Parts) -> http::Request<Full<Bytes>> {
+    let (url, headers) = (&parts.url, &parts.headers);
+    let mut request = http::Request::new(Full::new(parts.body.clone()));
+    *request.method_mut() = parts.method.clone();
     *request.uri_mut() = url[url::Position::BeforePath..url::Position::AfterQuery]
         .parse()
         .expect("a parsed URL has an escaped path and query");

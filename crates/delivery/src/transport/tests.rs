@@ -110,6 +110,7 @@ mod webhook {
             status,
             retry_after: retry_after.map(str::to_owned),
             excerpt: excerpt.to_owned(),
+            body: excerpt.to_owned().into(),
         }
     }
 

@@ -16,7 +16,7 @@ pub struct Destination {
     pub tenant: TenantId,
     /// For people.
     pub name: String,
-    /// `syslog`, `webhook`, `file` or `stdout`.
+    /// A type of docs/reference/destinations.md: `syslog`, `splunk` …
     pub kind: String,
     /// Settings of that type, without secrets.
     pub config: Value,

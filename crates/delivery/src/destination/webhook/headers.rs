@@ -5,9 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::{destination::Members, secret::Secret};
+use crate::{
+    destination::Members,
+    secret::{Secret, Secrets},
+};
 
 const HEADERS_MAX: usize = 16;
 const VALUE_BYTES_MAX: usize = 4_096;
@@ -39,7 +42,7 @@ const REFUSED: [&str; 21] = [
 const REFUSED_PREFIXES: [&str; 4] = ["proxy-", "webhook-", "attestary-", "x-forwarded-"];
 
 /// Reads the member `headers`: an object of names and values.
-pub(super) fn read(members: &mut Members<'_>) -> BTreeMap<String, Secret> {
+pub(in crate::destination) fn read(members: &mut Members<'_>) -> BTreeMap<String, Secret> {
     let Some(value) = members.take("headers") else { return BTreeMap::new() };
     let Some(object) = value.as_object().filter(|object| object.len() <= HEADERS_MAX) else {
         members.refuse("headers", format!("must be an object of at most {HEADERS_MAX} headers"));
@@ -61,11 +64,16 @@ pub(super) fn read(members: &mut Members<'_>) -> BTreeMap<String, Secret> {
 }
 
 /// Returns the header for the wire; `None` for what validation would not have let through.
-pub(super) fn pair(name: &str, value: &Secret) -> Option<(HeaderName, HeaderValue)> {
+pub(in crate::destination) fn pair(name: &str, value: &Secret) -> Option<(HeaderName, HeaderValue)> {
     let mut line = HeaderValue::from_str(value.danger_reveal()).ok()?;
     line.set_sensitive(true);
     check(name, value.danger_reveal()).ok()?;
     Some((name.parse().ok()?, line))
+}
+
+/// Adds the extra headers to those of a request.
+pub(in crate::destination) fn put(headers: &mut HeaderMap, secrets: &Secrets) {
+    headers.extend(secrets.headers.iter().filter_map(|(name, value)| pair(name, value)));
 }
 
 fn check(name: &str, value: &str) -> Result<(), String> {

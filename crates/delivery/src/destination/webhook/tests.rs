@@ -45,8 +45,9 @@ fn send(format: &str, seqs: &[u64], secrets: &Secrets) -> (HeaderMap, Bytes) {
         headers: Vec::new(),
         ca: None,
     };
-    let envelope =
-        Envelope { id: "dst_X-1-2", at: Timestamp(1_614_265_330_999), secrets, format: &format };
+    let spec = crate::spec::sample(DestinationConfig::Webhook(config.clone()));
+    let (id, at) = ("dst_X-1-2", Timestamp(1_614_265_330_999));
+    let envelope = Envelope { id, at, secrets, format: &format, spec: &spec };
     match config.request(&batch(&format, seqs), &envelope) {
         Request::Http { headers, body, .. } => (headers, body),
         other => panic!("a webhook makes an HTTP request, not {other:?}"),
