@@ -209,6 +209,22 @@ def test_a_test_names_the_step_that_fails(server, receiver, tenant):
     assert tested["stage"] == "ok"
 
 
+# seeds: IC-15 with a key that is limited to the tenant
+@pytest.mark.parametrize("receiver", ["splunk", "google-cloud-logging"], indirect=True)
+def test_a_tenants_own_key_sets_up_its_siem(server, receiver, tenant):
+    server.call("POST", "/v1/tenants", json={"id": tenant}, expect=201)
+    made = server.call("POST", "/v1/keys", json={"name": "own", "scopes": ["destinations"], "tenants": [tenant]}, expect=201).json()
+    body = {"name": "siem", "type": receiver.kind, "start": "beginning", "config": receiver.config(tenant)}
+    own = {"headers": {"authorization": f"Bearer {made['secret']}"}}
+    path = f"/v1/tenants/{tenant}/destinations"
+    destination = server.session.post(server.url + path, json=body, timeout=harness.PATIENCE_SECONDS, **own)
+    assert destination.status_code == 201 and destination.json()["managed_by"] == "tenant", destination.text
+    submit(server, tenant, [event(1)])
+    arrived(server, receiver, tenant)
+    foreign = server.session.post(f"{server.url}/v1/tenants/other/destinations", json=body, timeout=harness.PATIENCE_SECONDS, **own)
+    assert foreign.status_code == 404
+
+
 PARTIAL = ["elasticsearch", "splunk", "google-cloud-logging"]
 
 
@@ -312,6 +328,7 @@ def test_a_withdrawn_token_is_fetched_anew(server, tenant):
         receiver.stop()
 
 
+# seeds: FO-17 with a real OpenSearch
 def test_a_daily_index_takes_the_events_day(server, node, tenant):
     receiver = siem.OpenSearchProxy(node)
     try:

@@ -23,14 +23,16 @@ pub mod syslog;
 pub mod template;
 pub mod webhook;
 
+use ::http::HeaderMap;
 use attestary_event::{Event, Timestamp, View, Violation, actions::KnownActions};
 use attestary_formats::Format;
 use bytes::Bytes;
-use ::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
+pub use self::http::{Endpoint, Limits};
+use self::http::{Exchange, HttpDestination};
 use crate::{
     batch::Batch,
     guard::Target,
@@ -38,8 +40,6 @@ use crate::{
     spec::Spec,
     verdict::{Reply, Verdict, judge_failure, judge_http},
 };
-use self::http::{Exchange, HttpDestination};
-pub use self::http::{Endpoint, Limits};
 use members::Members;
 use webhook::headers;
 
@@ -182,9 +182,7 @@ impl DestinationConfig {
             "elasticsearch" => with(elasticsearch::Config::read(&mut members), Self::Elasticsearch),
             "datadog" => with(datadog::Config::read(&mut members), Self::Datadog),
             "sentinel" => with(sentinel::Config::read(&mut members), Self::Sentinel),
-            "google-cloud-logging" => {
-                with(google::Logging::read(&mut members), Self::CloudLogging)
-            }
+            "google-cloud-logging" => with(google::Logging::read(&mut members), Self::CloudLogging),
             "google-secops" => with(google::SecOps::read(&mut members), Self::SecOps),
             "otlp" => with(otlp::Config::read(&mut members), Self::Otlp),
             "loki" => with(loki::Config::read(&mut members), Self::Loki),
@@ -366,6 +364,14 @@ impl DestinationConfig {
             Reply::Written => Verdict::Delivered,
             Reply::Failed(failure) => judge_failure(failure),
         }
+    }
+
+    /// Judges an HTTP answer to a batch of `events` events, as the driver does. For whoever feeds it hostile bytes.
+    pub fn judge_answer(&self, status: u16, body: &[u8], events: usize) -> Verdict {
+        let body = Bytes::copy_from_slice(body);
+        let excerpt = crate::attempt::excerpt(&body);
+        let response = crate::verdict::Response { status, body, excerpt, ..Default::default() };
+        self.judge(&Reply::Http(response), events)
     }
 
     /// Returns where to and how, without paths, queries and headers.

@@ -86,7 +86,9 @@ fn hint(stage: Stage, verdict: &Verdict) -> &'static str {
     let cause = verdict.reason().map(|reason| reason.code);
     match (stage, cause) {
         (Stage::Ok, _) => "",
-        (Stage::Name, _) => "Check the host name in the address; it has no entry in the DNS that this service asks.",
+        (Stage::Name, _) => {
+            "Check the host name in the address; it has no entry in the DNS that this service asks."
+        }
         (Stage::Address, _) => {
             "Only public addresses on the usual ports can be reached; the operator can allow others."
         }
@@ -105,12 +107,18 @@ fn hint(stage: Stage, verdict: &Verdict) -> &'static str {
         (Stage::Credentials, _) => {
             "Check the token or key, that it is not disabled or expired, and what it may do there."
         }
-        (Stage::Endpoint, _) => "Check the URL and the names in the configuration against the receiver's own.",
+        (Stage::Endpoint, _) => {
+            "Check the URL and the names in the configuration against the receiver's own."
+        }
         (Stage::Format, _) => {
             "Check that format and destination fit, and what the receiver says about its fields."
         }
-        (Stage::Size, _) => "Raise the receiver's limit for one request, or choose a shorter format.",
-        (Stage::Capacity, _) => "Nothing is lost: it is tried again. If it lasts, look at the receiver.",
+        (Stage::Size, _) => {
+            "Raise the receiver's limit for one request, or choose a shorter format."
+        }
+        (Stage::Capacity, _) => {
+            "Nothing is lost: it is tried again. If it lasts, look at the receiver."
+        }
         (Stage::Here, _) => "Tell the operator of this service.",
     }
 }
@@ -156,6 +164,9 @@ mod tests {
         failure(Cause::Credentials, Stage::Credentials);
         failure(Cause::Storage, Stage::Here);
         let everything = Reason::new(Cause::RefusesEverything, "x");
-        assert_eq!(diagnose(&Verdict::Pause { reason: everything }, Some(400)).stage, Stage::Endpoint);
+        assert_eq!(
+            diagnose(&Verdict::Pause { reason: everything }, Some(400)).stage,
+            Stage::Endpoint
+        );
     }
 }

@@ -141,7 +141,9 @@ impl Engine {
                 let wish = after.map(|after| schedule::clamp(after.delay(now)));
                 self.failed(wish, reason, now, random, &mut facts)
             }
-            Verdict::Partial(partial) => self.partly(batch, partial, excerpt, now, random, &mut facts),
+            Verdict::Partial(partial) => {
+                self.partly(batch, partial, excerpt, now, random, &mut facts)
+            }
             Verdict::Split { reason } => {
                 self.too_large(batch, reason, excerpt, now, random, &mut facts)
             }

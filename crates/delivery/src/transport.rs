@@ -76,7 +76,9 @@ pub(crate) fn open(spec: &Spec, parts: &Components) -> Box<dyn Transport> {
         }
         DestinationConfig::Stdout(_) => Box::new(output::Lines::new(parts.output.clone())),
         other => match other.http() {
-            Some(http) => Box::new(exchange::Exchanges::new(&parts.guard, spec.owner(), http.endpoint())),
+            Some(http) => {
+                Box::new(exchange::Exchanges::new(&parts.guard, spec.owner(), http.endpoint()))
+            }
             None => Box::new(output::Lines::new(parts.output.clone())),
         },
     }

@@ -54,15 +54,16 @@ enum Action {
 struct Create {
     /// What it is called
     name: String,
-    /// syslog, webhook, file or stdout
+    /// A type of docs/reference/destinations.md: syslog, webhook, splunk …
     #[arg(long = "type", value_name = "TYPE")]
     kind: String,
     /// Settings of that type as a JSON object, for example '{"url":"https://siem.example/hook"}'
     #[arg(long, value_name = "JSON", default_value = "{}")]
     config: String,
-    /// json, cef or another name of docs/reference/formats.md, or a JSON object with further options
-    #[arg(long, value_name = "FORMAT", default_value = "json")]
-    format: String,
+    /// json, cef or another name of docs/reference/formats.md, or a JSON object with further options; without one,
+    /// the usual format of the type
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<String>,
     /// Events to send; without one, every event
     #[arg(long, value_name = "FILTER")]
     filter: Option<String>,
@@ -146,15 +147,21 @@ impl Create {
         let config: Value = serde_json::from_str(&self.config)
             .with_context(|| Failure::new(Exit::Usage, "--config is not JSON").to_string())
             .map_err(|error| Failure::new(Exit::Usage, format!("{error:#}")))?;
-        let format = if self.format.trim_start().starts_with('{') {
-            serde_json::from_str(&self.format).map_err(|error| {
-                Failure::new(Exit::Usage, format!("--format is not JSON: {error}"))
-            })?
-        } else {
-            json!({ "type": self.format })
+        let format: Option<Value> = match &self.format {
+            Some(text) if text.trim_start().starts_with('{') => {
+                Some(serde_json::from_str(text).map_err(|error| {
+                    Failure::new(Exit::Usage, format!("--format is not JSON: {error}"))
+                })?)
+            }
+            Some(name) => Some(json!({ "type": name })),
+            None => None,
         };
         let start = self.start.parse::<u64>().map_or_else(|_| json!(self.start), |seq| json!(seq));
-        let mut body = json!({ "name": self.name, "type": self.kind, "config": config, "format": format, "start": start });
+        let mut body =
+            json!({ "name": self.name, "type": self.kind, "config": config, "start": start });
+        if let Some(format) = format {
+            body["format"] = format;
+        }
         if let Some(filter) = &self.filter {
             body["filter"] = json!(filter);
         }
@@ -172,7 +179,7 @@ mod tests {
             name: "n".into(),
             kind: "webhook".into(),
             config: config.into(),
-            format: format.into(),
+            format: (!format.is_empty()).then(|| format.into()),
             filter: None,
             start: start.into(),
         };
@@ -190,6 +197,8 @@ mod tests {
             "12",
             Ok(base(json!({"type": "cef", "x": 1}), json!(12))),
         );
+        let usual = json!({"name": "n", "type": "webhook", "config": {"a": 1}, "start": "now"});
+        check(r#"{"a":1}"#, "", "now", Ok(usual));
         check(
             "{",
             "cef",

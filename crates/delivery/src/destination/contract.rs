@@ -24,9 +24,21 @@ pub(super) fn all() -> Vec<(&'static str, Value, Value)> {
         "private_key_id": "k1", "private_key": TEST_KEY,
     });
     vec![
-        ("splunk", json!({"url": "https://splunk.example.com:8088", "token": "t0ken", "index": "audit"}), json!(null)),
-        ("elasticsearch", json!({"url": "https://es.example.com:9200", "index": "audit-acme", "api_key": "k3y"}), json!(null)),
-        ("datadog", json!({"api_key": "k3y", "site": "datadoghq.eu", "tags": "team:sec"}), json!(null)),
+        (
+            "splunk",
+            json!({"url": "https://splunk.example.com:8088", "token": "t0ken", "index": "audit"}),
+            json!(null),
+        ),
+        (
+            "elasticsearch",
+            json!({"url": "https://es.example.com:9200", "index": "audit-acme", "api_key": "k3y"}),
+            json!(null),
+        ),
+        (
+            "datadog",
+            json!({"api_key": "k3y", "site": "datadoghq.eu", "tags": "team:sec"}),
+            json!(null),
+        ),
         (
             "sentinel",
             json!({
@@ -36,10 +48,26 @@ pub(super) fn all() -> Vec<(&'static str, Value, Value)> {
             json!(null),
         ),
         ("google-cloud-logging", json!({"project": "p1", "credentials": account}), json!(null)),
-        ("google-secops", json!({"project": "p1", "region": "us", "instance": "i1", "credentials": account}), json!(null)),
-        ("otlp", json!({"url": "https://otel.example.com:4318", "headers": {"x-key": "k3y"}}), json!(null)),
-        ("loki", json!({"url": "https://loki.example.com:3100", "org_id": "acme", "labels": {"app": "x"}}), json!(null)),
-        ("sumo", json!({"url": "https://endpoint.sumologic.com/receiver/v1/http/s3cret==", "category": "audit"}), json!(null)),
+        (
+            "google-secops",
+            json!({"project": "p1", "region": "us", "instance": "i1", "credentials": account}),
+            json!(null),
+        ),
+        (
+            "otlp",
+            json!({"url": "https://otel.example.com:4318", "headers": {"x-key": "k3y"}}),
+            json!(null),
+        ),
+        (
+            "loki",
+            json!({"url": "https://loki.example.com:3100", "org_id": "acme", "labels": {"app": "x"}}),
+            json!(null),
+        ),
+        (
+            "sumo",
+            json!({"url": "https://endpoint.sumologic.com/receiver/v1/http/s3cret==", "category": "audit"}),
+            json!(null),
+        ),
         ("newrelic", json!({"api_key": "k3y", "region": "eu"}), json!(null)),
         (
             "http",
@@ -72,9 +100,18 @@ pub(super) fn event(seq: u64, body: &str) -> Event {
 /// A plain event, one whose text breaks careless encoders, and one of long ago.
 pub(super) fn events() -> Vec<Event> {
     vec![
-        event(7, r#"{"action":"user.login","occurred_at":"2026-11-22T00:39:11.123Z","actor":{"type":"user","id":"u1"},"outcome":"success","severity":3}"#),
-        event(8, r#"{"action":"note.added","occurred_at":"2026-11-22T00:39:12.000Z","actor":{"type":"user","id":"a\"b\\c|d=e\r\nf\u0000g\u2028h\u202e𝄞<&'>"},"description":"he said \"hi\"\n{\"create\":{}}\n{{event}}","metadata":{"n":9007199254740993}}"#),
-        event(9, r#"{"action":"user.login","occurred_at":"2019-01-01T00:00:00Z","actor":{"type":"user","id":"u1"}}"#),
+        event(
+            7,
+            r#"{"action":"user.login","occurred_at":"2026-11-22T00:39:11.123Z","actor":{"type":"user","id":"u1"},"outcome":"success","severity":3}"#,
+        ),
+        event(
+            8,
+            r#"{"action":"note.added","occurred_at":"2026-11-22T00:39:12.000Z","actor":{"type":"user","id":"a\"b\\c|d=e\r\nf\u0000g\u2028h\u202e𝄞<&'>"},"description":"he said \"hi\"\n{\"create\":{}}\n{{event}}","metadata":{"n":9007199254740993}}"#,
+        ),
+        event(
+            9,
+            r#"{"action":"user.login","occurred_at":"2019-01-01T00:00:00Z","actor":{"type":"user","id":"u1"}}"#,
+        ),
     ]
 }
 
@@ -87,8 +124,8 @@ pub(super) struct Made {
 /// Makes a destination as the service does.
 #[track_caller]
 pub(super) fn make(kind: &str, config: &Value, format: &Value) -> Made {
-    let (config, secrets) =
-        DestinationConfig::validate(kind, config, ManagedBy::Operator).unwrap_or_else(|bad| panic!("{kind}: {bad:?}"));
+    let (config, secrets) = DestinationConfig::validate(kind, config, ManagedBy::Operator)
+        .unwrap_or_else(|bad| panic!("{kind}: {bad:?}"));
     let format = match format {
         Value::Null => config.default_format(),
         given => serde_json::from_value(given.clone()).unwrap(),

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     Envelope, Members,
     http::{
-        Endpoint, Exchange, HttpDestination, Limits, occurred_at, put_identity, put_key, put_record,
-        put_text, put_timed, read_label, timed,
+        Endpoint, Exchange, HttpDestination, Limits, occurred_at, put_identity, put_key,
+        put_record, put_text, put_timed, read_label, timed,
     },
 };
 use crate::{
@@ -57,8 +57,7 @@ impl Config {
             let known = SITES.join(", ");
             members.refuse("site", format!("{site:?} is no site; known: {known}; or give url"));
         }
-        let usual =
-            format!("https://http-intake.logs.{}", site.unwrap_or("datadoghq.com"));
+        let usual = format!("https://http-intake.logs.{}", site.unwrap_or("datadoghq.com"));
         let endpoint = Endpoint::read_or(members, Some(&usual));
         let key = members.secret("api_key");
         let service = read_label(members, "service", 100);
@@ -81,7 +80,11 @@ impl HttpDestination for Config {
         let event = view.event;
         put_timed(out, occurred_at(view), |out| {
             put_text(out, "ddsource", "attestary");
-            let mut tags = format!("env:{},tenant:{}", tag(event.environment.as_str()), tag(event.tenant.as_str()));
+            let mut tags = format!(
+                "env:{},tenant:{}",
+                tag(event.environment.as_str()),
+                tag(event.tenant.as_str())
+            );
             if let Some(more) = &self.tags {
                 tags.push(',');
                 tags.push_str(more);
@@ -128,7 +131,10 @@ impl HttpDestination for Config {
             401 | 403 => Verdict::Pause {
                 reason: Reason::new(
                     Cause::Credentials,
-                    format!("Datadog answered {}: it does not know the API key at this site", response.status),
+                    format!(
+                        "Datadog answered {}: it does not know the API key at this site",
+                        response.status
+                    ),
                 ),
             },
             _ => judge_http(response),

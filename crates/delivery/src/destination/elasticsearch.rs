@@ -30,8 +30,7 @@ use crate::{
 /// Most bytes of an answer: a thousand items that failed with a reason of some hundred bytes.
 const REPLY_BYTES: usize = 2 * 1024 * 1024;
 /// What is asked back of every item: the rest is long and of no use.
-const FILTER_PATH: &str =
-    "errors,error,status,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason";
+const FILTER_PATH: &str = "errors,error,status,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason";
 
 /// How one index name becomes many.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,7 +77,10 @@ impl Config {
         let given = |name: &str| secrets.iter().any(|(own, value)| *own == name && value.is_some());
         let ways = [given("api_key"), given("username") || given("password"), given("bearer")];
         if ways.iter().filter(|way| **way).count() > 1 {
-            members.refuse("api_key", "give api_key, or username and password, or bearer: one of them");
+            members.refuse(
+                "api_key",
+                "give api_key, or username and password, or bearer: one of them",
+            );
         }
         if given("username") != given("password") {
             members.refuse("password", "username and password belong together");
@@ -146,7 +148,9 @@ impl HttpDestination for Config {
             exchange.secret(header::AUTHORIZATION, "ApiKey ", Some(key))
         } else if let Some(token) = secrets.value("bearer") {
             exchange.secret(header::AUTHORIZATION, "Bearer ", Some(token))
-        } else if let Some((user, password)) = secrets.value("username").zip(secrets.value("password")) {
+        } else if let Some((user, password)) =
+            secrets.value("username").zip(secrets.value("password"))
+        {
             let pair = format!("{}:{}", user.danger_reveal(), password.danger_reveal());
             let pair = Secret::new(STANDARD.encode(pair));
             exchange.secret(header::AUTHORIZATION, "Basic ", Some(&pair))
@@ -300,5 +304,8 @@ fn said(cause: Cause, status: u16, problem: &Problem) -> Reason {
     // What follows names the document and shows its content, which has no place in a reason.
     let what = problem.reason.split(" in document with id").next().unwrap_or_default();
     let what = &what[..what.floor_char_boundary(200)];
-    Reason::new(cause, format!("the cluster answered {status} for a document: {} {what}", problem.kind))
+    Reason::new(
+        cause,
+        format!("the cluster answered {status} for a document: {} {what}", problem.kind),
+    )
 }

@@ -58,7 +58,8 @@ impl Logging {
         let log = members.text("log").unwrap_or("attestary");
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         if log.is_empty() || log.len() > 500 || !log.bytes().all(plain) {
-            members.refuse("log", "must have 1 to 500 letters, digits, hyphens, underscores and dots");
+            members
+                .refuse("log", "must have 1 to 500 letters, digits, hyphens, underscores and dots");
         }
         let credentials = read_credentials(members);
         let config = Self { endpoint: endpoint?, project: project?, log: log.to_owned() };
@@ -166,7 +167,8 @@ fn entry_errors(response: &Response, events: usize) -> Option<Verdict> {
     for (index, status) in errors {
         let index = index.parse().ok().filter(|index| *index < events)?;
         let code = status.code;
-        let reason = |cause| Reason::new(cause, format!("Cloud Logging refused an entry with code {code}"));
+        let reason =
+            |cause| Reason::new(cause, format!("Cloud Logging refused an entry with code {code}"));
         match code {
             // PERMISSION_DENIED, UNAUTHENTICATED, NOT_FOUND concern the log, not the entry.
             5 | 7 | 16 => return Some(Verdict::Pause { reason: reason(Cause::Credentials) }),
@@ -182,6 +184,14 @@ fn entry_errors(response: &Response, events: usize) -> Option<Verdict> {
     retry.sort_unstable();
     let reason = last.or_else(|| rejected.first().map(|item| item.reason.clone()))?;
     Some(Verdict::Partial(Partial { rejected, retry, after: None, reason, doubtful: false }))
+}
+
+fn read_segment_optional(members: &mut Members<'_>, name: &'static str) -> Option<String> {
+    if members.present(name) {
+        return read_segment(members, name);
+    }
+    members.take(name);
+    None
 }
 
 /// Configuration of Security Operations. The service account's key file is a secret.
@@ -208,17 +218,15 @@ impl SecOps {
     pub(super) fn read(members: &mut Members<'_>) -> Option<(Self, Option<Secrets>)> {
         let [project, region, instance] =
             ["project", "region", "instance"].map(|name| read_segment(members, name));
-        let [log_type, forwarder] = ["log_type", "forwarder"].map(|name| {
-            members.present(name).then(|| read_segment(members, name)).unwrap_or_else(|| {
-                members.take(name);
-                None
-            })
-        });
-        let usual = region.as_ref().map(|region| format!("https://{region}-chronicle.googleapis.com"));
+        let [log_type, forwarder] =
+            ["log_type", "forwarder"].map(|name| read_segment_optional(members, name));
+        let usual =
+            region.as_ref().map(|region| format!("https://{region}-chronicle.googleapis.com"));
         let endpoint = Endpoint::read_or(members, usual.as_deref());
         let credentials = read_credentials(members);
         if log_type.is_some() != forwarder.is_some() {
-            members.refuse("forwarder", "log_type and forwarder belong together: raw logs need both");
+            members
+                .refuse("forwarder", "log_type and forwarder belong together: raw logs need both");
         }
         let config = Self {
             endpoint: endpoint?,
@@ -232,7 +240,15 @@ impl SecOps {
     }
 
     fn parent(&self) -> [&str; 7] {
-        ["v1alpha", "projects", &self.project, "locations", &self.region, "instances", &self.instance]
+        [
+            "v1alpha",
+            "projects",
+            &self.project,
+            "locations",
+            &self.region,
+            "instances",
+            &self.instance,
+        ]
     }
 }
 
@@ -252,7 +268,8 @@ impl HttpDestination for SecOps {
 
     fn refuses(&self, format: &Format) -> Option<String> {
         (!matches!(format, Format::Udm(_)) && self.log_type.is_none()).then(|| {
-            "formats other than udm go as raw logs: give log_type and forwarder in config".to_owned()
+            "formats other than udm go as raw logs: give log_type and forwarder in config"
+                .to_owned()
         })
     }
 

@@ -186,7 +186,10 @@ pub(crate) fn token(response: &Response) -> Result<Token, Failure> {
         return failed(Cause::Configuration, "the answer holds no token");
     };
     let text = granted.access_token.danger_reveal();
-    if text.is_empty() || text.len() > TOKEN_BYTES_MAX || !text.bytes().all(|b| b.is_ascii_graphic()) {
+    if text.is_empty()
+        || text.len() > TOKEN_BYTES_MAX
+        || !text.bytes().all(|b| b.is_ascii_graphic())
+    {
         return failed(Cause::Configuration, "the token cannot stand in a header");
     }
     // Some write the number as text.

@@ -130,7 +130,8 @@ impl<'a> Members<'a> {
         Some(Secret::new(text))
     }
 
-    fn kept_secret(&self, name: &str) -> Option<&'a Secret> {
+    /// Returns a secret of the configuration that this one replaces.
+    pub fn kept_secret(&self, name: &str) -> Option<&'a Secret> {
         self.kept.and_then(|kept| kept.value(name))
     }
 

@@ -77,16 +77,16 @@ impl HttpDestination for Config {
 
     fn limits(&self) -> Limits {
         // A payload has at most 10^6 bytes; of one attribute 128 KB are kept.
-        Limits {
-            event_bytes_max: 120_000,
-            age_max: Some(Duration::from_hours(48)),
-            ..Limits::SAFE
-        }
+        Limits { event_bytes_max: 120_000, age_max: Some(Duration::from_hours(48)), ..Limits::SAFE }
     }
 
     fn encode(&self, view: &View<'_>, format: &Format, actions: &KnownActions, out: &mut Vec<u8>) {
         put_timed(out, occurred_at(view), |out| {
-            put_text(out, "message", &record_text(view, format, actions, self.limits().event_bytes_max));
+            put_text(
+                out,
+                "message",
+                &record_text(view, format, actions, self.limits().event_bytes_max),
+            );
             put_key(out, "attributes");
             out.push(b'{');
             put_identity(out, view, "attestary.");
@@ -116,7 +116,10 @@ impl HttpDestination for Config {
         }
         body.extend_from_slice(b"]}]");
         let key = envelope.secrets.value("api_key");
-        Exchange::post(self.endpoint.url.clone(), body)
-            .secret(HeaderName::from_static("api-key"), "", key)
+        Exchange::post(self.endpoint.url.clone(), body).secret(
+            HeaderName::from_static("api-key"),
+            "",
+            key,
+        )
     }
 }

@@ -62,7 +62,8 @@ impl HttpDestination for Config {
     }
 
     fn refuses(&self, format: &Format) -> Option<String> {
-        (!matches!(format, Format::Otlp(_))).then(|| "this destination takes the format otlp".to_owned())
+        (!matches!(format, Format::Otlp(_)))
+            .then(|| "this destination takes the format otlp".to_owned())
     }
 
     fn encode(&self, view: &View<'_>, format: &Format, actions: &KnownActions, out: &mut Vec<u8>) {
@@ -95,7 +96,10 @@ impl HttpDestination for Config {
             500..=599 => Verdict::Pause {
                 reason: Reason::new(
                     Cause::Refused,
-                    format!("the receiver answered {}, after which OTLP forbids a retry", response.status),
+                    format!(
+                        "the receiver answered {}, after which OTLP forbids a retry",
+                        response.status
+                    ),
                 ),
             },
             _ => judge_http(response),
@@ -113,13 +117,14 @@ fn partial_success(response: &Response, events: usize) -> Verdict {
     }
     let some = (count as usize) < events;
     let detail = if some {
-        format!("the receiver refused {count} of the {events} events sent together and does not say which")
+        format!(
+            "the receiver refused {count} of the {events} events sent together and does not say which"
+        )
     } else {
         "the receiver refused the event".to_owned()
     };
     let reason = Reason::new(Cause::Refused, detail);
-    let rejected = (0..events)
-        .map(|index| Item { index, reason: reason.clone(), excerpt: None })
-        .collect();
+    let rejected =
+        (0..events).map(|index| Item { index, reason: reason.clone(), excerpt: None }).collect();
     Verdict::Partial(Partial { rejected, retry: Vec::new(), after: None, reason, doubtful: some })
 }

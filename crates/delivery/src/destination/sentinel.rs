@@ -152,9 +152,8 @@ impl HttpDestination for Config {
     }
 
     fn exchange(&self, batch: &Batch, envelope: &Envelope<'_>) -> Exchange {
-        let mut url = self
-            .endpoint
-            .join(&["dataCollectionRules", &self.rule, "streams", &self.stream]);
+        let mut url =
+            self.endpoint.join(&["dataCollectionRules", &self.rule, "streams", &self.stream]);
         url.query_pairs_mut().append_pair("api-version", "2023-01-01");
         let mut exchange = Exchange::post(url, joined(batch, b"[", b",", b"]"));
         exchange.grant = Some(Grant::ClientCredentials {
@@ -178,7 +177,9 @@ impl HttpDestination for Config {
                 "Azure answered 403: the application lacks the role Monitoring Metrics Publisher on the rule; \
                  a role takes up to 30 minutes to count",
             ),
-            404 => pause(Cause::Refused, "Azure answered 404: it knows no such rule or stream here"),
+            404 => {
+                pause(Cause::Refused, "Azure answered 404: it knows no such rule or stream here")
+            }
             _ => judge_http(response),
         }
     }

@@ -180,10 +180,15 @@ impl HttpDestination for Config {
             return judge_http(response);
         };
         let reason = |cause, what: &str| {
-            Reason::new(cause, format!("Splunk answered {} with code {code}: {what}", response.status))
+            Reason::new(
+                cause,
+                format!("Splunk answered {} with code {code}: {what}", response.status),
+            )
         };
         match code {
-            1 | 22 => Verdict::Pause { reason: reason(Cause::Credentials, "the token is disabled") },
+            1 | 22 => {
+                Verdict::Pause { reason: reason(Cause::Credentials, "the token is disabled") }
+            }
             2..=4 | 16 | 21 => {
                 Verdict::Pause { reason: reason(Cause::Credentials, "it does not know the token") }
             }
@@ -241,7 +246,8 @@ pub(crate) fn ack_id(response: &Response) -> Option<u64> {
 
 /// Returns the question whether the indexer confirmed.
 pub(crate) fn ack_query(confirm: &Confirm, id: u64) -> Exchange {
-    let mut query = Exchange::post(confirm.url.clone(), format!("{{\"acks\":[{id}]}}").into_bytes());
+    let mut query =
+        Exchange::post(confirm.url.clone(), format!("{{\"acks\":[{id}]}}").into_bytes());
     query.headers = confirm.headers.clone();
     query.gzip = false;
     query

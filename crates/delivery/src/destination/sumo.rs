@@ -39,13 +39,30 @@ impl Config {
         let ca = crate::tls::read_ca(members);
         let [category, name, host] =
             ["category", "name", "host"].map(|name| read_header(members, name));
-        let secret = secret?;
+        let secret = whole(members, secret?)?;
         let mut url = read_url(members, "url", secret.danger_reveal())?;
         url.set_path("/");
         url.set_query(None);
         let config = Self { endpoint: Endpoint { url, ca }, category, name, host };
         Some((config, Some(Secrets::named([("url", secret)]))))
     }
+}
+
+/// Returns the URL with its token: what is shown of a URL, given back, stands for the URL that is known.
+fn whole(members: &mut Members<'_>, given: Secret) -> Option<Secret> {
+    let url = read_url(members, "url", given.danger_reveal())?;
+    if url.path() != "/" || url.query().is_some() {
+        return Some(given);
+    }
+    let known = members.kept_secret("url").cloned();
+    let same = |known: &Secret| {
+        Url::parse(known.danger_reveal()).is_ok_and(|known| known.origin() == url.origin())
+    };
+    if known.as_ref().is_some_and(same) {
+        return known;
+    }
+    members.refuse("url", "must be the whole URL of the source, with its token");
+    None
 }
 
 /// Reads a text that stands in a header.

@@ -160,7 +160,8 @@ impl Body {
         }
         let printable = self.content_type.bytes().all(|byte| (b' '..=b'~').contains(&byte));
         if self.content_type.is_empty() || self.content_type.len() > 256 || !printable {
-            problems.push(("content_type", "must have 1 to 256 printable ASCII characters".to_owned()));
+            problems
+                .push(("content_type", "must have 1 to 256 printable ASCII characters".to_owned()));
         }
         if !(1..=1_000).contains(&self.events_max) {
             problems.push(("events_max", "must be between 1 and 1000".to_owned()));
@@ -189,7 +190,8 @@ impl Body {
         let record = String::from_utf8_lossy(&record).into_owned();
         let parts = [&self.open, &record, &self.separator, &record, &self.close];
         let whole: String = parts.map(String::as_str).concat();
-        let mut values = serde_json::Deserializer::from_str(&whole).into_iter::<serde_json::Value>();
+        let mut values =
+            serde_json::Deserializer::from_str(&whole).into_iter::<serde_json::Value>();
         values.next().is_some_and(|first| first.is_ok()) && values.all(|value| value.is_ok())
     }
 }
@@ -200,7 +202,10 @@ const NAMES: [&str; 7] =
 
 fn check_template(text: &str, filled: bool) -> Result<(), String> {
     if text.len() > TEMPLATE_BYTES_MAX {
-        return Err(format!("must have at most {TEMPLATE_BYTES_MAX} bytes; this has {}", text.len()));
+        return Err(format!(
+            "must have at most {TEMPLATE_BYTES_MAX} bytes; this has {}",
+            text.len()
+        ));
     }
     if !filled {
         return if text.contains("{{") { Err("has no placeholders".to_owned()) } else { Ok(()) };
@@ -213,7 +218,9 @@ fn check_template(text: &str, filled: bool) -> Result<(), String> {
         let name = name.trim();
         if !NAMES.contains(&name) && !name.starts_with('/') {
             let known = NAMES.join(", ");
-            return Err(format!("{{{{{name}}}}} stands for nothing; known: {known}, or a JSON pointer"));
+            return Err(format!(
+                "{{{{{name}}}}} stands for nothing; known: {known}, or a JSON pointer"
+            ));
         }
         (rest, count) = (tail, count + 1);
     }
@@ -338,7 +345,8 @@ impl HttpDestination for Config {
             && !success.is_empty()
             && !success.contains(&response.status);
         if doubtful {
-            let detail = format!("the receiver answered {}, which is not in success", response.status);
+            let detail =
+                format!("the receiver answered {}, which is not in success", response.status);
             let reason = crate::health::Reason::new(crate::health::Cause::Unavailable, detail);
             return Verdict::Retry { after: None, reason };
         }

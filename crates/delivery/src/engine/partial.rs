@@ -51,7 +51,8 @@ impl Engine {
         self.remember(batch, &open, first.seq);
         if kept < partial.rejected.len() {
             let last = &partial.rejected[kept].reason.detail;
-            let detail = format!("{REFUSED_IN_A_ROW_MAX} events in a row were refused; last: {last}");
+            let detail =
+                format!("{REFUSED_IN_A_ROW_MAX} events in a row were refused; last: {last}");
             let reason = Reason::new(Cause::RefusesEverything, detail);
             return self.fail_until_a_person_acts(&reason, now, random, facts);
         }
@@ -109,12 +110,13 @@ impl Engine {
     /// Moves the cursor to the first open event and remembers what behind it is done with.
     fn remember(&mut self, batch: &Batch, open: &[usize], first: u64) {
         let done = batch.records.iter().enumerate();
-        let done = done.filter(|(index, record)| record.seq > first && open.binary_search(index).is_err());
+        let done =
+            done.filter(|(index, record)| record.seq > first && open.binary_search(index).is_err());
         self.state.settled.extend(done.map(|(_, record)| record.seq));
         self.state.settled.sort_unstable();
         self.advance(first);
-        let last = batch.last_seq().unwrap_or(first);
-        self.state.pending = Some(Pending { first_seq: first, last_seq: last });
+        let last_seq = batch.next_seq.saturating_sub(1).max(first);
+        self.state.pending = Some(Pending { first_seq: first, last_seq });
     }
 }
 

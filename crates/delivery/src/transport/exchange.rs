@@ -70,8 +70,7 @@ impl Transport for Exchanges {
 
 impl Exchanges {
     pub(super) fn new(guard: &Guard, owner: Owner, endpoint: &Endpoint) -> Self {
-        let http =
-            Http::new(guard.clone(), owner.clone(), endpoint.target(), endpoint.ca.clone());
+        let http = Http::new(guard.clone(), owner.clone(), endpoint.target(), endpoint.ca.clone());
         Self { guard: guard.clone(), owner, http, tokens: None, token: None }
     }
 
@@ -108,8 +107,9 @@ impl Exchanges {
             self.token = Some(self.fetch(grant).await?);
         }
         let text = self.token.as_ref().map_or("", |kept| kept.value.danger_reveal());
-        let mut value = HeaderValue::from_str(&format!("Bearer {text}"))
-            .map_err(|_| Failure::new(Cause::Configuration, "the token cannot stand in a header"))?;
+        let mut value = HeaderValue::from_str(&format!("Bearer {text}")).map_err(|_| {
+            Failure::new(Cause::Configuration, "the token cannot stand in a header")
+        })?;
         value.set_sensitive(true);
         parts.headers.insert(header::AUTHORIZATION, value);
         Ok(())
@@ -141,7 +141,8 @@ impl Exchanges {
     ) -> Result<Response, Failure> {
         let Some(id) = splunk::ack_id(&response) else {
             if response.status == 200 && confirm.required {
-                let detail = "the token has no indexer acknowledgement, which the configuration demands";
+                let detail =
+                    "the token has no indexer acknowledgement, which the configuration demands";
                 return Err(Failure::new(Cause::Configuration, detail));
             }
             return Ok(response);
@@ -152,7 +153,8 @@ impl Exchanges {
         while Instant::now() < until {
             sleep(pause).await;
             pause = (pause * 2).min(CONFIRM_PAUSE.1);
-            let answer = self.http.send(&query).await?;
+            // The batch was taken: a question that fails is asked again rather than the batch sent again.
+            let Ok(answer) = self.http.send(&query).await else { continue };
             match splunk::acked(&answer, id) {
                 Acked::Yes => return Ok(response),
                 Acked::Never if !confirm.required => return Ok(response),
@@ -194,8 +196,7 @@ async fn compressed(body: Bytes) -> Result<Bytes, Failure> {
 }
 
 fn gzip(body: &[u8]) -> Bytes {
-    let mut encoder =
-        GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
     encoder.write_all(body).expect("writing to memory cannot fail");
     encoder.finish().expect("writing to memory cannot fail").into()
 }

@@ -74,7 +74,9 @@ fn parsed(kind: &str, body: &[u8]) -> Vec<Value> {
         "google-cloud-logging" => {
             list("/entries").iter().map(|entry| entry["jsonPayload"].clone()).collect()
         }
-        "google-secops" => list("/inlineSource/events").iter().map(|event| event["udm"].clone()).collect(),
+        "google-secops" => {
+            list("/inlineSource/events").iter().map(|event| event["udm"].clone()).collect()
+        }
         "otlp" => list("/resourceLogs/0/scopeLogs/0/logRecords"),
         "loki" => list("/streams/0/values")
             .iter()
@@ -169,11 +171,16 @@ fn a_daily_index_is_that_of_the_events_day_and_a_stream_is_in_the_path() {
 
 #[test]
 fn an_event_that_is_too_long_for_a_receiver_is_shortened_and_says_so() {
-    let long = event(7, &format!(
-        r#"{{"action":"a","actor":{{"type":"user","id":"u"}},"metadata":{{"a":"{}"}}}}"#,
-        "x".repeat(240_000)
-    ));
-    for (kind, most) in [("sentinel", 64_000), ("sumo", 64_000), ("loki", 210_000), ("newrelic", 130_000)] {
+    let long = event(
+        7,
+        &format!(
+            r#"{{"action":"a","actor":{{"type":"user","id":"u"}},"metadata":{{"a":"{}"}}}}"#,
+            "x".repeat(240_000)
+        ),
+    );
+    for (kind, most) in
+        [("sentinel", 64_000), ("sumo", 64_000), ("loki", 210_000), ("newrelic", 130_000)]
+    {
         let (_, config, format) = all().into_iter().find(|(name, ..)| *name == kind).unwrap();
         let body = make(kind, &config, &format).exchange(std::slice::from_ref(&long)).body;
         assert!(body.len() <= most, "{kind}: {}", body.len());

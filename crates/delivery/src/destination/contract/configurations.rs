@@ -15,18 +15,30 @@ fn check(kind: &str, config: Value, expected: &[&str]) {
 fn every_mistake_is_named() {
     check("splunk", json!({}), &["/config/url", "/config/token"]);
     check("splunk", json!({"url": "ftp://a.b", "token": ""}), &["/config/url", "/config/token"]);
-    check("splunk", json!({"url": "https://a.b", "token": "t", "acknowledgement": "maybe"}), &["/config/acknowledgement"]);
+    check(
+        "splunk",
+        json!({"url": "https://a.b", "token": "t", "acknowledgement": "maybe"}),
+        &["/config/acknowledgement"],
+    );
     check("splunk", json!({"url": "https://a.b", "token": "t", "indx": "x"}), &["/config/indx"]);
     check("splunk", json!({"url": "https://a.b", "token": "t\r\nx: y"}), &["/config/token"]);
     check("elasticsearch", json!({"url": "https://a.b", "index": "Audit"}), &["/config/index"]);
     check("elasticsearch", json!({"url": "https://a.b", "index": "../_all"}), &["/config/index"]);
-    check("elasticsearch", json!({"url": "https://a.b", "index": "a", "username": "u"}), &["/config/password"]);
+    check(
+        "elasticsearch",
+        json!({"url": "https://a.b", "index": "a", "username": "u"}),
+        &["/config/password"],
+    );
     check(
         "elasticsearch",
         json!({"url": "https://a.b", "index": "a", "api_key": "k", "bearer": "b"}),
         &["/config/api_key"],
     );
-    check("elasticsearch", json!({"url": "https://a.b", "index": "a", "layout": "weekly"}), &["/config/layout"]);
+    check(
+        "elasticsearch",
+        json!({"url": "https://a.b", "index": "a", "layout": "weekly"}),
+        &["/config/layout"],
+    );
     check("datadog", json!({"api_key": "k", "site": "example.com"}), &["/config/site"]);
     check("datadog", json!({}), &["/config/api_key"]);
     check(
@@ -34,35 +46,68 @@ fn every_mistake_is_named() {
         json!({"url": "https://a.b", "rule": "../x", "stream": "s", "directory": "d", "client_id": "c", "client_secret": "s"}),
         &["/config/rule"],
     );
-    check("sentinel", json!({}), &[
-        "/config/url", "/config/rule", "/config/stream", "/config/directory", "/config/client_id",
-        "/config/client_secret",
-    ]);
-    check("google-cloud-logging", json!({"project": "p", "credentials": {"type": "x"}}), &["/config/credentials"]);
-    check("google-secops", json!({"project": "p", "region": "us", "instance": "i", "credentials": "no", "log_type": "X"}),
-        &["/config/credentials", "/config/forwarder"]);
-    check("otlp", json!({"url": "https://a.b", "headers": {"host": "x"}}), &["/config/headers/host"]);
+    check(
+        "sentinel",
+        json!({}),
+        &[
+            "/config/url",
+            "/config/rule",
+            "/config/stream",
+            "/config/directory",
+            "/config/client_id",
+            "/config/client_secret",
+        ],
+    );
+    check(
+        "google-cloud-logging",
+        json!({"project": "p", "credentials": {"type": "x"}}),
+        &["/config/credentials"],
+    );
+    check(
+        "google-secops",
+        json!({"project": "p", "region": "us", "instance": "i", "credentials": "no", "log_type": "X"}),
+        &["/config/credentials", "/config/forwarder"],
+    );
+    check(
+        "otlp",
+        json!({"url": "https://a.b", "headers": {"host": "x"}}),
+        &["/config/headers/host"],
+    );
     check("loki", json!({"url": "https://a.b", "labels": {"tenant": "x"}}), &["/config/labels"]);
     check("loki", json!({"url": "https://a.b", "labels": {"a-b": "x"}}), &["/config/labels"]);
-    check("loki", json!({"url": "https://a.b", "username": "u", "password": "p", "bearer": "b"}), &["/config/bearer"]);
+    check(
+        "loki",
+        json!({"url": "https://a.b", "username": "u", "password": "p", "bearer": "b"}),
+        &["/config/bearer"],
+    );
     check("sumo", json!({"url": "https://a.b/x", "category": "a\nb"}), &["/config/category"]);
     check("sumo", json!({}), &["/config/url"]);
+    check("sumo", json!({"url": "https://a.b/"}), &["/config/url"]);
     check("newrelic", json!({"api_key": "k", "region": "mars"}), &["/config/region"]);
     check("http", json!({"url": "https://a.b", "record": "x"}), &["/config/record"]);
     check("http", json!({"url": "https://a.b", "record": "{{nope}}"}), &["/config/record"]);
     check("http", json!({"url": "https://a.b", "record": "{{event"}), &["/config/record"]);
-    check("http", json!({"url": "https://a.b", "record": "{\"a\":{{/actor/id}}}"}), &["/config/record"]);
+    check(
+        "http",
+        json!({"url": "https://a.b", "record": "{\"a\":{{/actor/id}}}"}),
+        &["/config/record"],
+    );
     check("http", json!({"url": "https://a.b", "open": "{{event}}"}), &["/config/open"]);
     check("http", json!({"url": "https://a.b", "method": "GET"}), &["/config/method"]);
     check("http", json!({"url": "https://a.b", "success": [404]}), &["/config/success"]);
     check("http", json!({"url": "https://a.b", "events_max": 0}), &["/config/events_max"]);
-    check("http", json!({"url": "https://a.b", "content_type": "a\r\nb"}), &["/config/content_type"]);
+    check(
+        "http",
+        json!({"url": "https://a.b", "content_type": "a\r\nb"}),
+        &["/config/content_type"],
+    );
 }
 
 #[test]
 fn secrets_are_taken_out_of_what_is_shown_and_stored() {
     for (kind, config, _) in all() {
-        let (config, secrets) = DestinationConfig::validate(kind, &config, ManagedBy::Operator).unwrap();
+        let (config, secrets) =
+            DestinationConfig::validate(kind, &config, ManagedBy::Operator).unwrap();
         let stored = serde_json::to_string(&config).unwrap();
         for hush in ["t0ken", "k3y", "s3cret", "PRIVATE KEY", "Bearer t"] {
             assert!(!stored.contains(hush), "{kind}: {stored}");
@@ -80,7 +125,8 @@ fn secrets_are_taken_out_of_what_is_shown_and_stored() {
 fn a_kept_secret_goes_only_where_it_went_before() {
     #[track_caller]
     fn check(kind: &str, before: &Value, after: &Value, expected: &[&str]) {
-        let (config, secrets) = DestinationConfig::validate(kind, before, ManagedBy::Operator).unwrap();
+        let (config, secrets) =
+            DestinationConfig::validate(kind, before, ManagedBy::Operator).unwrap();
         let known = Some((&config, &secrets));
         let changed = DestinationConfig::validate_change(kind, after, ManagedBy::Operator, known);
         match changed {
@@ -96,6 +142,10 @@ fn a_kept_secret_goes_only_where_it_went_before() {
     check("splunk", &splunk, &json!({"url": "https://evil.example.com:8088"}), &["/config/token"]);
     check("splunk", &splunk, &json!({"url": "https://a.example.com:9200"}), &["/config/token"]);
     check("splunk", &splunk, &json!({"url": "http://a.example.com:8088"}), &["/config/token"]);
+    let sumo = json!({"url": "https://a.example.com/receiver/t0ken"});
+    check("sumo", &sumo, &json!({"url": "https://a.example.com/", "category": "x"}), &[]);
+    check("sumo", &sumo, &json!({"category": "x"}), &[]);
+    check("sumo", &sumo, &json!({"url": "https://evil.example.com/"}), &["/config/url"]);
     let sentinel = json!({
         "url": "https://a.b", "rule": "r", "stream": "s", "directory": "d", "client_id": "c", "client_secret": "s",
     });
@@ -152,5 +202,8 @@ fn the_guard_is_asked_about_the_token_endpoint_too() {
         tenant: TenantId::restored("acme"),
     };
     let refused = Guard::system(Policy::default()).check(&owner, &config);
-    assert_eq!(refused.iter().map(|bad| bad.pointer.as_str()).collect::<Vec<_>>(), ["/config/token_url"]);
+    assert_eq!(
+        refused.iter().map(|bad| bad.pointer.as_str()).collect::<Vec<_>>(),
+        ["/config/token_url"]
+    );
 }

@@ -4,7 +4,8 @@ use super::*;
 use crate::destination::contract::TEST_KEY;
 
 fn account() -> ServiceAccount {
-    let file = serde_json::json!({"client_email": "a@b", "private_key_id": "k1", "private_key": TEST_KEY});
+    let file =
+        serde_json::json!({"client_email": "a@b", "private_key_id": "k1", "private_key": TEST_KEY});
     ServiceAccount::parse(&file.to_string()).unwrap()
 }
 
@@ -21,7 +22,10 @@ fn an_assertion_is_signed_and_lives_an_hour() {
     let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
     assert_eq!(claims["iat"], 1_700_000_000);
     assert_eq!(claims["exp"], 1_700_003_600);
-    assert_eq!((&claims["aud"], &claims["scope"]), (&"https://oauth2.googleapis.com/token".into(), &"scope-x".into()));
+    assert_eq!(
+        (&claims["aud"], &claims["scope"]),
+        (&"https://oauth2.googleapis.com/token".into(), &"scope-x".into())
+    );
 }
 
 #[test]
@@ -33,7 +37,10 @@ fn client_credentials_are_a_form() {
         scope: "https://x/.default".to_owned(),
     };
     let request = grant.request().unwrap();
-    assert_eq!(request.body, "grant_type=client_credentials&client_id=c%26d&client_secret=s%3D1&scope=https%3A%2F%2Fx%2F.default");
+    assert_eq!(
+        request.body,
+        "grant_type=client_credentials&client_id=c%26d&client_secret=s%3D1&scope=https%3A%2F%2Fx%2F.default"
+    );
     assert_eq!(request.headers["content-type"], "application/x-www-form-urlencoded");
 }
 

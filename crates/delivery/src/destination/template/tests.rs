@@ -10,7 +10,11 @@ fn check(how: Escape, text: &str, expected: &str) {
 #[test]
 fn values_cannot_leave_their_place() {
     check(Escape::Json, "a\"b\\\n{{event}}", r#"a\"b\\\n{{event}}"#);
-    check(Escape::Xml, "<a b='c'>&\"\n\u{0}]]>", "&lt;a b=&#39;c&#39;&gt;&amp;&quot;&#10;\u{fffd}]]&gt;");
+    check(
+        Escape::Xml,
+        "<a b='c'>&\"\n\u{0}]]>",
+        "&lt;a b=&#39;c&#39;&gt;&amp;&quot;&#10;\u{fffd}]]&gt;",
+    );
     check(Escape::Form, "a&b=c d+é\n", "a%26b%3Dc+d%2B%C3%A9%0A");
     check(Escape::Line, "a\r\nb\u{2028}c\u{0}d\u{85}e", "a  b c d e");
 }

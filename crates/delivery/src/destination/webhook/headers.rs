@@ -64,7 +64,10 @@ pub(in crate::destination) fn read(members: &mut Members<'_>) -> BTreeMap<String
 }
 
 /// Returns the header for the wire; `None` for what validation would not have let through.
-pub(in crate::destination) fn pair(name: &str, value: &Secret) -> Option<(HeaderName, HeaderValue)> {
+pub(in crate::destination) fn pair(
+    name: &str,
+    value: &Secret,
+) -> Option<(HeaderName, HeaderValue)> {
     let mut line = HeaderValue::from_str(value.danger_reveal()).ok()?;
     line.set_sensitive(true);
     check(name, value.danger_reveal()).ok()?;

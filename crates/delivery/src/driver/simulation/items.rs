@@ -6,19 +6,16 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex},
-    time::Duration,
+    sync::Mutex,
 };
 
 use attestary_event::{Event, EventId, Timestamp};
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use tokio::{sync::watch, time::sleep};
 
-use super::{world::Chance, *};
+use super::*;
 use crate::{
     destination::Request,
-    health::Cause,
     ports::{ReadError, SaveError},
     verdict::{Failure, Reply, Response},
 };
@@ -111,7 +108,11 @@ impl Cluster {
             }
             let errors = items.iter().any(|item| !item.contains("201"));
             let body = format!(r#"{{"errors":{errors},"items":[{}]}}"#, items.join(","));
-            let body = if self.bug == Some(Bug::ItemsUnseen) { r#"{"errors":false}"#.to_owned() } else { body };
+            let body = if self.bug == Some(Bug::ItemsUnseen) {
+                r#"{"errors":false}"#.to_owned()
+            } else {
+                body
+            };
             Reply::Http(Response { status: 200, body: Bytes::from(body), ..Response::default() })
         })
     }
@@ -122,9 +123,18 @@ impl Inner {
         *self.counts.entry(what).or_default() += 1;
     }
 
+    /// Until the state is saved a crash makes the taking doubtful; a lost answer does so at once.
+    fn answered(&mut self, seq: u64, lost: bool) {
+        self.unsaved.insert(seq);
+        if lost {
+            self.doubtful.insert(seq);
+        }
+    }
+
     /// One document of a bulk request.
     fn document(&mut self, seq: u64, lost: bool) -> String {
-        let item = |status: u16| format!(r#"{{"create":{{"status":{status},"error":{{"type":"x"}}}}}}"#);
+        let item =
+            |status: u16| format!(r#"{{"create":{{"status":{status},"error":{{"type":"x"}}}}}}"#);
         if self.aside.contains(&seq) {
             self.problem.get_or_insert(format!("event {seq} was set aside and came again"));
         }
@@ -135,8 +145,11 @@ impl Inner {
         if self.stored.contains(&seq) {
             self.count("repeated");
             if !self.doubtful.remove(&seq) {
-                self.problem.get_or_insert(format!("event {seq} came again although it was taken for certain"));
+                self.problem.get_or_insert(format!(
+                    "event {seq} came again although it was taken for certain"
+                ));
             }
+            self.answered(seq, lost);
             return item(409);
         }
         if self.chance.below(8) == 0 {
@@ -144,16 +157,18 @@ impl Inner {
             return item(429);
         }
         self.stored.insert(seq);
-        self.unsaved.insert(seq);
-        if lost {
-            self.doubtful.insert(seq);
-        }
+        self.answered(seq, lost);
         r#"{"create":{"status":201}}"#.to_owned()
     }
 }
 
 impl Log for Cluster {
-    fn read(&self, from: u64, most: usize, _: usize) -> BoxFuture<'_, Result<Vec<Event>, ReadError>> {
+    fn read(
+        &self,
+        from: u64,
+        most: usize,
+        _: usize,
+    ) -> BoxFuture<'_, Result<Vec<Event>, ReadError>> {
         let event = |seq: u64| {
             let mut id = [0; 16];
             id[8..].copy_from_slice(&seq.to_be_bytes());
@@ -204,7 +219,8 @@ impl Memory for Cluster {
                 let missing = (0..state.cursor)
                     .find(|seq| !inner.stored.contains(seq) && !inner.aside.contains(seq));
                 if let Some(seq) = missing {
-                    let text = format!("the cursor stands at {} and event {seq} is nowhere", state.cursor);
+                    let text =
+                        format!("the cursor stands at {} and event {seq} is nowhere", state.cursor);
                     inner.problem.get_or_insert(text);
                 }
                 inner.count(if state.settled.is_empty() { "saved whole" } else { "saved in part" });
@@ -285,7 +301,9 @@ async fn day(seed: u64, bug: Option<Bug>) -> Result<BTreeMap<&'static str, u64>,
             inner.problem.get_or_insert(format!("the cursor stands at {}", inner.saved.cursor));
         }
         if inner.aside != inner.poison {
-            inner.problem.get_or_insert(format!("set aside {:?}, refused {:?}", inner.aside, inner.poison));
+            inner
+                .problem
+                .get_or_insert(format!("set aside {:?}, refused {:?}", inner.aside, inner.poison));
         }
         inner.problem.take().map_or(Ok(std::mem::take(&mut inner.counts)), Err)
     })

@@ -10,7 +10,13 @@ fn partial(code: Cause, rejected: &[usize], retry: &[usize]) -> Verdict {
         .map(|&index| Item { index, reason: reason(Cause::Refused), excerpt: None })
         .collect();
     let retry = retry.to_vec();
-    Verdict::Partial(Partial { rejected, retry, after: None, reason: reason(code), doubtful: false })
+    Verdict::Partial(Partial {
+        rejected,
+        retry,
+        after: None,
+        reason: reason(code),
+        doubtful: false,
+    })
 }
 
 #[test]
