@@ -12,7 +12,7 @@ use utoipa::{
 };
 
 use crate::routes::{
-    counts, destinations, environments, events, formio, health, keys, proofs, tail, tenants,
+counts, deliveries, destinations, environments, events, formio, health, keys, proofs, tail, tenants,
 };
 
 /// Returns the document as indented JSON with a line end.
@@ -75,6 +75,8 @@ struct ProblemItem {
         tenants::create, tenants::list, tenants::one, tenants::close, tenants::open, tenants::delete,
         destinations::create, destinations::list, destinations::one, destinations::change, destinations::pause,
         destinations::resume, destinations::delete, destinations::test, destinations::attempts,
+        deliveries::receipt, deliveries::replay, deliveries::replays, deliveries::stop_replay, deliveries::quarantine,
+        deliveries::preview, deliveries::preview_new, deliveries::families, deliveries::rotate,
         environments::create, environments::list, environments::one, environments::change,
         keys::create, keys::list, keys::one, keys::revoke,
         formio::import,

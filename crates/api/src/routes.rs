@@ -1,6 +1,7 @@
 //! All routes. Each native route stands in the OpenAPI document; the others are the paths of foreign clients.
 
 pub(crate) mod counts;
+pub(crate) mod deliveries;
 pub(crate) mod destinations;
 pub(crate) mod environments;
 pub(crate) mod events;
@@ -67,6 +68,20 @@ fn native() -> Router<State> {
         .route("/v1/tenants/{tenant}/destinations/{id}/resume", post(destinations::resume))
         .route("/v1/tenants/{tenant}/destinations/{id}/test", post(destinations::test))
         .route("/v1/tenants/{tenant}/destinations/{id}/attempts", get(destinations::attempts))
+        .route("/v1/tenants/{tenant}/destinations/event-families", get(deliveries::families))
+        .route("/v1/tenants/{tenant}/destinations/preview", post(deliveries::preview_new))
+        .route("/v1/tenants/{tenant}/destinations/{id}/preview", get(deliveries::preview))
+        .route("/v1/tenants/{tenant}/destinations/{id}/receipt", get(deliveries::receipt))
+        .route(
+            "/v1/tenants/{tenant}/destinations/{id}/replays",
+            post(deliveries::replay).get(deliveries::replays),
+        )
+        .route(
+            "/v1/tenants/{tenant}/destinations/{id}/replays/{replay}",
+            axum::routing::delete(deliveries::stop_replay),
+        )
+        .route("/v1/tenants/{tenant}/destinations/{id}/quarantine", get(deliveries::quarantine))
+        .route("/v1/tenants/{tenant}/destinations/{id}/rotate", post(deliveries::rotate))
         .route("/v1/environments", post(environments::create).get(environments::list))
         .route("/v1/environments/{name}", patch(environments::change).get(environments::one))
         .route("/v1/keys", post(keys::create).get(keys::list))

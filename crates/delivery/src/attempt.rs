@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{diagnosis::Diagnosis, id::AttemptId};
+use crate::{
+    diagnosis::Diagnosis,
+    id::{AttemptId, ReplayId},
+};
 
 /// Most bytes of a receiver's answer that are kept.
 pub const EXCERPT_BYTES_MAX: usize = 1024;
@@ -19,6 +22,9 @@ pub struct Attempt {
     /// A round trip with the synthetic event that a person asked for; the cursor did not take part.
     #[serde(default)]
     pub test: bool,
+    /// The replay that it belongs to; absent for the live cursor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<ReplayId>,
     /// Where to and how, without paths, queries or headers: `POST https://siem.example.com:443`.
     pub request: String,
     /// Seq of the first event; absent for tests.

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use attestary_event::{Event, EventId, Violation};
+use attestary_event::{Event, EventId, Timestamp, Violation};
 use serde::{Deserialize, Serialize};
 
 /// Limits of a destination's batches.
@@ -76,6 +76,8 @@ pub struct Record {
     pub seq: u64,
     /// Identity.
     pub id: EventId,
+    /// When the service received it.
+    pub received_at: Timestamp,
     /// Hash of its entry.
     pub leaf_hash: [u8; 32],
     /// Where its bytes are in the batch.
@@ -181,6 +183,7 @@ impl Cut {
             self.batch.records.push(Record {
                 seq: event.seq,
                 id: event.id,
+                received_at: event.received_at,
                 leaf_hash: event.leaf_hash,
                 bytes: start..self.batch.bytes.len(),
             });

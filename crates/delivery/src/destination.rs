@@ -3,6 +3,7 @@
 //!
 //! Adding one means: a configuration with its validation, `encode`, `request`, `judge`, and their tests.
 
+pub mod azure_blob;
 #[cfg(test)]
 mod contract;
 pub mod datadog;
@@ -17,6 +18,10 @@ pub mod newrelic;
 pub mod otlp;
 pub mod sentinel;
 pub mod splunk;
+pub mod nats;
+pub mod payload;
+pub(crate) mod object;
+pub mod s3;
 pub mod stdout;
 pub mod sumo;
 pub mod syslog;
@@ -24,6 +29,8 @@ pub mod template;
 pub mod webhook;
 
 use ::http::HeaderMap;
+use std::time::Duration;
+
 use attestary_event::{Event, Timestamp, View, Violation, actions::KnownActions};
 use attestary_formats::Format;
 use bytes::Bytes;
@@ -34,8 +41,9 @@ use url::Url;
 pub use self::http::{Endpoint, Limits};
 use self::http::{Exchange, HttpDestination};
 use crate::{
-    batch::Batch,
+    batch::{Batch, BatchLimits},
     guard::Target,
+    health::{Cause, Reason},
     secret::Secrets,
     spec::Spec,
     verdict::{Reply, Verdict, judge_failure, judge_http},
@@ -89,6 +97,13 @@ pub enum DestinationConfig {
     NewRelic(newrelic::Config),
     /// Generic HTTP from a template.
     Http(template::Config),
+    /// Objects in S3 or what speaks its protocol.
+    S3(s3::Config),
+    /// Blobs in Azure.
+    #[serde(rename = "azure_blob")]
+    AzureBlob(azure_blob::Config),
+    /// Messages to NATS JetStream.
+    Nats(nats::Config),
 }
 
 /// What goes out in one attempt.
@@ -104,6 +119,10 @@ pub(crate) enum Request {
     Datagrams(Vec<Bytes>),
     /// Whole lines.
     Lines(Bytes),
+    /// One object.
+    Object(Box<object::Put>),
+    /// One message an event.
+    Messages(Vec<nats::Message>),
 }
 
 /// What `request` needs besides the batch.
@@ -123,7 +142,7 @@ pub(crate) struct Envelope<'a> {
 
 impl DestinationConfig {
     /// The types, as in the API.
-    pub const TYPES: [&str; 15] = [
+    pub const TYPES: [&str; 18] = [
         "syslog",
         "webhook",
         "file",
@@ -139,6 +158,9 @@ impl DestinationConfig {
         "sumo",
         "newrelic",
         "http",
+        "s3",
+        "azure_blob",
+        "nats",
     ];
 
     /// Reads type and configuration given from outside; takes the secrets out of it.
@@ -177,6 +199,13 @@ impl DestinationConfig {
                 .map(|config| (Self::Syslog(config), None)),
             "webhook" => webhook::Config::read(&mut members)
                 .map(|(config, secrets)| (Self::Webhook(config), secrets)),
+            "s3" => {
+                s3::Config::read(&mut members).map(|(config, secrets)| (Self::S3(config), secrets))
+            }
+            "azure_blob" => azure_blob::Config::read(&mut members)
+                .map(|(config, secrets)| (Self::AzureBlob(config), secrets)),
+            "nats" => nats::Config::read(&mut members)
+                .map(|(config, secrets)| (Self::Nats(config), secrets)),
             "file" => file::Config::read(&mut members).map(|config| (Self::File(config), None)),
             "splunk" => with(splunk::Config::read(&mut members), Self::Splunk),
             "elasticsearch" => with(elasticsearch::Config::read(&mut members), Self::Elasticsearch),
@@ -191,7 +220,7 @@ impl DestinationConfig {
             "http" => with(template::Config::read(&mut members), Self::Http),
             _ => Some((Self::Stdout(stdout::Config {}), None)),
         };
-        if managed_by == ManagedBy::Tenant && matches!(kind, "file" | "stdout" | "http") {
+        if managed_by == ManagedBy::Tenant && matches!(kind, "file" | "stdout" | "http" | "nats") {
             members.refuse_type(format!("only operators may have destinations of type {kind}"));
         }
         let moved = members.reused().filter(|_| {
@@ -229,6 +258,9 @@ impl DestinationConfig {
             Self::Sumo(_) => "sumo",
             Self::NewRelic(_) => "newrelic",
             Self::Http(_) => "http",
+            Self::S3(_) => "s3",
+            Self::AzureBlob(_) => "azure_blob",
+            Self::Nats(_) => "nats",
         }
     }
 
@@ -291,6 +323,9 @@ impl DestinationConfig {
 
     /// Returns the address of the endpoint that gives tokens, for the outbound guard.
     pub(crate) fn token_target(&self) -> Option<Target> {
+        if let Self::Webhook(config) = self {
+            return config.token_url.as_ref().map(http::target);
+        }
         self.http()?.token_url().map(http::target)
     }
 
@@ -299,13 +334,43 @@ impl DestinationConfig {
         match self {
             Self::Syslog(config) => Some(config.target()),
             Self::Webhook(config) => Some(config.target()),
+            Self::S3(config) => Some(config.target()),
+            Self::AzureBlob(config) => Some(config.target()),
+            Self::Nats(config) => Some(config.target()),
             _ => self.http().map(|http| http.endpoint().target()),
         }
     }
 
     /// Returns whether a batch's range is saved before its first attempt, because it is in what is sent.
     pub(crate) fn fixes_range(&self) -> bool {
-        matches!(self, Self::Webhook(_) | Self::Http(_))
+        matches!(self, Self::Webhook(_) | Self::Http(_)) || self.layout().is_some()
+    }
+
+    /// Returns keys and sizes of objects; `None` for what is no object store.
+    fn layout(&self) -> Option<&object::Layout> {
+        match self {
+            Self::S3(config) => Some(&config.layout),
+            Self::AzureBlob(config) => Some(&config.layout),
+            _ => None,
+        }
+    }
+
+    /// Returns the kind of signing secret that it needs; `None` for what does not sign.
+    pub fn signs(&self) -> Option<webhook::Scheme> {
+        match self {
+            Self::Webhook(config) => Some(config.signature),
+            _ => None,
+        }
+    }
+
+    /// Returns the limits of its batches, when the type has its own.
+    pub(crate) fn own_limits(&self) -> Option<BatchLimits> {
+        self.layout().map(object::Layout::limits)
+    }
+
+    /// Returns how long a batch that is not full waits for more events, counted from its first event.
+    pub(crate) fn gathers(&self) -> Option<Duration> {
+        self.layout().map(object::Layout::gathers)
     }
 
     /// Returns the most events in a batch that this destination can carry in this format.
@@ -329,9 +394,29 @@ impl DestinationConfig {
         actions: &KnownActions,
         out: &mut Vec<u8>,
     ) {
+        let reduced = match self {
+            Self::Webhook(config) => config.payload.reduced(view),
+            _ => None,
+        };
+        if let Some(event) = &reduced {
+            let fields = event.fields();
+            return self.encode_whole(&View { event, fields: &fields }, format, actions, out);
+        }
+        self.encode_whole(view, format, actions, out);
+    }
+
+    fn encode_whole(
+        &self,
+        view: &View<'_>,
+        format: &Format,
+        actions: &KnownActions,
+        out: &mut Vec<u8>,
+    ) {
         match self {
             Self::Syslog(config) => config.encode(view, format, actions, out),
             Self::Webhook(_) => webhook::encode(view, format, actions, out),
+            Self::S3(_) | Self::AzureBlob(_) => object::encode(view, format, actions, out),
+            Self::Nats(config) => config.encode(view, format, actions, out),
             _ => match self.http() {
                 Some(http) => http.encode(view, format, actions, out),
                 None => {
@@ -347,6 +432,9 @@ impl DestinationConfig {
         match self {
             Self::Syslog(config) => config.request(batch),
             Self::Webhook(config) => config.request(batch, envelope),
+            Self::S3(config) => config.request(batch, envelope),
+            Self::AzureBlob(config) => config.request(batch, envelope),
+            Self::Nats(config) => config.request(batch),
             _ => match self.http() {
                 Some(http) => Request::Exchange(Box::new(http.exchange(batch, envelope))),
                 None => Request::Lines(Bytes::copy_from_slice(&batch.bytes)),
@@ -357,10 +445,15 @@ impl DestinationConfig {
     /// Turns what came back for a batch of `events` events into a verdict.
     pub(crate) fn judge(&self, reply: &Reply, events: usize) -> Verdict {
         match reply {
+            Reply::Http(response) if self.layout().is_some() => object::judge(response),
             Reply::Http(response) => match self.http() {
                 Some(http) => http.judge(response, events),
                 None => judge_http(response),
             },
+            Reply::TooLarge => Verdict::Split {
+                reason: Reason::new(Cause::Refused, "an event is larger than the receiver takes"),
+            },
+            Reply::Existing { same } => object::judge_existing(*same),
             Reply::Written => Verdict::Delivered,
             Reply::Failed(failure) => judge_failure(failure),
         }
@@ -385,6 +478,9 @@ impl DestinationConfig {
             }
             Self::File(config) => format!("file {}", config.path),
             Self::Stdout(_) => "stdout".to_owned(),
+            Self::S3(config) => config.summary(),
+            Self::AzureBlob(config) => config.summary(),
+            Self::Nats(config) => format!("nats {}", config.address),
             _ => self.http().map_or_else(String::new, |http| {
                 let url = &http.endpoint().url;
                 let origin = url[..url::Position::BeforePath].trim_end_matches('/');

@@ -6,6 +6,7 @@
 //! but the traits handed in, so a hanging destination slows no other.
 
 mod fill;
+mod gather;
 mod handle;
 mod send;
 #[cfg(test)]
@@ -86,7 +87,7 @@ pub fn spawn(spec: Spec, secrets: Secrets, state: State, parts: Components) -> H
     spawn_with(spec, secrets, state, parts, Box::new(transport::open))
 }
 
-type Opener = Box<dyn Fn(&Spec, &Components) -> Box<dyn Transport> + Send>;
+type Opener = Box<dyn Fn(&Spec, &Secrets, &Components) -> Box<dyn Transport> + Send>;
 
 fn spawn_with(
     spec: Spec,
@@ -99,7 +100,7 @@ fn spawn_with(
     let engine = Engine::new(spec.limits(), state);
     let (status, statuses) = watch::channel(status::snapshot(engine.state(), None, None));
     let size = parts.log.watch();
-    let transport = opener(&spec, &parts);
+    let transport = opener(&spec, &secrets, &parts);
     let now = Instant::now();
     // A fleet of failing destinations does not start in one instant.
     let wake_at = (engine.state().failures > 0)
@@ -210,7 +211,13 @@ impl Driver {
             }
         };
         if !batch.records.is_empty() {
-            return self.send(batch).await;
+            return match self.gathers(&batch) {
+                Some((wait, size)) => {
+                    drop(batch);
+                    self.gather(wait, size).await
+                }
+                None => self.send(batch).await,
+            };
         }
         if batch.next_seq > batch.from_seq {
             self.engine.pass(&batch);
@@ -296,9 +303,13 @@ impl Driver {
                 done
             }
             Command::Change(change, done) => {
-                (self.spec, self.secrets) = *change;
+                let (spec, secrets) = *change;
+                if spec.filter != self.spec.filter || spec.destination != self.spec.destination {
+                    self.engine.renew_receipt();
+                }
+                (self.spec, self.secrets) = (spec, secrets);
                 self.engine.change(self.spec.limits(), now);
-                self.transport = (self.opener)(&self.spec, &self.parts);
+                self.transport = (self.opener)(&self.spec, &self.secrets, &self.parts);
                 self.wake_at = None;
                 done
             }

@@ -19,6 +19,7 @@ use crate::{
     batch::{Batch, BatchLimits, Window},
     health::{self, Cause, Health, Notice, Phase, Reason},
     ports::{Facts, Gap, Quarantined},
+    receipt::Receipt,
     schedule,
     state::{LastError, Pending, State},
     verdict::Verdict,
@@ -94,6 +95,7 @@ impl Engine {
     /// Passes a stretch in which the filter selects nothing.
     pub fn pass(&mut self, batch: &Batch) {
         assert!(batch.records.is_empty(), "a batch with events is sent, not passed");
+        self.receipt().confirm(batch);
         self.state.pending = None;
         self.advance(batch.next_seq);
     }
@@ -107,6 +109,7 @@ impl Engine {
         self.state.pending =
             self.state.pending.filter(|pending| pending.last_seq >= first_retained);
         self.state.totals.lost_to_retention += first_retained - first_seq;
+        self.receipt().lose(first_retained);
         self.advance(first_retained);
         Some(Gap { first_seq, last_seq: first_retained - 1 })
     }
@@ -157,6 +160,16 @@ impl Engine {
         Settled { wait, facts }
     }
 
+    /// Begins a new receipt at the cursor: the filter or the receiver is another one.
+    pub fn renew_receipt(&mut self) {
+        self.state.receipt = Some(Receipt::new(self.state.cursor));
+    }
+
+    fn receipt(&mut self) -> &mut Receipt {
+        let cursor = self.state.cursor;
+        self.state.receipt.get_or_insert_with(|| Receipt::new(cursor))
+    }
+
     /// Acts on a failure to read our own log: waits like after a failed attempt.
     pub fn unreadable(&mut self, reason: &Reason, now: Timestamp, random: u64) -> Settled {
         let mut facts = Facts::default();
@@ -199,6 +212,7 @@ impl Engine {
         self.state.refused_in_a_row = 0;
         self.calm();
         self.grow();
+        self.receipt().confirm(batch);
         self.state.pending = None;
         self.advance(batch.next_seq);
         self.enter(Phase::Active, Reason::ok(), now);
@@ -305,6 +319,7 @@ impl Engine {
         self.state.refused_in_a_row += 1;
         self.state.totals.quarantined += batch.records.len() as u64;
         self.calm();
+        self.receipt().set_aside(batch);
         self.forget_range();
         self.advance(batch.next_seq);
         self.enter(Phase::Active, Reason::ok(), now);

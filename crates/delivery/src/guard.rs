@@ -45,6 +45,8 @@ pub enum Kind {
     Http,
     /// A syslog receiver.
     Syslog,
+    /// A message broker; operators only.
+    Broker,
 }
 
 impl Kind {
@@ -54,6 +56,7 @@ impl Kind {
             // HEC, Elasticsearch, Loki and OTLP have ports of their own.
             Self::Http => &[443, 8443, 8088, 9200, 3100, 4318],
             Self::Syslog => &[514, 601, 1514, 5514, 6514],
+            Self::Broker => &[4222, 9092, 9093],
         }
     }
 }
@@ -171,7 +174,11 @@ impl Guard {
     /// Checks a configuration as far as it can be checked without resolving a name.
     pub fn check(&self, owner: &Owner, config: &DestinationConfig) -> Vec<Violation> {
         let Some(target) = config.target() else { return Vec::new() };
-        let member = if target.kind == Kind::Http { "/config/url" } else { "/config/address" };
+        let member = match config {
+            DestinationConfig::S3(_) | DestinationConfig::AzureBlob(_) => "/config/endpoint",
+            _ if target.kind == Kind::Http => "/config/url",
+            _ => "/config/address",
+        };
         let refused = match &target.host {
             Host::Address(ip) => self.admit(owner, &target, *ip).err(),
             Host::Name(name) => self.admit_name(owner, &target, name).err(),

@@ -70,6 +70,11 @@ id!(
     AttemptId,
     "att_"
 );
+id!(
+    /// The identity of a replay.
+    ReplayId,
+    "rpl_"
+);
 
 #[cfg(test)]
 mod tests {

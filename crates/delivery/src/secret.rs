@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use ed25519_dalek::SigningKey;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize as _, Zeroizing};
@@ -38,13 +39,16 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A signing secret of Standard Webhooks: `whsec_` and the base64 form of 24 to 64 bytes.
+/// A signing secret of Standard Webhooks: `whsec_` and the base64 form of 24 to 64 bytes for the symmetric signature,
+/// `whsk_` and the base64 form of an Ed25519 seed for the one that a public key verifies.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Secret", into = "Secret")]
 pub struct SigningSecret(Secret);
 
 impl SigningSecret {
     const PREFIX: &str = "whsec_";
+    const PAIR_PREFIX: &str = "whsk_";
+    const PUBLIC_PREFIX: &str = "whpk_";
     const BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
     /// Makes a secret from 32 random bytes.
@@ -52,8 +56,17 @@ impl SigningSecret {
         Self(Secret(format!("{}{}", Self::PREFIX, STANDARD.encode(random))))
     }
 
-    /// Parses the text form; `None` unless it is canonical and has 24 to 64 bytes.
+    /// Makes the private key of a pair from 32 random bytes.
+    pub fn new_pair(random: [u8; 32]) -> Self {
+        Self(Secret(format!("{}{}", Self::PAIR_PREFIX, STANDARD.encode(random))))
+    }
+
+    /// Parses the text form; `None` unless it is canonical and has 24 to 64 bytes, or 32 for a pair.
     pub fn parse(text: &str) -> Option<Self> {
+        if let Some(seed) = text.strip_prefix(Self::PAIR_PREFIX) {
+            let seed = Zeroizing::new(STANDARD.decode(seed).ok()?);
+            return (seed.len() == 32).then(|| Self(Secret::new(text)));
+        }
         let key = Zeroizing::new(STANDARD.decode(text.strip_prefix(Self::PREFIX)?).ok()?);
         Self::BYTES.contains(&key.len()).then(|| Self(Secret::new(text)))
     }
@@ -63,9 +76,26 @@ impl SigningSecret {
         self.0.danger_reveal()
     }
 
-    /// Returns the key that signs.
+    /// Returns the public key (`whpk_…`) of a pair; `None` for a symmetric secret.
+    pub fn public_key(&self) -> Option<String> {
+        let (_, public) = self.signer()?;
+        Some(public)
+    }
+
+    /// Returns what signs with a pair, and the text form of its public key.
+    pub(crate) fn signer(&self) -> Option<(SigningKey, String)> {
+        let seed = self.0.danger_reveal().strip_prefix(Self::PAIR_PREFIX)?;
+        let seed = Zeroizing::new(STANDARD.decode(seed).ok()?);
+        let seed = Zeroizing::new(<[u8; 32]>::try_from(&seed[..]).ok()?);
+        let signer = SigningKey::from_bytes(&seed);
+        let public = STANDARD.encode(signer.verifying_key().as_bytes());
+        Some((signer, format!("{}{public}", Self::PUBLIC_PREFIX)))
+    }
+
+    /// Returns the symmetric key that signs.
     pub(crate) fn key(&self) -> Zeroizing<Vec<u8>> {
-        let text = &self.0.danger_reveal()[Self::PREFIX.len()..];
+        let text = self.0.danger_reveal();
+        let text = text.strip_prefix(Self::PREFIX).unwrap_or_default();
         Zeroizing::new(STANDARD.decode(text).expect("the text was decoded when it was parsed"))
     }
 }
@@ -88,7 +118,7 @@ impl From<SigningSecret> for Secret {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Secrets {
-    /// Signing secrets of a webhook, newest first. During a rotation both sign.
+    /// Signing secrets, newest first. During a rotation both sign.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signing: Vec<SigningSecret>,
     /// Values of a webhook's extra headers, by lower-case name.
@@ -142,5 +172,15 @@ mod tests {
         check(65, false);
         assert_eq!(SigningSecret::parse("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), None);
         assert_eq!(SigningSecret::parse("whsec_!"), None);
+    }
+
+    #[test]
+    fn a_pair_has_a_public_key_and_shows_no_private_one() {
+        let pair = SigningSecret::new_pair([7; 32]);
+        let public = pair.public_key().unwrap();
+        assert!(public.starts_with("whpk_") && !public.contains("BwcH"), "{public}");
+        assert_eq!(SigningSecret::parse(pair.danger_reveal()), Some(pair));
+        assert_eq!(SigningSecret::parse(&format!("whsk_{}", STANDARD.encode([1; 31]))), None);
+        assert_eq!(SigningSecret::new([7; 32]).public_key(), None);
     }
 }

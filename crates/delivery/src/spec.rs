@@ -7,7 +7,7 @@ use crate::{
     batch::BatchLimits,
     destination::{DestinationConfig, ManagedBy},
     guard::Owner,
-    id::DestinationId,
+    id::{DestinationId, ReplayId},
 };
 
 /// What a destination is. A change is a new value, handed to [`crate::Handle::change`].
@@ -31,6 +31,8 @@ pub struct Spec {
     pub filter: Filter,
     /// Limits of its batches.
     pub batch: BatchLimits,
+    /// Set for a replay: a second cursor of the same destination.
+    pub replay: Option<ReplayId>,
 }
 
 impl Spec {
@@ -39,11 +41,18 @@ impl Spec {
         Owner { environment: self.environment.clone(), tenant: self.tenant.clone() }
     }
 
+    /// Returns the text that ids of batches begin with. A replay has its own: a receiver that knows the live batch
+    /// must not take the replayed one for its repeat.
+    pub(crate) fn label(&self) -> &str {
+        self.replay.as_ref().map_or(self.id.as_str(), ReplayId::as_str)
+    }
+
     /// Returns the limits of its batches in its type and format.
     pub(crate) fn limits(&self) -> BatchLimits {
-        let events_max = self.batch.events_max.min(self.destination.events_ceiling(&self.format));
-        let bytes_max = self.batch.bytes_max.min(self.destination.bytes_ceiling());
-        BatchLimits { events_max, bytes_max, ..self.batch }
+        let limits = self.destination.own_limits().unwrap_or(self.batch);
+        let events_max = limits.events_max.min(self.destination.events_ceiling(&self.format));
+        let bytes_max = limits.bytes_max.min(self.destination.bytes_ceiling());
+        BatchLimits { events_max, bytes_max, ..limits }
     }
 }
 
@@ -60,5 +69,6 @@ pub(crate) fn sample(destination: DestinationConfig) -> Spec {
         format: Format::default(),
         filter: Filter::parse("").expect("the empty filter parses"),
         batch: BatchLimits::default(),
+        replay: None,
     }
 }

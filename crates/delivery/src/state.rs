@@ -7,7 +7,10 @@
 use attestary_event::{Timestamp, Violation};
 use serde::{Deserialize, Serialize};
 
-use crate::health::{Health, Reason};
+use crate::{
+    health::{Health, Reason},
+    receipt::Receipt,
+};
 
 /// Version of the stored form.
 pub const VERSION: u8 = 1;
@@ -125,6 +128,9 @@ pub struct State {
     /// The last failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<LastError>,
+    /// What became of the events behind the cursor; absent in states of the first release until the first batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
 }
 
 /// Why a stored state could not be used.
@@ -164,6 +170,7 @@ impl State {
             totals: Totals::default(),
             last_success_ms: None,
             last_error: None,
+            receipt: Some(Receipt::new(cursor)),
         }
     }
 

@@ -6,12 +6,14 @@
 use std::sync::Arc;
 
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
-use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject as _};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::{destination::members::Members, guard::Host, health::Cause, verdict::Failure};
+use crate::{
+    destination::members::Members, guard::Host, health::Cause, secret::Secret, verdict::Failure,
+};
 
 /// Longest PEM text of a destination's own certificates.
 const CA_BYTES_MAX: usize = 64 * 1024;
@@ -46,8 +48,54 @@ fn roots(pem: &str) -> Result<RootCertStore, String> {
     Ok(store)
 }
 
+/// Reads the members `client_certificate` and `client_key`: a chain and its key in PEM.
+pub(crate) fn read_identity(members: &mut Members<'_>) -> Option<(String, Secret)> {
+    let (chain, key) = (members.text("client_certificate"), members.text("client_key"));
+    let (chain, key) = match (chain, key) {
+        (None, None) => return None,
+        (Some(chain), Some(key)) => (chain, key),
+        (Some(_), None) => {
+            members.refuse("client_key", "is required with a client certificate");
+            return None;
+        }
+        (None, Some(_)) => {
+            members.refuse("client_certificate", "is required with a client key");
+            return None;
+        }
+    };
+    let identity = Identity { chain: chain.to_owned(), key: Secret::new(key) };
+    if chain.len() > CA_BYTES_MAX || key.len() > CA_BYTES_MAX {
+        members.refuse("client_certificate", format!("must have at most {CA_BYTES_MAX} bytes"));
+        return None;
+    }
+    match config_with(None, Some(&identity)) {
+        Ok(_) => Some((identity.chain, identity.key)),
+        Err(failure) => {
+            members.refuse("client_certificate", failure.detail);
+            None
+        }
+    }
+}
+
+/// What a client shows of itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    /// Certificates in PEM, leaf first.
+    pub(crate) chain: String,
+    /// The leaf's key in PEM.
+    pub(crate) key: Secret,
+}
+
 /// Returns the configuration of connections that trust `ca`, or the system's certificates without it.
 pub(crate) fn config(ca: Option<&str>) -> Result<Arc<ClientConfig>, Failure> {
+    config_with(ca, None)
+}
+
+/// As [`config`], with a certificate of our own for receivers that ask for one.
+pub(crate) fn config_with(
+    ca: Option<&str>,
+    identity: Option<&Identity>,
+) -> Result<Arc<ClientConfig>, Failure> {
     let failed = |detail: String| Failure::new(Cause::Tls, detail);
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -58,7 +106,16 @@ pub(crate) fn config(ca: Option<&str>) -> Result<Arc<ClientConfig>, Failure> {
             failed(format!("cannot read the system's trusted certificates: {error}"))
         })?,
     };
-    Ok(Arc::new(builder.with_no_client_auth()))
+    let Some(identity) = identity else { return Ok(Arc::new(builder.with_no_client_auth())) };
+    let unusable = |what: &str| Failure::new(Cause::Configuration, what);
+    let chain: Result<Vec<_>, _> =
+        CertificateDer::pem_slice_iter(identity.chain.as_bytes()).collect();
+    let chain = chain.map_err(|_| unusable("the client certificate is not in PEM"))?;
+    let key = PrivateKeyDer::from_pem_slice(identity.key.danger_reveal().as_bytes())
+        .map_err(|_| unusable("the client key is not in PEM"))?;
+    let config = builder.with_client_auth_cert(chain, key);
+    let config = config.map_err(|_| unusable("client certificate and key do not fit together"))?;
+    Ok(Arc::new(config))
 }
 
 /// Encrypts a connection; the certificate must be valid for the configured host.

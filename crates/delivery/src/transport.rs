@@ -7,7 +7,10 @@ mod datagram;
 mod exchange;
 pub(crate) mod file;
 mod http;
+pub(crate) mod object;
+mod nats;
 mod output;
+pub(crate) mod sigv4;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -19,10 +22,13 @@ use futures::future::BoxFuture;
 pub use output::LineWriter;
 
 use crate::{
-    destination::{DestinationConfig, Request, syslog},
+    destination::{DestinationConfig, Request, http::Endpoint, syslog, webhook},
     driver::Components,
+    guard::Target,
     health::Cause,
+    secret::Secrets,
     spec::Spec,
+    tls::Identity,
     verdict::{Failure, Reply},
 };
 
@@ -45,11 +51,20 @@ pub(crate) trait Transport: Send {
 }
 
 /// Returns the transport of a destination. Opens nothing yet.
-pub(crate) fn open(spec: &Spec, parts: &Components) -> Box<dyn Transport> {
+pub(crate) fn open(spec: &Spec, secrets: &Secrets, parts: &Components) -> Box<dyn Transport> {
     match &spec.destination {
         DestinationConfig::Webhook(config) => {
             let target = config.target();
-            Box::new(http::Http::new(parts.guard.clone(), spec.owner(), target, config.ca.clone()))
+            let key = secrets.value(webhook::CLIENT_KEY).cloned();
+            let identity = config.client_certificate.clone().zip(key);
+            let identity = identity.map(|(chain, key)| Identity { chain, key });
+            if config.token_url.is_some() {
+                let endpoint = Endpoint { url: config.url.clone(), ca: config.ca.clone() };
+                let exchanges = exchange::Exchanges::new(&parts.guard, spec.owner(), &endpoint);
+                return Box::new(exchanges.with_identity(identity));
+            }
+            let http = http::Http::new(parts.guard.clone(), spec.owner(), target, config.ca.clone());
+            Box::new(http.with_identity(identity))
         }
         DestinationConfig::Syslog(config) => {
             let target = config.target();
@@ -64,6 +79,13 @@ pub(crate) fn open(spec: &Spec, parts: &Components) -> Box<dyn Transport> {
                     config.ca.clone(),
                 )),
             }
+        }
+        DestinationConfig::S3(config) => objects(spec, parts, config.target(), config.ca.clone()),
+        DestinationConfig::AzureBlob(config) => {
+            objects(spec, parts, config.target(), config.ca.clone())
+        }
+        DestinationConfig::Nats(config) => {
+            Box::new(nats::Nats::new(parts.guard.clone(), spec.owner(), config.clone(), secrets))
         }
         DestinationConfig::File(config) => {
             let place = file::Place::new(
@@ -82,6 +104,16 @@ pub(crate) fn open(spec: &Spec, parts: &Components) -> Box<dyn Transport> {
             None => Box::new(output::Lines::new(parts.output.clone())),
         },
     }
+}
+
+fn objects(
+    spec: &Spec,
+    parts: &Components,
+    target: Target,
+    ca: Option<String>,
+) -> Box<dyn Transport> {
+    let http = http::Http::new(parts.guard.clone(), spec.owner(), target, ca);
+    Box::new(object::Objects::new(http, parts.clock.clone()))
 }
 
 /// What a transport answers to a request of another kind; only a bug can cause it.

@@ -18,6 +18,13 @@ pub enum Reply {
     Http(Response),
     /// Every byte was taken (and, for files, is on stable storage).
     Written,
+    /// An object was there already: with the same events, or with others.
+    Existing {
+        /// Whether it is the very object that was to be written.
+        same: bool,
+    },
+    /// A message is larger than the receiver takes.
+    TooLarge,
     /// No answer.
     Failed(Failure),
 }

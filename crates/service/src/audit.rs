@@ -127,7 +127,7 @@ impl Service {
     /// Records an act in the `_audit` tenant of the environment acted on; durable when it returns.
     pub(crate) async fn record(&self, caller: &Caller, act: Act) -> Result<(), IntakeError> {
         let tenant = TenantId::audit();
-        let prepared = self.prepare_act(&caller.environment, &tenant, act.json(caller))?;
+        let prepared = self.prepare_own(&caller.environment, &tenant, act.json(caller), None)?;
         let outcomes = self.store().submit(vec![prepared]).await.map_err(submit_error)?;
         match outcomes.as_slice() {
             [Outcome::Accepted(_)] => Ok(()),
@@ -165,11 +165,13 @@ impl Service {
         if again { Ok(()) } else { self.record(caller, act).await }
     }
 
-    fn prepare_act(
+    /// Prepares an event of the service itself for a log. With an id, a repeat of the same event is recognised.
+    pub(crate) fn prepare_own(
         &self,
         environment: &EnvironmentId,
         tenant: &TenantId,
         json: Vec<u8>,
+        id: Option<EventId>,
     ) -> Result<Prepared, IntakeError> {
         let now_ms = self.clock().now_ms();
         let context = intake::Context {
@@ -183,8 +185,8 @@ impl Service {
         Ok(Prepared::new(Parts {
             environment: environment.clone(),
             tenant: tenant.clone(),
-            id: self.event_id(now_ms),
-            client_id: false,
+            id: id.unwrap_or_else(|| self.event_id(now_ms)),
+            client_id: id.is_some(),
             service: true,
             seed: self.seed(),
             digest: accepted.digest,

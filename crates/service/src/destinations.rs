@@ -7,7 +7,14 @@
 //! Who made it decides what it may be: keys of the whole environment make operator's destinations (every type),
 //! keys limited to tenants make tenant's destinations (nothing unencrypted, nothing on this machine).
 
+mod families;
+mod notes;
 mod ports;
+mod preview;
+mod quarantine;
+mod receipt;
+mod replays;
+mod rotate;
 mod running;
 mod view;
 
@@ -15,6 +22,7 @@ use attestary_delivery::{
     BatchLimits, DestinationConfig, DestinationId, Guard, ManagedBy, Secrets, SigningSecret, Spec,
     Start, State,
 };
+use attestary_delivery::destination::webhook::Scheme;
 use attestary_event::{EnvironmentId, TenantId, Timestamp, Violation};
 use attestary_formats::Format;
 use attestary_store::catalog::{DestinationRow, Opaque};
@@ -22,6 +30,12 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 pub(crate) use running::Running;
+pub use families::EventFamily;
+pub use preview::Preview;
+pub use quarantine::QuarantinedEvent;
+pub use receipt::{ContiguityReceipt, LogComparison};
+pub use replays::{NewReplay, Replay, ReplayEdge};
+pub use rotate::Rotated;
 pub use view::{Destination, DestinationAttempt};
 
 use crate::{
@@ -106,8 +120,7 @@ impl Service {
         self.catalog(move |catalog| catalog.create_destination(&saved))
             .await
             .map_err(change_error)?;
-        let secret =
-            secrets.signing.first().map(|secret| Secret::new(secret.danger_reveal().to_owned()));
+        let secret = shared(secrets.signing.first());
         self.run_destination(spec, secrets, state)?;
         Ok(Created { destination: self.shown_destination(&row)?, secret })
     }
@@ -168,12 +181,8 @@ impl Service {
         self.catalog(move |catalog| catalog.update_destination(&saved))
             .await
             .map_err(change_error)?;
-        if let Some(handle) = self.destinations().handle(id) {
-            handle
-                .change(spec, secrets)
-                .await
-                .map_err(|error| ChangeError::Unavailable(cause(error)))?;
-        }
+        self.hand_over(id, spec, secrets).await?;
+        self.restart_replays(&changed).await?;
         self.shown_destination(&changed)
     }
 
@@ -198,6 +207,7 @@ impl Service {
         let done =
             if paused { handle.pause("paused by a person").await } else { handle.resume().await };
         done.map_err(|error| ChangeError::Unavailable(cause(error)))?;
+        self.set_replays_paused(id, paused).await?;
         self.shown_destination(&row)
     }
 
@@ -343,8 +353,8 @@ impl Service {
             return Err(ChangeError::Invalid(violations));
         };
         let filter = parse_filter(&new.filter).map_err(ChangeError::Filter)?;
-        if matches!(destination, DestinationConfig::Webhook(_)) && secrets.signing.is_empty() {
-            secrets.signing.push(self.signing_secret());
+        if let Some(scheme) = destination.signs().filter(|_| secrets.signing.is_empty()) {
+            secrets.signing.push(self.signing_secret(scheme));
         }
         let spec = Spec {
             id: self.destination_id(),
@@ -356,6 +366,7 @@ impl Service {
             format,
             filter,
             batch: BatchLimits::default(),
+            replay: None,
         };
         self.check_reach(&spec)?;
         Ok(Draft { spec, secrets, start })
@@ -385,6 +396,10 @@ impl Service {
             let checked =
                 DestinationConfig::validate_change(kind, config, before.managed_by, known)
                     .map_err(ChangeError::Invalid)?;
+            if checked.0.signs() != before.destination.signs() {
+                let detail = "cannot be changed: receivers would have no key; make another destination";
+                return Err(ChangeError::invalid("/config/signature", detail));
+            }
             spec.destination = checked.0;
             // The signing secret outlives a change of the address; header values come with the configuration.
             secrets.headers = checked.1.headers;
@@ -413,10 +428,13 @@ impl Service {
         DestinationId::new(self.clock().now_ms(), random)
     }
 
-    fn signing_secret(&self) -> SigningSecret {
+    fn signing_secret(&self, scheme: Scheme) -> SigningSecret {
         let mut random = Zeroizing::new([0; 32]);
         self.rng().fill(&mut *random);
-        SigningSecret::new(*random)
+        match scheme {
+            Scheme::V1 => SigningSecret::new(*random),
+            Scheme::V1a => SigningSecret::new_pair(*random),
+        }
     }
 
     /// Returns the seq at which a new destination starts.
@@ -489,6 +507,12 @@ struct Draft {
     spec: Spec,
     secrets: Secrets,
     start: Start,
+}
+
+/// Returns a secret for the one reply that shows it; a private key is never shown.
+fn shared(secret: Option<&SigningSecret>) -> Option<Secret> {
+    let secret = secret.filter(|secret| secret.public_key().is_none())?;
+    Some(Secret::new(secret.danger_reveal().to_owned()))
 }
 
 /// Reads a format; without one, the destination's usual one. A destination says which formats it carries.

@@ -36,8 +36,9 @@ pub use caller::{Caller, Origin, Principal};
 pub use counts::{Edge, FacetField, Facets, Histogram, Selection};
 pub use cursor::{Cursor, CursorError, CursorKey, Order};
 pub use destinations::{
-    Created as CreatedDestination, Destination, DestinationAttempt, DestinationChange,
-    NewDestination,
+    ContiguityReceipt, Created as CreatedDestination, Destination, DestinationAttempt,
+    DestinationChange, EventFamily, LogComparison, NewDestination, NewReplay, Preview, QuarantinedEvent, Replay,
+    ReplayEdge, Rotated,
 };
 pub use directory::Environment;
 pub use error::{

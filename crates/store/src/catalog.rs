@@ -12,6 +12,7 @@
 mod delivery;
 mod keys;
 mod manifest;
+mod replays;
 mod rows;
 mod schema;
 mod signed_heads;
@@ -28,6 +29,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub use manifest::{
     Extent, HeadRow, JournalPosition, Loaded, Manifest, SealCommit, SegmentMeta, SwapCommit,
 };
+pub use replays::{NoteRow, ReplayRow};
 pub use rows::{
     AttemptRow, DeliveryUpdate, DestinationRow, EnvironmentRow, Installation, KeyRow, ManagedBy,
     Opaque, QuarantineRow, TenantRow, TenantState,

@@ -59,6 +59,8 @@ pub(crate) struct DestinationView {
     quarantined: u64,
     /// Attempts since the destination was made.
     attempts: u64,
+    /// Public keys that verify its requests, newest first; empty where a shared secret does.
+    public_keys: Vec<String>,
     /// The generated signing secret of a webhook; only in the reply that made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
@@ -109,6 +111,8 @@ pub(crate) struct AttemptView {
     duration_ms: u64,
     /// A test that a person asked for; the cursor did not take part.
     test: bool,
+    /// The replay that it belongs to; null for the live cursor.
+    replay: Option<String>,
     /// Where to and how, without paths, queries or headers.
     request: String,
     /// `first-last`; empty for tests.
@@ -138,7 +142,7 @@ pub(crate) struct AttemptList {
     next_cursor: Option<String>,
 }
 
-fn view(destination: Destination) -> DestinationView {
+pub(super) fn view(destination: Destination) -> DestinationView {
     let status = destination.status;
     let (last_error_at, last_error) = status
         .last_error
@@ -168,6 +172,7 @@ fn view(destination: Destination) -> DestinationView {
         delivered: status.totals.delivered,
         quarantined: status.totals.quarantined,
         attempts: status.totals.attempts,
+        public_keys: destination.public_keys,
         secret: None,
     }
 }
@@ -187,6 +192,7 @@ fn attempt_view(attempt: DestinationAttempt) -> AttemptView {
         at: signed_time(attempt.at_ms),
         duration_ms: attempt.duration_ms,
         test: attempt.test,
+        replay: attempt.replay.map(String::from),
         request: attempt.request,
         seqs,
         first_seq: attempt.first_seq,
@@ -213,6 +219,15 @@ pub(crate) async fn create(
     Path(tenant): Path<String>,
     posted: Posted,
 ) -> Result<Response, Problem> {
+    let new = read_new(&posted)?;
+    let CreatedDestination { destination, secret } =
+        state.service.create_destination(&posted.caller, &tenant, new).await?;
+    let secret = secret.map(|secret| secret.reveal().to_owned());
+    Ok(reply(StatusCode::CREATED, &DestinationView { secret, ..view(destination) }))
+}
+
+/// Reads what a destination is made from.
+pub(super) fn read_new(posted: &Posted) -> Result<NewDestination, Problem> {
     let mut members = posted.members()?;
     let new = NewDestination {
         name: members.required_text("name"),
@@ -225,10 +240,7 @@ pub(crate) async fn create(
         start: members.take("start").unwrap_or_default(),
     };
     members.finish()?;
-    let CreatedDestination { destination, secret } =
-        state.service.create_destination(&posted.caller, &tenant, new).await?;
-    let secret = secret.map(|secret| secret.reveal().to_owned());
-    Ok(reply(StatusCode::CREATED, &DestinationView { secret, ..view(destination) }))
+    Ok(new)
 }
 
 /// List a tenant's destinations.

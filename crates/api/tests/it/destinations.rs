@@ -10,13 +10,13 @@ use tokio::{
 
 use crate::app::{ALL, TestApp, event, send};
 
-struct Hook {
-    url: String,
-    received: mpsc::Receiver<(String, Value)>,
+pub(crate) struct Hook {
+    pub(crate) url: String,
+    pub(crate) received: mpsc::Receiver<(String, Value)>,
 }
 
 /// A receiver that answers 200 and hands over headers and body.
-async fn hook() -> Hook {
+pub(crate) async fn hook() -> Hook {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://127.0.0.1:{}/hook", listener.local_addr().unwrap().port());
     let (sender, received) = mpsc::channel(64);

@@ -9,6 +9,7 @@ mod bad_input;
 mod batches;
 mod compression;
 mod counts;
+mod deliveries;
 mod destinations;
 mod environments;
 mod formio;

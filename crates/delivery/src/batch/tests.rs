@@ -1,4 +1,4 @@
-use attestary_event::{EnvironmentId, TenantId, Timestamp};
+use attestary_event::{EnvironmentId, TenantId};
 use proptest::prelude::*;
 
 use super::*;

@@ -52,7 +52,7 @@ impl<'a> Members<'a> {
 
     /// Returns a member that must be there as text.
     pub fn text_required(&mut self, name: &'static str) -> Option<&'a str> {
-        if !self.object.contains_key(name) {
+        if self.object.get(name).is_none_or(Value::is_null) {
             self.known.push(name);
             self.refuse(name, "is required");
             return None;

@@ -30,6 +30,8 @@ enum Chunk {
 impl Driver {
     /// Cuts the next batch. Without events it speaks for a stretch that the filter excludes, or for nothing.
     pub(super) async fn fill(&mut self) -> Result<Batch, ReadError> {
+        // Set again when the end of the log is reached.
+        self.empty_at = None;
         'window: loop {
             let window = self.engine.window();
             let mut cut = Cut::new(window);

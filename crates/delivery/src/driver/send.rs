@@ -25,7 +25,7 @@ impl Driver {
         self.persist().await?;
         let (first, last) =
             batch.first_seq().zip(batch.last_seq()).expect("only batches with events are sent");
-        let request = self.request(&batch, &format!("{}-{first}-{last}", self.spec.id));
+        let request = self.request(&batch, &format!("{}-{first}-{last}", self.spec.label()));
         let (at, begun) = (self.parts.clock.now(), Instant::now());
         let reply = self.carry(request).await?;
         let verdict = self.spec.destination.judge(&reply, batch.records.len());
@@ -138,6 +138,7 @@ impl Driver {
             at_ms: at.0,
             duration_ms: took.as_millis() as u64,
             test: batch.test,
+            replay: self.spec.replay.clone(),
             request: self.spec.destination.summary(),
             first_seq: range.map(|(first, _)| first),
             last_seq: range.map(|(_, last)| last),
@@ -177,6 +178,7 @@ impl Driver {
         let record = Record {
             seq: event.seq,
             id: event.id,
+            received_at: event.received_at,
             leaf_hash: event.leaf_hash,
             bytes: 0..bytes.len(),
         };

@@ -32,9 +32,13 @@ enum Mutant {
     RestartSkips,
     /// A restart begins before the saved cursor.
     RestartRepeats,
+    /// Any object that stands where the batch belongs counts as the batch.
+    AnyObjectCounts,
+    /// The receipt of an earlier state is saved with the new one.
+    ReceiptStale,
 }
 
-const MUTANTS: [Mutant; 7] = [
+const MUTANTS: [Mutant; 9] = [
     Mutant::CursorSavedBeforeConfirmation,
     Mutant::CursorPassesFailedBatch,
     Mutant::RefusedEventsDropped,
@@ -42,22 +46,38 @@ const MUTANTS: [Mutant; 7] = [
     Mutant::SavesLost,
     Mutant::RestartSkips,
     Mutant::RestartRepeats,
+    Mutant::AnyObjectCounts,
+    Mutant::ReceiptStale,
 ];
 
 const DAY: Duration = Duration::from_hours(24);
 
-fn spec(limits: BatchLimits) -> Spec {
-    let config = serde_json::json!({ "url": "https://siem.example.com/in" });
+/// What the destination of a day is: every third day it is an object store.
+fn destination(seed: u64, limits: &BatchLimits) -> DestinationConfig {
+    let (kind, config) = if seed % 3 == 1 {
+        let config = serde_json::json!({
+            "bucket": "audit", "region": "eu-central-1", "access_key_id": "a", "secret_access_key": "b",
+            "events_max": limits.events_max, "bytes_max": limits.bytes_max, "age_seconds": 1 + seed % 400,
+        });
+        ("s3", config)
+    } else {
+        ("webhook", serde_json::json!({ "url": "https://siem.example.com/in" }))
+    };
+    DestinationConfig::validate(kind, &config, ManagedBy::Tenant).unwrap().0
+}
+
+fn spec(seed: u64, limits: BatchLimits) -> Spec {
     Spec {
         id: DestinationId::new(0, [7; 10]),
         environment: EnvironmentId::restored("production"),
         tenant: TenantId::restored("acme"),
         name: "siem".to_owned(),
         managed_by: ManagedBy::Tenant,
-        destination: DestinationConfig::validate("webhook", &config, ManagedBy::Tenant).unwrap().0,
+        destination: destination(seed, &limits),
         format: attestary_formats::Format::default(),
         filter: Filter::parse("-action:excluded").unwrap(),
         batch: limits,
+        replay: None,
     }
 }
 
@@ -78,10 +98,10 @@ fn components(world: &Arc<World>) -> Components {
     }
 }
 
-fn start(world: &Arc<World>, limits: BatchLimits) -> Handle {
+fn start(world: &Arc<World>, seed: u64, limits: BatchLimits) -> Handle {
     let opener = world.clone();
-    let opener: Opener = Box::new(move |_, _| Box::new(world::Receiver::new(opener.clone())));
-    spawn_with(spec(limits), secrets(), world.restored(), components(world), opener)
+    let opener: Opener = Box::new(move |_, _, _| Box::new(world::Receiver::new(opener.clone())));
+    spawn_with(spec(seed, limits), secrets(), world.restored(), components(world), opener)
 }
 
 /// Runs one day and the quiet evening after it.
@@ -93,7 +113,7 @@ async fn day(seed: u64, mutant: Option<Mutant>) -> Result<world::Counts, String>
         bytes_max: 20_000,
         linger_ms: 200,
     };
-    let mut handle = start(&world, limits);
+    let mut handle = start(&world, seed, limits);
     let begun = Instant::now();
     while begun.elapsed() < DAY {
         // Mostly minutes pass; sometimes so little that what was begun is still under way.
@@ -107,7 +127,7 @@ async fn day(seed: u64, mutant: Option<Mutant>) -> Result<world::Counts, String>
                 // The aborted task must have gone before the next one starts, as a killed process has.
                 tokio::task::yield_now().await;
                 world.crashed();
-                handle = start(&world, limits);
+                handle = start(&world, seed, limits);
             }
             9 => drop(handle.pause("by a person").await),
             10 => drop(handle.resume().await),

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::{
     health::{Phase, Reason},
+    receipt::Receipt,
     state::{LastError, State, Totals},
 };
 
@@ -32,6 +33,8 @@ pub struct Status {
     pub last_success_ms: Option<i64>,
     /// Counters.
     pub totals: Totals,
+    /// What became of the events behind the cursor.
+    pub receipt: Option<Receipt>,
 }
 
 impl Status {
@@ -61,5 +64,6 @@ pub(super) fn snapshot(
         last_error: state.last_error.clone(),
         last_success_ms: state.last_success_ms,
         totals: state.totals,
+        receipt: state.receipt.clone(),
     }
 }

@@ -189,7 +189,7 @@ type Sent = Arc<Mutex<Vec<Vec<u64>>>>;
 fn start(world: &Arc<World>, filter: &str, answer: fn(usize, &[u64]) -> Answer) -> (Handle, Sent) {
     let sent = Sent::default();
     let seen = sent.clone();
-    let opener: Opener = Box::new(move |_, _| Box::new(Scripted { sent: seen.clone(), answer }));
+    let opener: Opener = Box::new(move |_, _, _| Box::new(Scripted { sent: seen.clone(), answer }));
     let state = State::new(0, Timestamp(0));
     (spawn_with(webhook(filter), Secrets::default(), state, parts(world), opener), sent)
 }

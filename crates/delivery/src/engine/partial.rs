@@ -44,6 +44,7 @@ impl Engine {
         open.extend(partial.rejected.iter().skip(kept).map(|item| item.index));
         open.sort_unstable();
         self.note_error(&partial.reason, now);
+        self.account(batch, partial, kept, &open);
         let Some(first) = open.first().and_then(|index| batch.records.get(*index)) else {
             self.done(batch, progressed, now, facts);
             return None;
@@ -66,6 +67,17 @@ impl Engine {
         }
         let wish = partial.after.map(|after| crate::schedule::clamp(after.delay(now)));
         self.failed(wish, &partial.reason, now, random, facts)
+    }
+
+    /// Enters into the receipt what is done with.
+    fn account(&mut self, batch: &Batch, partial: &Partial, kept: usize, open: &[usize]) {
+        let first = open.first().and_then(|index| batch.records.get(*index));
+        let next_seq = first.map_or(batch.next_seq, |record| record.seq);
+        let aside = &partial.rejected[..kept.min(partial.rejected.len())];
+        self.receipt().settle(batch, next_seq, |index| {
+            let is_open = open.binary_search(&index).is_ok();
+            (!is_open).then(|| aside.iter().all(|item| item.index != index))
+        });
     }
 
     /// Sets aside the first `room` refused events; returns how many that were.

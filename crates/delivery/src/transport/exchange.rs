@@ -27,6 +27,7 @@ use crate::{
     guard::{Guard, Owner, Target},
     health::Cause,
     secret::Secret,
+    tls::Identity,
     verdict::{Failure, Reply, Response},
 };
 
@@ -72,6 +73,11 @@ impl Exchanges {
     pub(super) fn new(guard: &Guard, owner: Owner, endpoint: &Endpoint) -> Self {
         let http = Http::new(guard.clone(), owner.clone(), endpoint.target(), endpoint.ca.clone());
         Self { guard: guard.clone(), owner, http, tokens: None, token: None }
+    }
+
+    /// Shows a certificate to receivers that ask for one; the token endpoint is not shown it.
+    pub(super) fn with_identity(self, identity: Option<Identity>) -> Self {
+        Self { http: self.http.with_identity(identity), ..self }
     }
 
     async fn exchange(&mut self, exchange: Exchange) -> Result<Response, Failure> {

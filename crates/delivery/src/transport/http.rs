@@ -1,4 +1,4 @@
-//! One HTTP POST at a time over a connection that the guard opened.
+//! One HTTP request at a time over a connection that the guard opened.
 //!
 //! Redirects are not followed, proxies are not asked, and nothing but status, `Retry-After` and the beginning of the
 //! body is looked at. A body without end is cut: it cannot hold the destination's task, nor fill memory.
@@ -27,7 +27,7 @@ use crate::{
     destination::Request,
     guard::{Guard, Owner, Target},
     health::Cause,
-    tls,
+    tls::{self, Identity},
     verdict::{Failure, Reply, Response},
 };
 
@@ -42,6 +42,7 @@ pub(crate) struct Http {
     owner: Owner,
     target: Target,
     ca: Option<String>,
+    identity: Option<Identity>,
     tls: Option<Arc<ClientConfig>>,
     connection: Option<Connection>,
 }
@@ -82,11 +83,21 @@ pub(super) struct Parts {
 
 impl Http {
     pub(crate) fn new(guard: Guard, owner: Owner, target: Target, ca: Option<String>) -> Self {
-        Self { guard, owner, target, ca, tls: None, connection: None }
+        Self { guard, owner, target, ca, identity: None, tls: None, connection: None }
+    }
+
+    /// Shows a certificate to receivers that ask for one.
+    pub(crate) fn with_identity(self, identity: Option<Identity>) -> Self {
+        Self { identity, ..self }
     }
 
     /// Sends one request and returns what came back within the deadline.
     pub(super) async fn send(&mut self, parts: &Parts) -> Result<Response, Failure> {
+        self.call(parts).await.map(|(response, _)| response)
+    }
+
+    /// As [`Self::send`], with the headers of the answer.
+    pub(super) async fn call(&mut self, parts: &Parts) -> Result<(Response, HeaderMap), Failure> {
         let sent = timeout(EXCHANGE_MAX, self.exchange(parts)).await;
         let sent = sent.unwrap_or_else(|_| Err(too_slow("the exchange")));
         if sent.is_err() {
@@ -95,7 +106,7 @@ impl Http {
         sent
     }
 
-    async fn exchange(&mut self, parts: &Parts) -> Result<Response, Failure> {
+    async fn exchange(&mut self, parts: &Parts) -> Result<(Response, HeaderMap), Failure> {
         let mut kept =
             match self.connection.take().filter(|kept| kept.opened.elapsed() < CONNECTION_MAX) {
                 Some(mut kept) => kept.sender.ready().await.is_ok().then_some(kept),
@@ -131,7 +142,10 @@ impl Http {
         }
         let config = match &self.tls {
             Some(config) => config.clone(),
-            None => self.tls.insert(tls::config(self.ca.as_deref())?).clone(),
+            None => {
+                let config = tls::config_with(self.ca.as_deref(), self.identity.as_ref())?;
+                self.tls.insert(config).clone()
+            },
         };
         handshake(TokioIo::new(tls::wrap(config, &self.target.host, stream).await?)).await
     }
@@ -142,15 +156,16 @@ impl Http {
         connection: Connection,
         response: http::Response<Incoming>,
         reply_max: usize,
-    ) -> Response {
-        let status = response.status().as_u16();
-        let after =
-            response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+    ) -> (Response, HeaderMap) {
+        let (head, body) = response.into_parts();
+        let status = head.status.as_u16();
+        let after = head.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
         let retry_after = after.map(str::to_owned);
         let mut start = Vec::new();
-        let ended = timeout(BODY_MAX, read_body(response.into_body(), &mut start, reply_max)).await;
+        let ended = timeout(BODY_MAX, read_body(body, &mut start, reply_max)).await;
         self.connection = ended.is_ok_and(|ended| ended).then_some(connection);
-        Response { status, retry_after, excerpt: attempt::excerpt(&start), body: start.into() }
+        let excerpt = attempt::excerpt(&start);
+        (Response { status, retry_after, excerpt, body: start.into() }, head.headers)
     }
 }
 

@@ -21,7 +21,7 @@ use super::{
     *,
 };
 use crate::{
-    guard::{Guard, Host, Kind, Owner, Policy, Target},
+    guard::{Guard, Host, Kind, Owner, Policy},
     verdict::Response,
 };
 

@@ -9,7 +9,9 @@ use attestary_store::{
     catalog::{AttemptRow, Catalog, DeliveryUpdate, QuarantineRow},
 };
 use futures::future::BoxFuture;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+
+use super::notes;
 
 /// One tenant's log as delivery reads it.
 pub(super) struct LogFeed {
@@ -56,7 +58,12 @@ impl Log for LogFeed {
 }
 
 /// States and facts in the catalog.
-pub(super) struct CatalogMemory(pub(super) Catalog);
+pub(super) struct CatalogMemory {
+    pub(super) catalog: Catalog,
+    pub(super) clock: Arc<dyn attestary_store::Clock>,
+    /// Told when there are new notes.
+    pub(super) nudge: Arc<Notify>,
+}
 
 impl Memory for CatalogMemory {
     fn save<'a>(
@@ -65,7 +72,7 @@ impl Memory for CatalogMemory {
         state: &'a State,
         facts: &'a Facts,
     ) -> BoxFuture<'a, Result<(), SaveError>> {
-        let update = update(id, state, facts);
+        let update = update(id, state, facts, self.clock.now_ms());
         Box::pin(async move {
             for gap in &facts.gaps {
                 tracing::warn!(
@@ -73,13 +80,42 @@ impl Memory for CatalogMemory {
                     "retention removed events before the destination got them"
                 );
             }
-            let saved = self.0.run(move |catalog| catalog.record_delivery(&[update])).await;
-            saved.map_err(|error| SaveError(error.to_string()))
+            let noted = !update.notes.is_empty();
+            let saved = self.catalog.run(move |catalog| catalog.record_delivery(&[update])).await;
+            saved.map_err(|error| SaveError(error.to_string()))?;
+            if noted {
+                self.nudge.notify_one();
+            }
+            Ok(())
         })
     }
 }
 
-fn update(id: &DestinationId, state: &State, facts: &Facts) -> DeliveryUpdate {
+/// The state of a replay, with its attempts beside the destination's.
+pub(super) struct ReplayMemory {
+    pub(super) catalog: Catalog,
+    pub(super) replay: String,
+}
+
+impl Memory for ReplayMemory {
+    fn save<'a>(
+        &'a self,
+        id: &'a DestinationId,
+        state: &'a State,
+        facts: &'a Facts,
+    ) -> BoxFuture<'a, Result<(), SaveError>> {
+        let (replay, update) = (self.replay.clone(), update(id, state, facts, 0));
+        Box::pin(async move {
+            let saved = self.catalog.run(move |catalog| {
+                let DeliveryUpdate { destination, state, attempts, quarantined, .. } = update;
+                catalog.record_replay(&replay, &state, &destination, attempts, quarantined)
+            });
+            saved.await.map_err(|error| SaveError(error.to_string()))
+        })
+    }
+}
+
+fn update(id: &DestinationId, state: &State, facts: &Facts, now_ms: u64) -> DeliveryUpdate {
     let attempts = facts.attempts.iter().map(|attempt| AttemptRow {
         id: attempt.id.to_string(),
         started_ms: attempt.at_ms.max(0) as u64,
@@ -100,6 +136,7 @@ fn update(id: &DestinationId, state: &State, facts: &Facts) -> DeliveryUpdate {
         state: state.to_json(),
         attempts: attempts.collect(),
         quarantined: quarantined.collect(),
+        notes: notes::of(facts, now_ms),
     }
 }
 

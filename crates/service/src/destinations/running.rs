@@ -5,13 +5,18 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use attestary_delivery::{Components, DestinationConfig, Handle, Secrets, Spec, State, spawn};
+use attestary_delivery::{
+    Components, DestinationConfig, Handle, Log, Memory, Secrets, Spec, State, Stretch, spawn,
+};
 use attestary_event::{EnvironmentId, TenantId, actions::KnownActions};
-use attestary_store::catalog::{Catalog, DestinationRow};
+use attestary_store::catalog::{Catalog, DestinationRow, ReplayRow};
 use parking_lot::Mutex;
-use tokio::sync::MutexGuard;
+use tokio::sync::{MutexGuard, Notify};
 
-use super::ports::{CatalogMemory, Clock, LogFeed, Rng};
+use super::{
+    ports::{CatalogMemory, Clock, LogFeed, ReplayMemory, Rng},
+    replays::Handles,
+};
 use crate::{
     AccessError, ChangeError, OpenError, Service, error::cause, keys::change_error,
     search::parse_filter,
@@ -23,6 +28,15 @@ pub(crate) struct Running {
     handles: Mutex<HashMap<String, Arc<Handle>>>,
     /// Changes of destinations take turns: catalog and task then always say the same.
     turn: tokio::sync::Mutex<()>,
+    replays: Mutex<Handles>,
+    /// Called when destinations have something to say in their tenants' logs.
+    nudge: Arc<Notify>,
+}
+
+/// Which cursor of a destination a task moves.
+pub(super) enum Cursor<'a> {
+    Live,
+    Replay(&'a ReplayRow),
 }
 
 impl Running {
@@ -39,7 +53,28 @@ impl Running {
     }
 
     fn take_all(&self) -> Vec<Arc<Handle>> {
-        self.handles.lock().drain().map(|(_, handle)| handle).collect()
+        let mut all: Vec<_> = self.handles.lock().drain().map(|(_, handle)| handle).collect();
+        all.extend(self.replays.lock().drain().map(|(_, handle)| handle));
+        all
+    }
+
+    pub(super) fn nudge(&self) -> Arc<Notify> {
+        self.nudge.clone()
+    }
+
+    pub(super) fn replay(&self, id: &str) -> Option<Arc<Handle>> {
+        self.replays.lock().get(id).cloned()
+    }
+
+    pub(super) fn keep_replay(&self, id: &str, handle: Arc<Handle>) {
+        self.replays.lock().insert(id.to_owned(), handle);
+    }
+
+    pub(super) async fn stop_replay(&self, id: &str) {
+        let handle = self.replays.lock().remove(id);
+        if let Some(handle) = handle {
+            stop(handle).await;
+        }
     }
 }
 
@@ -47,12 +82,16 @@ impl Service {
     /// Starts every destination of the catalog. One that cannot be read is left out and logged: the others matter.
     pub(crate) async fn start_destinations(&self) -> Result<(), OpenError> {
         let rows = self.catalog(Catalog::destinations).await;
-        for row in rows.map_err(|error| OpenError::Catalog(cause(error)))? {
-            if let Err(error) = self.restart(&row) {
+        let rows = rows.map_err(|error| OpenError::Catalog(cause(error)))?;
+        for row in &rows {
+            if let Err(error) = self.restart(row) {
                 let error = &error as &dyn std::error::Error;
                 tracing::error!(destination.id = %row.id, error, "a destination could not be started");
             }
         }
+        let replays = self.start_replays(&rows).await;
+        replays.map_err(|error| OpenError::Catalog(cause(error)))?;
+        self.start_notes();
         Ok(())
     }
 
@@ -76,11 +115,36 @@ impl Service {
         secrets: Secrets,
         state: State,
     ) -> Result<(), ChangeError> {
+        let id = spec.id.to_string();
+        let handle = self.spawn_cursor(spec, secrets, state, Cursor::Live)?;
+        self.destinations().handles.lock().insert(id, Arc::new(handle));
+        Ok(())
+    }
+
+    /// Starts a task that moves one cursor.
+    pub(super) fn spawn_cursor(
+        &self,
+        spec: Spec,
+        secrets: Secrets,
+        state: State,
+        cursor: Cursor<'_>,
+    ) -> Result<Handle, ChangeError> {
         let feed = LogFeed::new(self.store(), &spec.environment, &spec.tenant)
             .ok_or(AccessError::NotFound)?;
+        let (feed, catalog) = (Arc::new(feed), self.store().catalog().clone());
+        let (log, memory): (Arc<dyn Log>, Arc<dyn Memory>) = match cursor {
+            Cursor::Live => {
+                let (clock, nudge) = (self.components().clock.clone(), self.destinations().nudge());
+                (feed, Arc::new(CatalogMemory { catalog, clock, nudge }))
+            }
+            Cursor::Replay(row) => (
+                Arc::new(Stretch::new(feed, row.next_seq)),
+                Arc::new(ReplayMemory { catalog, replay: row.id.clone() }),
+            ),
+        };
         let parts = Components {
-            log: Arc::new(feed),
-            memory: Arc::new(CatalogMemory(self.store().catalog().clone())),
+            log,
+            memory,
             clock: Arc::new(Clock(self.components().clock.clone())),
             rng: Arc::new(Rng(self.components().rng.clone())),
             guard: self.guard(),
@@ -88,11 +152,24 @@ impl Service {
             file_root: self.settings().file_root.clone(),
             actions: known_actions(),
         };
-        let id = spec.id.to_string();
         let _runtime = self.runtime().enter();
-        let handle = spawn(spec, secrets, state, parts);
-        self.destinations().handles.lock().insert(id, Arc::new(handle));
-        Ok(())
+        Ok(spawn(spec, secrets, state, parts))
+    }
+
+    /// Hands changed settings over to the task of the live cursor; returns when they hold.
+    pub(super) async fn hand_over(
+        &self,
+        id: &str,
+        spec: Spec,
+        secrets: Secrets,
+    ) -> Result<(), ChangeError> {
+        match self.destinations().handle(id) {
+            Some(handle) => {
+                let changed = handle.change(spec, secrets).await;
+                changed.map_err(|error| ChangeError::Unavailable(cause(error)))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Stops one destination and removes it from the catalog.
@@ -100,6 +177,7 @@ impl Service {
         if let Some(handle) = self.destinations().take(id) {
             stop(handle).await;
         }
+        self.drop_replays(id).await?;
         let id = id.to_owned();
         self.catalog(move |catalog| catalog.delete_destination(&id)).await.map_err(change_error)
     }
@@ -149,23 +227,26 @@ impl Service {
             format: serde_json::from_str(&row.format).map_err(|_| damaged("format"))?,
             filter: parse_filter(&row.filter).map_err(|_| damaged("filter"))?,
             batch: attestary_delivery::BatchLimits::default(),
+            replay: None,
         };
         Ok((spec, secrets))
     }
 }
 
+/// The families of known actions.
+pub(super) const FAMILIES: [(&str, &str); 5] = [
+    ("attestary", include_str!("../../../event/actions/attestary.toml")),
+    ("saas", include_str!("../../../event/actions/saas.toml")),
+    ("ironcore", include_str!("../../../event/actions/ironcore.toml")),
+    ("formio", include_str!("../../../event/actions/formio.toml")),
+    ("easysend", include_str!("../../../event/actions/easysend.toml")),
+];
+
 /// Delivery shares ownership of the known actions, because an environment may have its own; today all have these.
-fn known_actions() -> Arc<KnownActions> {
+pub(super) fn known_actions() -> Arc<KnownActions> {
     static ACTIONS: LazyLock<Arc<KnownActions>> = LazyLock::new(|| {
-        let families = [
-            ("attestary", include_str!("../../../event/actions/attestary.toml")),
-            ("saas", include_str!("../../../event/actions/saas.toml")),
-            ("ironcore", include_str!("../../../event/actions/ironcore.toml")),
-            ("formio", include_str!("../../../event/actions/formio.toml")),
-            ("easysend", include_str!("../../../event/actions/easysend.toml")),
-        ];
         Arc::new(
-            KnownActions::from_families(&families)
+            KnownActions::from_families(&FAMILIES)
                 .expect("the event crate's tests read the same files"),
         )
     });

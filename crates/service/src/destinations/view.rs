@@ -1,6 +1,6 @@
 //! What people see of a destination: settings without secrets, and how it fares.
 
-use attestary_delivery::{Attempt, State, Status};
+use attestary_delivery::{Attempt, SigningSecret, State, Status};
 use attestary_event::TenantId;
 use attestary_store::catalog::DestinationRow;
 use serde_json::Value;
@@ -32,6 +32,8 @@ pub struct Destination {
     pub changed_ms: u64,
     /// How it fares.
     pub status: Status,
+    /// Public keys that verify its requests, newest first; empty where a shared secret does.
+    pub public_keys: Vec<String>,
 }
 
 /// One try to deliver a batch, as shown.
@@ -39,6 +41,12 @@ pub struct Destination {
 pub struct DestinationAttempt(pub Attempt);
 
 impl Service {
+    fn public_keys(&self, row: &DestinationRow) -> Result<Vec<String>, ChangeError> {
+        let (spec, secrets) = self.restored(row)?;
+        let keys = secrets.signing.iter().filter_map(SigningSecret::public_key);
+        Ok(spec.destination.signs().map_or_else(Vec::new, |_| keys.collect()))
+    }
+
     /// Returns a destination with the newest status: the task's, else the saved one.
     pub(super) fn shown_destination(
         &self,
@@ -68,6 +76,7 @@ impl Service {
             created_ms: row.created_ms,
             changed_ms: row.changed_ms,
             status,
+            public_keys: self.public_keys(row)?,
         })
     }
 }

@@ -61,6 +61,7 @@ impl Catalog {
         let changed = self.write(|transaction| {
             transaction.execute("DELETE FROM attempts WHERE destination = ?1", [id])?;
             transaction.execute("DELETE FROM quarantine WHERE destination = ?1", [id])?;
+            transaction.execute("DELETE FROM replays WHERE destination = ?1", [id])?;
             let text =
                 "UPDATE destinations SET deleted = 1, secrets = NULL, config = '{}', state = '{}'
                         WHERE id = ?1 AND deleted = 0";
@@ -140,6 +141,12 @@ fn apply_update(transaction: &Transaction<'_>, update: &DeliveryUpdate) -> Resul
     if known == 0 {
         return Ok(());
     }
+    super::replays::insert_notes(transaction, update)?;
+    insert_facts(transaction, update)
+}
+
+/// Adds the attempts and the events set aside of an update.
+pub(super) fn insert_facts(transaction: &Transaction<'_>, update: &DeliveryUpdate) -> Result<()> {
     let text =
         "INSERT INTO quarantine (destination, seq, quarantined_ms, reason) VALUES (?1, ?2, ?3, ?4)
                 ON CONFLICT DO NOTHING";

@@ -206,4 +206,6 @@ pub struct DeliveryUpdate {
     pub attempts: Vec<AttemptRow>,
     /// Events set aside since the last update.
     pub quarantined: Vec<QuarantineRow>,
+    /// What the tenant's log should say, with the time it was noted, oldest first; opaque here.
+    pub notes: Vec<(u64, String)>,
 }

@@ -352,6 +352,7 @@ fn attempts_are_a_ring_and_quarantine_goes_with_the_cursor() {
         state: format!("{{\"cursor\":{}}}", numbers.end),
         quarantined: vec![quarantined(numbers.start)],
         attempts: numbers.map(attempt).collect(),
+        notes: vec![(7, format!("note of {destination}"))],
     };
     let updates =
         [update("dst_1", 0..150), update("gone", 900..902), update("dst_2", 1_000..1_001)];
@@ -446,4 +447,49 @@ async fn calls_run_off_the_async_workers() {
         catalog.run(|catalog| (std::thread::current().id(), catalog.environments().unwrap())).await;
     assert_ne!(thread, caller);
     assert_eq!(environments, []);
+}
+
+#[test]
+fn notes_wait_until_they_are_taken_and_replays_until_they_are_done() {
+    let catalog = Catalog::in_memory().unwrap();
+    catalog.create_destination(&destination("dst_1", "acme")).unwrap();
+    let update = |note: &str| DeliveryUpdate {
+        destination: "dst_1".to_owned(),
+        state: "{}".to_owned(),
+        attempts: Vec::new(),
+        quarantined: Vec::new(),
+        notes: vec![(5, note.to_owned())],
+    };
+    catalog.record_delivery(&[update("first"), update("second")]).unwrap();
+    let notes = catalog.delivery_notes(9).unwrap();
+    assert_eq!(notes.iter().map(|note| &note.note[..]).collect::<Vec<_>>(), ["first", "second"]);
+    assert_eq!((notes[0].tenant.as_str(), notes[0].made_ms), ("acme", 5));
+    catalog.remove_delivery_note(notes[0].number).unwrap();
+    assert_eq!(catalog.delivery_notes(9).unwrap(), notes[1..]);
+
+    let row = |number: u64| ReplayRow {
+        id: format!("rpl_{number:03}"),
+        destination: "dst_1".to_owned(),
+        from_seq: number,
+        next_seq: number + 9,
+        filter: "severity>=3".to_owned(),
+        state: "{}".to_owned(),
+        created_ms: 1,
+        done_ms: None,
+    };
+    for number in 0..60 {
+        catalog.create_replay(&row(number)).unwrap();
+    }
+    catalog.record_replay("rpl_059", "{\"cursor\":3}", "dst_1", Vec::new(), Vec::new()).unwrap();
+    assert_eq!(catalog.open_replays().unwrap().len(), 60);
+    for number in 0..59 {
+        catalog.finish_replay(&format!("rpl_{number:03}"), 77).unwrap();
+    }
+    catalog.finish_replay("rpl_058", 99).unwrap();
+    let left = catalog.replays_of("dst_1").unwrap();
+    assert_eq!((left.len(), left[0].done_ms, left[1].done_ms), (50, None, Some(77)));
+    assert_eq!(left[0].state, "{\"cursor\":3}");
+    assert!(catalog.finish_replay("rpl_x", 1).is_err());
+    catalog.delete_destination("dst_1").unwrap();
+    assert_eq!(catalog.replays_of("dst_1").unwrap(), []);
 }

@@ -31,6 +31,7 @@ fn batch(format: &Format, seqs: &[u64]) -> Batch {
         records.push(Record {
             seq: *seq,
             id: event.id,
+            received_at: event.received_at,
             leaf_hash: event.leaf_hash,
             bytes: start..bytes.len(),
         });
@@ -44,6 +45,12 @@ fn send(format: &str, seqs: &[u64], secrets: &Secrets) -> (HeaderMap, Bytes) {
         url: Url::parse("https://siem.example.com/in").unwrap(),
         headers: Vec::new(),
         ca: None,
+        signature: Scheme::V1,
+        client_certificate: None,
+        token_url: None,
+        client_id: None,
+        scope: String::new(),
+        payload: Payload::default(),
     };
     let spec = crate::spec::sample(DestinationConfig::Webhook(config.clone()));
     let (id, at) = ("dst_X-1-2", Timestamp(1_614_265_330_999));

@@ -93,13 +93,22 @@ pub(super) struct Counts {
     throttles: u64,
     hangs: u64,
     gaps: u64,
+    found: u64,
 }
 
 impl Counts {
-    fn all(&self) -> [u64; 13] {
+    fn all(&self) -> [u64; 14] {
         let Self { events, accepted, repeated, quarantined, lost_answers, crashes, .. } = *self;
         let Self {
-            failed_saves, refusals, splits, throttles, hangs, gaps, crashes_in_doubt, ..
+            failed_saves,
+            refusals,
+            splits,
+            throttles,
+            hangs,
+            gaps,
+            found,
+            crashes_in_doubt,
+            ..
         } = *self;
         [
             events,
@@ -115,6 +124,7 @@ impl Counts {
             throttles,
             hangs,
             gaps,
+            found,
         ]
     }
 
@@ -139,6 +149,7 @@ impl AddAssign for Counts {
         self.throttles += other.throttles;
         self.hangs += other.hangs;
         self.gaps += other.gaps;
+        self.found += other.found;
     }
 }
 
@@ -168,6 +179,8 @@ struct Inner {
     doubtful: BTreeSet<u64>,
     /// The batch accepted last: a crash before the save makes it doubtful.
     last_batch: Vec<u64>,
+    /// Objects by key, with their digest.
+    objects: BTreeMap<String, String>,
     /// The id that the next attempt must carry, because the outcome of the last one is unknown.
     expected_id: Option<String>,
     first_new: u64,
@@ -200,6 +213,7 @@ impl World {
             accepted: BTreeMap::new(),
             doubtful: BTreeSet::new(),
             last_batch: Vec::new(),
+            objects: BTreeMap::new(),
             expected_id: None,
             first_new: 0,
             checked_until: 0,
@@ -292,6 +306,7 @@ impl World {
         self.with(|inner| {
             let cursor = inner.saved.cursor;
             inner.check_prefix(cursor, "at the end");
+            inner.check_receipt();
             if cursor != inner.log.len() as u64 {
                 inner.complain(format!(
                     "the log has {} events and the cursor stands at {cursor}",
@@ -330,6 +345,28 @@ impl Inner {
             self.complain(format!(
                 "{when} the cursor stands at {cursor} and event {seq} was never delivered"
             ));
+        }
+    }
+
+    /// The receipt speaks for all behind the cursor, and its root is that of the events that were delivered.
+    fn check_receipt(&mut self) {
+        let Some(receipt) = self.saved.receipt.clone() else {
+            return self.complain("there is no receipt".to_owned());
+        };
+        if (receipt.from_seq, receipt.next_seq) != (0, self.saved.cursor) {
+            let (from, next) = (receipt.from_seq, receipt.next_seq);
+            self.complain(format!("the receipt speaks for {from}..{next}, not for all behind the cursor"));
+        }
+        let mut tree = attestary_ledger::Frontier::default();
+        for event in self.log.iter().take(self.saved.cursor as usize) {
+            let passed = self.quarantined.contains(&event.seq) || self.gaps.contains(&event.seq);
+            if self.selected[event.seq as usize] && !passed {
+                tree.append(event.leaf_hash);
+            }
+        }
+        if receipt.root() != tree.root() {
+            let (said, true_count) = (receipt.delivered(), tree.size());
+            self.complain(format!("the receipt counts {said} events of {true_count}, or others"));
         }
     }
 
@@ -382,6 +419,8 @@ impl Inner {
 fn event(seq: u64, selected: bool, now: Timestamp) -> Event {
     let mut id = [0; 16];
     id[8..].copy_from_slice(&seq.to_be_bytes());
+    let mut leaf_hash = [7; 32];
+    leaf_hash[..8].copy_from_slice(&seq.to_be_bytes());
     let action = if selected { "user.login" } else { "excluded" };
     Event {
         id: EventId(id),
@@ -390,7 +429,7 @@ fn event(seq: u64, selected: bool, now: Timestamp) -> Event {
         seq,
         received_at: now,
         flags: 0,
-        leaf_hash: [0; 32],
+        leaf_hash,
         body: format!(r#"{{"action":"{action}"}}"#).into_bytes().into(),
     }
 }
@@ -459,6 +498,9 @@ impl World {
         if self.is(Mutant::RangeForgotten) {
             state.pending = None;
         }
+        if self.is(Mutant::ReceiptStale) {
+            state.receipt = self.with(|inner| inner.saved.receipt.clone());
+        }
         self.with(|inner| {
             inner.counts.quarantined += facts.quarantined.len() as u64;
             inner.counts.gaps += facts.gaps.len() as u64;
@@ -496,7 +538,7 @@ impl Receiver {
         Self(world)
     }
 
-    async fn answer(&self, id: &str, seqs: &[u64]) -> Reply {
+    async fn answer(&self, id: &str, seqs: &[u64], digest: Option<String>) -> Reply {
         let world = &self.0;
         let (before, after) = world.with(|inner| {
             inner.check_id(id);
@@ -505,7 +547,11 @@ impl Receiver {
             (inner.chance.below(500), inner.chance.below(500))
         });
         sleep(Duration::from_millis(before)).await;
-        let reply = world.with(|inner| inner.receive(seqs));
+        let any = world.is(Mutant::AnyObjectCounts);
+        let reply = world.with(|inner| match digest {
+            Some(digest) => inner.store(id, seqs, digest, any),
+            None => inner.receive(seqs),
+        });
         match reply {
             Some(reply) => {
                 sleep(Duration::from_millis(after)).await;
@@ -537,7 +583,63 @@ impl Receiver {
     }
 }
 
+/// Reads the seqs of a JSON array of events.
+fn seqs(body: &[u8]) -> Vec<u64> {
+    let events: Vec<serde_json::Value> =
+        serde_json::from_slice(body).expect("the body holds JSON events");
+    events.iter().map(|event| event["seq"].as_u64().unwrap()).collect()
+}
+
+/// Returns the name of an object in the form of a webhook's id: `<digest>-<first>-<last>`, or the test's.
+fn object_id(url: &url::Url) -> String {
+    let name = url.path().rsplit('/').next().unwrap_or_default();
+    let parts: Vec<&str> = name.split(['-', '.']).collect();
+    match (parts[0].parse::<u64>(), parts.get(1), parts.get(2)) {
+        (Ok(first), Some(last), Some(digest)) => {
+            format!("{digest}-{first}-{}", last.parse::<u64>().unwrap())
+        }
+        _ => name.to_owned(),
+    }
+}
+
 impl Inner {
+    /// Decides what an object store does with an object; `None` when no answer comes.
+    fn store(&mut self, id: &str, seqs: &[u64], digest: String, any: bool) -> Option<Reply> {
+        // A store does not look into objects: no event is refused.
+        let poison = std::mem::take(&mut self.poison);
+        let reply = match self.objects.get(id) {
+            Some(found) if matches!(self.weather, Weather::Fine | Weather::LosingAnswers) => {
+                self.counts.found += 1;
+                Some(Reply::Existing { same: any || *found == digest })
+            }
+            // Somebody else's object stands where the batch belongs, until a person removes it.
+            None if self.weather == Weather::Fine && self.chance.percent(1) => {
+                Some(Reply::Existing { same: any })
+            }
+            known => {
+                let known = known.is_some();
+                let before = self.counts.accepted;
+                if known {
+                    Some(Reply::Failed(Failure::new(Cause::Connect, "refused")))
+                } else {
+                    let reply = self.receive(seqs);
+                    if self.counts.accepted > before {
+                        // A range that retention cut into becomes another object; nothing else may.
+                        let twice = seqs.iter().find(|seq| self.accepted[*seq] > 1);
+                        if let Some(seq) = twice.filter(|_| self.retained_from == 0) {
+                            let problem = format!("event {seq} is in two objects");
+                            self.complain(problem);
+                        }
+                        self.objects.insert(id.to_owned(), digest);
+                    }
+                    reply
+                }
+            }
+        };
+        self.poison = poison;
+        reply
+    }
+
     /// Decides what the receiver does with a batch; `None` when no answer comes.
     fn receive(&mut self, seqs: &[u64]) -> Option<Reply> {
         let status = |status| Some(Reply::Http(Response { status, ..Response::default() }));
@@ -585,6 +687,7 @@ impl Inner {
     fn known(&mut self, reply: &Reply, _: &[u64]) {
         let retried = match reply {
             Reply::Http(response) => matches!(response.status, 401 | 429 | 503),
+            Reply::Existing { same } => !same,
             _ => true,
         };
         if !retried {
@@ -596,22 +699,28 @@ impl Inner {
 impl Transport for Receiver {
     fn carry(&mut self, request: Request) -> BoxFuture<'_, Reply> {
         Box::pin(async move {
-            let Request::Http { headers, body, .. } = request else {
-                panic!("webhooks make HTTP requests")
+            let (id, seqs, digest) = match request {
+                Request::Http { headers, body, .. } => {
+                    let id = headers["webhook-id"].to_str().unwrap().to_owned();
+                    (id, seqs(&body), None)
+                }
+                Request::Object(put) => {
+                    let array = put.body.strip_suffix(b"\n").unwrap_or(&put.body);
+                    let array =
+                        array.split(|byte| *byte == b'\n').collect::<Vec<_>>().join(&b","[..]);
+                    let seqs = seqs(&[b"[", &array[..], b"]"].concat());
+                    (object_id(&put.url), seqs, Some(put.digest.1))
+                }
+                _ => panic!("webhooks and object stores make no other requests"),
             };
-            let id = headers["webhook-id"].to_str().unwrap().to_owned();
             if id.contains("-test-") {
                 sleep(Duration::from_millis(50)).await;
                 return Reply::Http(Response { status: 204, ..Response::default() });
             }
-            let events: Vec<serde_json::Value> =
-                serde_json::from_slice(&body).expect("the body is a JSON array");
-            let seqs: Vec<u64> =
-                events.iter().map(|event| event["seq"].as_u64().unwrap()).collect();
             if !seqs.is_sorted() {
                 self.0.with(|inner| inner.complain(format!("a batch is out of order: {seqs:?}")));
             }
-            let reply = self.answer(&id, &seqs).await;
+            let reply = self.answer(&id, &seqs, digest).await;
             self.distort(reply)
         })
     }

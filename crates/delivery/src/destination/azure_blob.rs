@@ -1,0 +1,155 @@
+//! Azure Blob Storage: one block blob a batch, put with `If-None-Match: *`, permitted by a shared access signature.
+//!
+//! The signature (SAS) is made by the container's owner for this container with the permissions create, write and
+//! read; it stands in the query of every request and is a secret.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{
+    Envelope, Members, Request,
+    object::{self, Compression, Layout, Put},
+    s3, webhook,
+};
+use crate::{
+    batch::Batch,
+    guard::{Host, Kind, Target},
+    secret::{Secret, Secrets},
+    tls,
+    transport::object::Signature,
+};
+
+/// Name of the signature among the secrets.
+const SECRET: &str = "sas";
+const DIGEST: HeaderName = HeaderName::from_static("x-ms-meta-attestary_digest");
+/// Version of the protocol whose rules for conditional puts are meant.
+const VERSION: &str = "2021-12-02";
+
+/// Configuration of an Azure Blob destination.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// Name of the storage account.
+    pub account: String,
+    /// Name of the container.
+    pub container: String,
+    /// Another endpoint than `https://<account>.blob.core.windows.net`, account included where its path needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<Url>,
+    /// Certificates (PEM) that are trusted instead of the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
+    /// Keys and sizes of objects.
+    #[serde(flatten)]
+    pub layout: Layout,
+}
+
+impl Config {
+    pub(super) fn read(members: &mut Members<'_>) -> Option<(Self, Option<Secrets>)> {
+        let account = s3::checked(members, "account", account_problem);
+        let container = s3::checked(members, "container", container_problem);
+        let endpoint = match members.text("endpoint").map(webhook::parse) {
+            None => None,
+            Some(Ok(url)) if url.query().is_none() => Some(url),
+            Some(Ok(_)) => {
+                members.refuse("endpoint", "must not have a query");
+                None
+            }
+            Some(Err(problem)) => {
+                members.refuse("endpoint", problem);
+                None
+            }
+        };
+        let sas = members.secret(SECRET);
+        if let Some(problem) = sas.as_ref().and_then(|sas| sas_problem(sas.danger_reveal())) {
+            members.refuse(SECRET, problem);
+        }
+        let ca = tls::read_ca(members);
+        let layout = Layout::read(members);
+        let sas = sas?;
+        let sas = sas.danger_reveal().trim_start_matches('?');
+        let config = Self {
+            account: account?.to_owned(),
+            container: container?.to_owned(),
+            endpoint,
+            ca,
+            layout,
+        };
+        Some((config, Some(Secrets::named([(SECRET, Secret::new(sas))]))))
+    }
+
+    fn base(&self) -> Url {
+        let root = self.endpoint.clone().unwrap_or_else(|| {
+            let text = format!("https://{}.blob.core.windows.net/", self.account);
+            Url::parse(&text).expect("the account's name was checked when it was validated")
+        });
+        object::url(&root, &self.container)
+    }
+
+    pub(crate) fn target(&self) -> Target {
+        let base = self.base();
+        let host = Host::of_url(&base).expect("the URL was checked when it was validated");
+        let port = base.port_or_known_default().expect("http and https have default ports");
+        Target { host, port, kind: Kind::Http, encrypted: base.scheme() == "https" }
+    }
+
+    pub(super) fn request(&self, batch: &Batch, envelope: &Envelope<'_>) -> Request {
+        let digest = object::digest(batch, envelope.format);
+        let key = object::key(&self.layout, batch, envelope, &digest);
+        let mut headers = HeaderMap::new();
+        let mut put = |name: HeaderName, value: &str| {
+            let value = HeaderValue::from_str(value).expect("ids, dates and hashes are ASCII");
+            headers.insert(name, value);
+        };
+        put(header::CONTENT_TYPE, envelope.format.content_type());
+        if self.layout.compression == Compression::Gzip {
+            put(header::CONTENT_ENCODING, "gzip");
+        }
+        put(header::IF_NONE_MATCH, "*");
+        put(HeaderName::from_static("x-ms-blob-type"), "BlockBlob");
+        put(HeaderName::from_static("x-ms-version"), VERSION);
+        put(DIGEST, &digest);
+        let owner = object::owner(envelope.spec);
+        put(HeaderName::from_static("x-ms-meta-attestary_destination"), &owner);
+        let sas = envelope.secrets.value(SECRET).cloned();
+        Request::Object(Box::new(Put {
+            url: object::url(&self.base(), &key),
+            headers,
+            body: batch.bytes.clone().into(),
+            compression: self.layout.compression,
+            digest: (DIGEST, digest),
+            signature: Signature::Query(sas.unwrap_or_else(|| Secret::new(""))),
+        }))
+    }
+
+    pub(super) fn summary(&self) -> String {
+        format!("PUT azure://{}/{}", self.account, self.container)
+    }
+}
+
+fn account_problem(name: &str) -> Option<&'static str> {
+    let fine = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    (!(3..=24).contains(&name.len()) || !name.bytes().all(fine))
+        .then_some("must have 3 to 24 lower-case letters and digits")
+}
+
+fn container_problem(name: &str) -> Option<&'static str> {
+    let fine = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let edges = name.starts_with('-') || name.ends_with('-') || name.contains("--");
+    (!(3..=63).contains(&name.len()) || edges || !name.bytes().all(fine))
+        .then_some("must have 3 to 63 lower-case letters, digits and single dashes")
+}
+
+/// Returns why a text cannot be a shared access signature: it goes into a query as it stands.
+fn sas_problem(text: &str) -> Option<&'static str> {
+    let text = text.trim_start_matches('?');
+    let fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%=&:/+,".contains(&byte);
+    if text.is_empty() || text.len() > 2_048 || !text.bytes().all(fine) {
+        return Some("is the query of a SAS URL: at most 2048 characters");
+    }
+    let signed = text.split('&').any(|pair| pair.starts_with("sig="));
+    (!signed).then_some("has no signature (sig=…); give the query of the SAS URL")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,267 @@
+//! What every object store shares: the key of a batch, the put that writes it once, and what the answers mean.
+//!
+//! One batch is one object. Its key is a function of the events in it and of how they are written, never of time or
+//! attempt, and it is put only if nothing is there yet. The range is saved before the first attempt, so a repeat
+//! after a crash meets its own object and counts as delivered: every event is in exactly one object. Whether the
+//! object found is the batch's own is told by its digest, which is made from leaf hashes. An erasure between two
+//! attempts changes the bytes and not the digest, so it does not make the batch a stranger to itself.
+
+use attestary_event::{View, actions::KnownActions, event::write_hex};
+use attestary_formats::Format;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::time::Duration;
+use url::Url;
+
+use super::{Envelope, Members};
+use crate::{
+    batch::{Batch, BatchLimits},
+    health::{Cause, Reason},
+    spec::Spec,
+    transport::object::Signature,
+    verdict::{Response, RetryAfter, Verdict, judge_http},
+};
+
+/// Longest prefix of keys in bytes. Stores take keys of 1,024 bytes, of which the rest may need 700.
+const PREFIX_BYTES_MAX: usize = 256;
+/// Everything but the unreserved characters of RFC 3986: the form in which signatures see a path.
+const KEY: AsciiSet =
+    NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+/// A tenant's or environment's id inside a key.
+const ID: AsciiSet = NON_ALPHANUMERIC.remove(b'-');
+
+/// Whether objects are compressed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// One gzip member (RFC 1952).
+    #[default]
+    Gzip,
+    /// As the format gives it.
+    None,
+}
+
+/// What all object stores are configured with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layout {
+    /// Put before every key, without slashes at its ends; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub prefix: String,
+    /// Whether objects are compressed.
+    #[serde(default)]
+    pub compression: Compression,
+    /// Most events in an object.
+    #[serde(default = "events_max")]
+    pub events_max: usize,
+    /// Most bytes in an object before compression; a single larger event still goes, alone.
+    #[serde(default = "bytes_max")]
+    pub bytes_max: usize,
+    /// How old the first event may become before its object is written, in seconds.
+    #[serde(default = "age_seconds")]
+    pub age_seconds: u64,
+}
+
+/// Bounded by what the driver looks at before it obeys commands.
+const EVENTS_CEILING: u64 = 20_000;
+/// Times the destinations that write at the same moment, this bounds delivery's memory.
+const BYTES_CEILING: u64 = 16_000_000;
+const AGE_CEILING_SECONDS: u64 = 3_600;
+
+fn events_max() -> usize {
+    10_000
+}
+
+fn bytes_max() -> usize {
+    8_000_000
+}
+
+fn age_seconds() -> u64 {
+    60
+}
+
+impl Layout {
+    /// Reads the shared members.
+    pub(super) fn read(members: &mut Members<'_>) -> Self {
+        let prefix = members.text("prefix").unwrap_or_default();
+        if let Some(problem) = prefix_problem(prefix) {
+            members.refuse("prefix", problem);
+        }
+        let compression = match members.text("compression") {
+            None | Some("gzip") => Compression::Gzip,
+            Some("none") => Compression::None,
+            Some(other) => {
+                members.refuse("compression", format!("must be gzip or none; this is {other:?}"));
+                Compression::Gzip
+            }
+        };
+        let events = members.integer("events_max", 1, EVENTS_CEILING);
+        let bytes = members.integer("bytes_max", 10_000, BYTES_CEILING);
+        let age_seconds =
+            members.integer("age_seconds", 1, AGE_CEILING_SECONDS).unwrap_or_else(age_seconds);
+        Self {
+            prefix: prefix.to_owned(),
+            compression,
+            events_max: events.map_or_else(events_max, |count| count as usize),
+            bytes_max: bytes.map_or_else(bytes_max, |count| count as usize),
+            age_seconds,
+        }
+    }
+
+    /// Returns the limits of a batch.
+    pub(super) fn limits(&self) -> BatchLimits {
+        BatchLimits { events_max: self.events_max, bytes_max: self.bytes_max, linger_ms: 0 }
+    }
+
+    /// Returns how long a batch that is not full may wait.
+    pub(super) fn gathers(&self) -> Duration {
+        Duration::from_secs(self.age_seconds)
+    }
+}
+
+/// Returns why a text cannot be the beginning of keys.
+fn prefix_problem(prefix: &str) -> Option<&'static str> {
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.!*'()/=".contains(&byte);
+    if prefix.len() > PREFIX_BYTES_MAX {
+        Some("must have at most 256 bytes")
+    } else if !prefix.bytes().all(safe) {
+        Some("may hold letters, digits and - _ . ! * ' ( ) / = only")
+    } else if !prefix.is_empty()
+        && prefix.split('/').any(|part| part.is_empty() || part == "." || part == "..")
+    {
+        Some("must not begin or end with a slash, nor have empty parts or parts . and ..")
+    } else {
+        None
+    }
+}
+
+/// An object to be written if nothing is there yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Put {
+    /// Where to, key included.
+    pub(crate) url: Url,
+    /// Condition, lock and metadata; what signs the request is added by the transport.
+    pub(crate) headers: HeaderMap,
+    /// The events, not compressed yet.
+    pub(crate) body: Bytes,
+    /// Whether the transport compresses.
+    pub(crate) compression: Compression,
+    /// Metadata that tells whether an object that is there is this one.
+    pub(crate) digest: (HeaderName, String),
+    /// How the request is signed.
+    pub(crate) signature: Signature,
+}
+
+/// Returns the digest of a batch: which events, in which order, written how.
+pub(super) fn digest(batch: &Batch, format: &Format) -> String {
+    let mut hash = Sha256::new_with_prefix(b"attestary object v1\n");
+    hash.update(serde_json::to_vec(format).expect("a format is JSON"));
+    for record in &batch.records {
+        hash.update(record.leaf_hash);
+    }
+    let mut hex = Vec::with_capacity(64);
+    write_hex(&hash.finalize(), &mut hex);
+    String::from_utf8(hex).expect("hexadecimal is ASCII")
+}
+
+/// Returns the key of a batch.
+///
+/// `<prefix>/environment=…/tenant=…/dt=YYYY-MM-DD/hour=HH/<first>-<last>-<digest>.ndjson.gz`; day and hour are
+/// those in which the service received the first event. A test stands under `<prefix>/attestary-test/`.
+pub(super) fn key(layout: &Layout, batch: &Batch, envelope: &Envelope<'_>, digest: &str) -> String {
+    let mut key = layout.prefix.clone();
+    if !key.is_empty() {
+        key.push('/');
+    }
+    let ending = match (envelope.format.is_json(), layout.compression) {
+        (true, Compression::Gzip) => "ndjson.gz",
+        (true, Compression::None) => "ndjson",
+        (false, Compression::Gzip) => "txt.gz",
+        (false, Compression::None) => "txt",
+    };
+    let Some((first, last)) = batch.range() else {
+        return format!("{key}attestary-test/{}.{ending}", envelope.id);
+    };
+    let spec = envelope.spec;
+    let (environment, tenant) = (id(spec.environment.as_str()), id(spec.tenant.as_str()));
+    let received = batch.records.first().map_or(envelope.at, |record| record.received_at);
+    let received = received.to_string();
+    let (day, hour) = (&received[..10], &received[11..13]);
+    format!(
+        "{key}environment={environment}/tenant={tenant}/dt={day}/hour={hour}/{first:020}-{last:020}-{}.{ending}",
+        &digest[..16]
+    )
+}
+
+/// Returns an id as it stands in names: everything outside `[A-Za-z0-9-]` as `%XX`.
+pub(super) fn id(text: &str) -> String {
+    utf8_percent_encode(text, &ID).to_string()
+}
+
+/// Returns the URL of a key below a base, which may have a path.
+pub(super) fn url(base: &Url, key: &str) -> Url {
+    let mut url = base.clone();
+    let path = format!("{}/{}", base.path().trim_end_matches('/'), utf8_percent_encode(key, &KEY));
+    url.set_path(&path);
+    url
+}
+
+/// Appends one event as a line.
+pub(super) fn encode(view: &View<'_>, format: &Format, actions: &KnownActions, out: &mut Vec<u8>) {
+    format.encode(view, actions, out);
+    out.push(b'\n');
+}
+
+/// Judges the answer to a put. 4xx never speaks about an event here, so nothing is set aside.
+pub(super) fn judge(response: &Response) -> Verdict {
+    let code = error_code(&response.excerpt);
+    let told = |what: &str| match code {
+        Some(code) => {
+            format!("the object store answered {} {code}: {what}", response.status)
+        }
+        None => format!("the object store answered {}: {what}", response.status),
+    };
+    let retry = |what: &str| {
+        let after = response.retry_after.as_deref().and_then(RetryAfter::parse);
+        Verdict::Retry { after, reason: Reason::new(Cause::Unavailable, told(what)) }
+    };
+    let pause = |what: &str| Verdict::Pause { reason: Reason::new(Cause::Refused, told(what)) };
+    match (response.status, code) {
+        (_, Some("RequestTimeTooSkewed")) => pause("the clocks differ too much"),
+        (400, Some("RequestTimeout" | "IncompleteBody")) => retry("the upload was cut short"),
+        // Another conditional write to the same key is under way; what came of it is seen at the next attempt.
+        (409, _) => retry("another write to the object is under way"),
+        (301 | 307 | 308, _) => pause("the bucket is in another region or at another endpoint"),
+        (400, Some("ExpiredToken" | "InvalidToken")) => pause("the credentials are not valid"),
+        (400 | 422, _) => pause("it refuses the request"),
+        (403, _) => pause("the credentials may not write this object"),
+        (404, _) => pause("there is no such bucket"),
+        _ => judge_http(response),
+    }
+}
+
+/// Returns the stable code in an error document (`<Code>…</Code>`), as far as the excerpt holds it.
+fn error_code(excerpt: &str) -> Option<&str> {
+    let (_, rest) = excerpt.split_once("<Code>")?;
+    let (code, _) = rest.split_once("</Code>")?;
+    (code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric())).then_some(code)
+}
+
+/// Judges an object that was there already.
+pub(super) fn judge_existing(same: bool) -> Verdict {
+    if same {
+        return Verdict::Delivered;
+    }
+    let detail = "another object stands where the batch belongs; nothing is overwritten: remove it or change the prefix";
+    Verdict::Pause { reason: Reason::new(Cause::Configuration, detail) }
+}
+
+/// Returns whose object it is, for the metadata of the object.
+pub(super) fn owner(spec: &Spec) -> String {
+    spec.id.to_string()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! Amazon S3, and what speaks its protocol: one object a batch, put with `If-None-Match: *`.
+//!
+//! The bucket is addressed as a host name of its own where Amazon's rules allow it, and as the first part of the
+//! path at other endpoints. Requests are signed with Signature Version 4 over every header and the body's SHA-256.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{
+    Envelope, Members, Request,
+    object::{self, Compression, Layout, Put},
+    webhook,
+};
+use crate::{
+    batch::Batch,
+    guard::{Host, Kind, Target},
+    secret::{Secret, Secrets},
+    tls,
+    transport::object::Signature,
+};
+
+/// Name under which the key's secret stands among the secrets.
+const SECRET: &str = "secret_access_key";
+const DIGEST: HeaderName = HeaderName::from_static("x-amz-meta-attestary-digest");
+
+/// How long and how strictly an object is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lock {
+    /// Who may still remove it.
+    pub mode: LockMode,
+    /// For how many days after it was written.
+    pub days: u32,
+}
+
+/// The modes of Object Lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LockMode {
+    /// Nobody, not even the account's owner.
+    Compliance,
+    /// Those with a special permission.
+    Governance,
+}
+
+/// Configuration of an S3 destination.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// Name of the bucket.
+    pub bucket: String,
+    /// Region, as in the signature.
+    pub region: String,
+    /// Other services' endpoint; absent for Amazon's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<Url>,
+    /// The key's id; its secret is kept apart.
+    pub access_key_id: String,
+    /// Lock of every object; the bucket must have Object Lock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object_lock: Option<Lock>,
+    /// Certificates (PEM) that are trusted instead of the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
+    /// Keys and sizes of objects.
+    #[serde(flatten)]
+    pub layout: Layout,
+}
+
+impl Config {
+    pub(super) fn read(members: &mut Members<'_>) -> Option<(Self, Option<Secrets>)> {
+        let bucket = checked(members, "bucket", bucket_problem);
+        let region = checked(members, "region", region_problem);
+        let endpoint = read_endpoint(members);
+        let access_key_id = checked(members, "access_key_id", key_problem);
+        let secret = members.secret(SECRET);
+        let object_lock = read_lock(members);
+        let ca = tls::read_ca(members);
+        let layout = Layout::read(members);
+        let secrets = Secrets::named([(SECRET, secret?)]);
+        let config = Self {
+            bucket: bucket?.to_owned(),
+            region: region?.to_owned(),
+            endpoint: endpoint?,
+            access_key_id: access_key_id?.to_owned(),
+            object_lock,
+            ca,
+            layout,
+        };
+        Some((config, Some(secrets)))
+    }
+
+    /// Returns the URL of the bucket.
+    fn base(&self) -> Url {
+        match &self.endpoint {
+            Some(endpoint) => object::url(endpoint, &self.bucket),
+            None => {
+                let suffix = if self.region.starts_with("cn-") { ".cn" } else { "" };
+                // Amazon's certificate covers one label: a bucket with dots goes into the path.
+                let text = if self.bucket.contains('.') {
+                    format!("https://s3.{}.amazonaws.com{suffix}/{}", self.region, self.bucket)
+                } else {
+                    format!("https://{}.s3.{}.amazonaws.com{suffix}/", self.bucket, self.region)
+                };
+                Url::parse(&text).expect("bucket and region were checked when they were validated")
+            }
+        }
+    }
+
+    pub(crate) fn target(&self) -> Target {
+        let base = self.base();
+        let host = Host::of_url(&base).expect("the URL was checked when it was validated");
+        let port = base.port_or_known_default().expect("http and https have default ports");
+        Target { host, port, kind: Kind::Http, encrypted: base.scheme() == "https" }
+    }
+
+    pub(super) fn request(&self, batch: &Batch, envelope: &Envelope<'_>) -> Request {
+        let digest = object::digest(batch, envelope.format);
+        let key = object::key(&self.layout, batch, envelope, &digest);
+        let mut headers = HeaderMap::new();
+        let mut put = |name: HeaderName, value: &str| {
+            let value = HeaderValue::from_str(value).expect("ids, dates and hashes are ASCII");
+            headers.insert(name, value);
+        };
+        put(header::CONTENT_TYPE, envelope.format.content_type());
+        if self.layout.compression == Compression::Gzip {
+            put(header::CONTENT_ENCODING, "gzip");
+        }
+        put(header::IF_NONE_MATCH, "*");
+        put(DIGEST, &digest);
+        let owner = object::owner(envelope.spec);
+        put(HeaderName::from_static("x-amz-meta-attestary-destination"), &owner);
+        if let Some(lock) = self.object_lock.filter(|_| !batch.test) {
+            let mode = match lock.mode {
+                LockMode::Compliance => "COMPLIANCE",
+                LockMode::Governance => "GOVERNANCE",
+            };
+            let until = envelope.at.0 + i64::from(lock.days) * 86_400_000;
+            let until = attestary_event::Timestamp(until).to_string();
+            put(HeaderName::from_static("x-amz-object-lock-mode"), mode);
+            put(HeaderName::from_static("x-amz-object-lock-retain-until-date"), &until);
+        }
+        let secret = envelope.secrets.value(SECRET).cloned();
+        Request::Object(Box::new(Put {
+            url: object::url(&self.base(), &key),
+            headers,
+            body: batch.bytes.clone().into(),
+            compression: self.layout.compression,
+            digest: (DIGEST, digest),
+            signature: Signature::Aws {
+                region: self.region.clone(),
+                service: "s3",
+                access_key_id: self.access_key_id.clone(),
+                secret: secret.unwrap_or_else(|| Secret::new("")),
+            },
+        }))
+    }
+
+    pub(super) fn summary(&self) -> String {
+        format!("PUT s3://{}", self.bucket)
+    }
+}
+
+/// Returns a member that must be there and pass a check.
+pub(super) fn checked<'a>(
+    members: &mut Members<'a>,
+    name: &'static str,
+    problem: fn(&str) -> Option<&'static str>,
+) -> Option<&'a str> {
+    let text = members.text_required(name)?;
+    match problem(text) {
+        None => Some(text),
+        Some(problem) => {
+            members.refuse(name, problem);
+            None
+        }
+    }
+}
+
+/// Returns why a text cannot name a bucket (the rules of general purpose buckets).
+fn bucket_problem(name: &str) -> Option<&'static str> {
+    let edge = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let inner = |byte: u8| edge(byte) || byte == b'-' || byte == b'.';
+    let bytes = name.as_bytes();
+    if !(3..=63).contains(&bytes.len()) {
+        return Some("must have 3 to 63 bytes");
+    }
+    if !bytes.iter().copied().all(inner) || !edge(bytes[0]) || !edge(bytes[bytes.len() - 1]) {
+        return Some(
+            "may hold lower-case letters, digits, - and . and begins and ends without them",
+        );
+    }
+    if name.contains("..") || name.parse::<std::net::Ipv4Addr>().is_ok() {
+        return Some("must not have two dots in a row nor be an address");
+    }
+    None
+}
+
+fn region_problem(name: &str) -> Option<&'static str> {
+    let fine = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (name.is_empty() || name.len() > 64 || !name.bytes().all(fine))
+        .then_some("is a region such as eu-central-1: lower-case letters, digits and -")
+}
+
+fn key_problem(text: &str) -> Option<&'static str> {
+    (text.is_empty() || text.len() > 256 || !text.bytes().all(|byte| byte.is_ascii_graphic()))
+        .then_some("must have 1 to 256 visible ASCII characters")
+}
+
+/// Reads the member `endpoint`. The outer `None` means that it is wrong.
+#[expect(clippy::option_option, reason = "wrong, absent and given are three things")]
+fn read_endpoint(members: &mut Members<'_>) -> Option<Option<Url>> {
+    let Some(text) = members.text("endpoint") else { return Some(None) };
+    match webhook::parse(text) {
+        Ok(url) if url.query().is_none() => Some(Some(url)),
+        Ok(_) => {
+            members.refuse("endpoint", "must not have a query");
+            None
+        }
+        Err(problem) => {
+            members.refuse("endpoint", problem);
+            None
+        }
+    }
+}
+
+fn read_lock(members: &mut Members<'_>) -> Option<Lock> {
+    let value = members.take("object_lock")?;
+    match serde_json::from_value::<Lock>(value.clone()) {
+        Ok(lock) if (1..=36_500).contains(&lock.days) => Some(lock),
+        Ok(_) => {
+            members.refuse("object_lock/days", "must be between 1 and 36500");
+            None
+        }
+        Err(error) => {
+            members.refuse("object_lock", error.to_string());
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! Writing one object if nothing is there yet, and looking at what is there if something is.
+//!
+//! Compression and hashing run on a worker thread: megabytes of them would hold up every other task. The requests go
+//! over the connections of [`Http`], so that each of them passes the guard.
+
+use std::{io::Write as _, sync::Arc};
+
+use attestary_event::event::write_hex;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use flate2::{Compression as Level, GzBuilder};
+use futures::future::BoxFuture;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use sha2::{Digest as _, Sha256};
+use tokio::time::timeout;
+
+use super::{
+    EXCHANGE_MAX, READ_MAX, Transport,
+    http::{Http, Parts},
+    sigv4, too_slow, wrong_kind,
+};
+use crate::{
+    destination::{
+        Request,
+        object::{Compression, Put},
+    },
+    health::Cause,
+    ports::Clock,
+    secret::Secret,
+    verdict::{Failure, Reply, Response},
+};
+
+/// SHA-256 of nothing, in hexadecimal.
+const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/// How requests to a store are permitted.
+#[derive(Debug, Clone)]
+pub(crate) enum Signature {
+    /// Amazon's Signature Version 4.
+    Aws {
+        /// Region in the credential's scope.
+        region: String,
+        /// Service in the credential's scope.
+        service: &'static str,
+        /// The key's id.
+        access_key_id: String,
+        /// The key.
+        secret: Secret,
+    },
+    /// A query that permits the request as it stands.
+    Query(Secret),
+}
+
+/// The transport of object stores.
+pub(crate) struct Objects {
+    http: Http,
+    clock: Arc<dyn Clock>,
+}
+
+/// A body as it goes out.
+struct Prepared {
+    body: Bytes,
+    sha256: [u8; 32],
+}
+
+impl Transport for Objects {
+    fn carry(&mut self, request: Request) -> BoxFuture<'_, Reply> {
+        Box::pin(async move {
+            let Request::Object(put) = request else { return wrong_kind() };
+            // Two requests: the put, and perhaps a look at what is there.
+            match timeout(EXCHANGE_MAX * 2, self.put(*put)).await {
+                Ok(Ok(reply)) => reply,
+                Ok(Err(failure)) => Reply::Failed(failure),
+                Err(_) => Reply::Failed(too_slow("the exchange")),
+            }
+        })
+    }
+}
+
+impl Objects {
+    pub(crate) fn new(http: Http, clock: Arc<dyn Clock>) -> Self {
+        Self { http, clock }
+    }
+
+    async fn put(&mut self, put: Put) -> Result<Reply, Failure> {
+        let (body, compression) = (put.body.clone(), put.compression);
+        let prepared = tokio::task::spawn_blocking(move || prepare(&body, compression)).await;
+        let prepared =
+            prepared.map_err(|error| Failure::new(Cause::Configuration, error.to_string()))?;
+        let mut headers = put.headers.clone();
+        if matches!(put.signature, Signature::Aws { .. }) {
+            // Stores that lock objects ask for a checksum; the others compare it.
+            let sum = STANDARD.encode(prepared.sha256);
+            insert(&mut headers, "x-amz-checksum-sha256", &sum);
+        }
+        let hash = hex(&prepared.sha256);
+        let (response, _) =
+            self.call(Method::PUT, &put, headers, &hash, prepared.body.clone()).await?;
+        if !exists(&response) {
+            return Ok(Reply::Http(response));
+        }
+        self.look(&put, response).await
+    }
+
+    /// Tells whether the object that is there is the one that was to be written.
+    async fn look(&mut self, put: &Put, refused: Response) -> Result<Reply, Failure> {
+        let mut headers = HeaderMap::new();
+        if let Some(version) = put.headers.get("x-ms-version") {
+            headers.insert("x-ms-version", version.clone());
+        }
+        let (response, found) = self.call(Method::HEAD, put, headers, EMPTY, Bytes::new()).await?;
+        let (name, digest) = &put.digest;
+        match response.status {
+            200 => {
+                let same =
+                    found.get(name).is_some_and(|value| value.as_bytes() == digest.as_bytes());
+                Ok(Reply::Existing { same })
+            }
+            // It was removed in between: the next attempt writes it.
+            404 => Ok(Reply::Http(Response { status: 503, ..refused })),
+            _ => Ok(Reply::Http(response)),
+        }
+    }
+
+    async fn call(
+        &mut self,
+        method: Method,
+        put: &Put,
+        mut headers: HeaderMap,
+        body_sha256: &str,
+        body: Bytes,
+    ) -> Result<(Response, HeaderMap), Failure> {
+        let mut url = put.url.clone();
+        match &put.signature {
+            Signature::Aws { region, service, access_key_id, secret } => {
+                let key = sigv4::Key { region, service, access_key_id, secret };
+                let now = self.clock.now();
+                sigv4::apply(&key, &method, &url, &mut headers, body_sha256, now)?;
+            }
+            Signature::Query(query) => url.set_query(Some(query.danger_reveal())),
+        }
+        let parts = Parts { method, url, headers, body, reply_max: READ_MAX };
+        self.http.call(&parts).await
+    }
+}
+
+/// Returns whether a refusal says that the object is there already.
+fn exists(response: &Response) -> bool {
+    response.status == 412
+        || (response.status == 409 && response.excerpt.contains("BlobAlreadyExists"))
+}
+
+/// Compresses and hashes a body. The same events give the same bytes: no name and no time is in the header.
+fn prepare(body: &[u8], compression: Compression) -> Prepared {
+    let body = match compression {
+        Compression::None => Bytes::copy_from_slice(body),
+        Compression::Gzip => {
+            let mut encoder = GzBuilder::new().write(Vec::new(), Level::default());
+            encoder.write_all(body).expect("a vector takes all that is written");
+            encoder.finish().expect("a vector takes all that is written").into()
+        }
+    };
+    let sha256 = Sha256::digest(&body).into();
+    Prepared { body, sha256 }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut hex = Vec::with_capacity(64);
+    write_hex(bytes, &mut hex);
+    String::from_utf8(hex).expect("hexadecimal is ASCII")
+}
+
+fn insert(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    let value = HeaderValue::from_str(value).expect("base64 is visible ASCII");
+    headers.insert(HeaderName::from_static(name), value);
+}

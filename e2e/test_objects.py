@@ -1,0 +1,111 @@
+"""Object stores: every event in exactly one object, whatever is killed; nothing overwritten; locks kept."""
+
+import random
+
+import botocore.exceptions
+import pytest
+
+import harness
+import objects
+
+TENANT = "acme"
+
+
+@pytest.fixture
+def s3(tmp_path):
+    server = objects.S3(tmp_path / "s3")
+    yield server
+    server.stop()
+
+
+def event(number):
+    return {"tenant": TENANT, "action": "order.placed", "actor": {"type": "user", "id": "u1"}, "metadata": {"number": number}}
+
+
+def seqs(events):
+    return [event["seq"] for event in events]
+
+
+def test_every_event_is_in_one_object_across_kills(attestary, s3):
+    s3.bucket("audit")
+    attestary.call("POST", "/v1/tenants", json={"id": TENANT}, expect=201)
+    config = s3.config("audit", prefix="logs", events_max=40, age_seconds=1)
+    attestary.destination(TENANT, name="archive", type="s3", start="beginning", config=config)
+    count, server = 0, attestary
+    for kill in range(4):
+        for _ in range(3):
+            server.submit([event(count + offset) for offset in range(60)])
+            count += 60
+        written = len(s3.keys("audit"))
+        # Somewhere between an object's put and the save of its confirmation.
+        harness.until("objects are written", lambda: len(s3.keys("audit")) > written or len(s3.events("audit")) >= count)
+        server.stop(harness.signal.SIGKILL)
+        server = harness.Attestary(attestary.data)
+    try:
+        size = len(server.events(TENANT))
+        harness.until("everything is there", lambda: len(s3.events("audit")) >= size)
+        found = s3.events("audit")
+        assert seqs(found) == list(range(size)), "an event is missing, out of order or in two objects"
+        stored = {event["seq"]: event for event in server.events(TENANT)}
+        assert all(event["leaf_hash"] == stored[event["seq"]]["leaf_hash"] for event in found)
+        key = s3.keys("audit")[0]
+        assert key.startswith("logs/environment%3D".replace("%3D", "=")), key
+        head = s3.client.head_object(Bucket="audit", Key=key)
+        assert head["ContentEncoding"] == "gzip" and head["Metadata"]["attestary-destination"].startswith("dst_")
+    finally:
+        server.stop()
+
+
+def test_nothing_is_overwritten(attestary, s3):
+    s3.bucket("audit")
+    attestary.call("POST", "/v1/tenants", json={"id": TENANT}, expect=201)
+    config = s3.config("audit", age_seconds=1)
+    first = attestary.destination(TENANT, name="one", type="s3", start="beginning", config=config)
+    attestary.submit([event(number) for number in range(5)])
+    harness.until("the object is there", lambda: len(s3.events("audit")) == 6)
+    [key] = s3.keys("audit")
+    before = s3.client.head_object(Bucket="audit", Key=key)["LastModified"]
+
+    # The same events in the same form: the object that is there is the batch, and counts as delivered.
+    path = f"/v1/tenants/{TENANT}/destinations"
+    same = attestary.destination(TENANT, name="same", type="s3", start="beginning", config=config)
+    harness.until("it counts", lambda: attestary.call("GET", f"{path}/{same['id']}", expect=200).json()["delivered"] == 6)
+    assert s3.keys("audit") == [key]
+    assert s3.client.head_object(Bucket="audit", Key=key)["LastModified"] == before
+
+    # Something else under the key: nothing is overwritten, and a person is told.
+    attestary.call("POST", f"{path}/{first['id']}/pause", expect=200)
+    attestary.call("DELETE", f"{path}/{same['id']}", expect=204)
+    s3.client.put_object(Bucket="audit", Key=key, Body=b"mine")
+    other = attestary.destination(TENANT, name="other", type="s3", start="beginning", config=config)
+    shown = harness.until(
+        "it is paused", lambda: (now := attestary.call("GET", f"{path}/{other['id']}", expect=200).json())["state"] == "paused" and now,
+    )
+    assert "nothing is overwritten" in shown["reason_detail"] and shown["cursor"] == 0
+    assert s3.client.get_object(Bucket="audit", Key=key)["Body"].read() == b"mine"
+
+
+def test_objects_are_locked_and_credentials_are_named(attestary, s3):
+    s3.bucket("locked", lock=True)
+    attestary.call("POST", "/v1/tenants", json={"id": TENANT}, expect=201)
+    config = s3.config("locked", age_seconds=1, object_lock={"mode": "compliance", "days": 30}, compression="none")
+    made = attestary.destination(TENANT, name="worm", type="s3", config=config)
+    assert s3.secret not in str(made)
+    attestary.submit(event(1))
+    harness.until("the object is there", lambda: s3.events("locked"))
+    [version] = s3.client.list_object_versions(Bucket="locked")["Versions"]
+    held = s3.client.get_object_retention(Bucket="locked", Key=version["Key"])["Retention"]
+    assert held["Mode"] == "COMPLIANCE"
+    with pytest.raises(botocore.exceptions.ClientError, match="AccessDenied"):
+        s3.client.delete_object(Bucket="locked", Key=version["Key"], VersionId=version["VersionId"])
+
+    path = f"/v1/tenants/{TENANT}/destinations"
+    tested = attestary.call("POST", f"{path}/{made['id']}/test", expect=200).json()
+    assert tested["verdict"] == "delivered" and tested["status"] == 200, tested
+    wrong = {**config, "secret_access_key": "x" + str(random.random())}
+    bad = attestary.destination(TENANT, name="wrong", type="s3", config=wrong)
+    refused = attestary.call("POST", f"{path}/{bad['id']}/test", expect=200).json()
+    assert refused["verdict"] == "pause" and "SignatureDoesNotMatch" in refused["detail"], refused
+    lost = attestary.destination(TENANT, name="lost", type="s3", config={**config, "bucket": "nowhere"})
+    refused = attestary.call("POST", f"{path}/{lost['id']}/test", expect=200).json()
+    assert refused["verdict"] == "pause" and "NoSuchBucket" in refused["detail"], refused
