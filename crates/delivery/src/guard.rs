@@ -56,7 +56,7 @@ impl Kind {
             // HEC, Elasticsearch, Loki and OTLP have ports of their own.
             Self::Http => &[443, 8443, 8088, 9200, 3100, 4318],
             Self::Syslog => &[514, 601, 1514, 5514, 6514],
-            Self::Broker => &[4222, 9092, 9093],
+            Self::Broker => &[4222],
         }
     }
 }

@@ -115,7 +115,9 @@ impl Receipt {
         let done = std::mem::replace(&mut self.ahead, later);
         for leaf in done.values() {
             match leaf {
-                Some(leaf) => drop(self.tree.append(leaf.0)),
+                Some(leaf) => {
+                    self.tree.append(leaf.0);
+                }
                 None => self.quarantined += 1,
             }
         }
@@ -205,7 +207,9 @@ mod tests {
 
     fn root(seqs: &[u8]) -> Hash {
         let mut tree = Frontier::default();
-        seqs.iter().for_each(|seq| drop(tree.append([*seq; 32])));
+        for seq in seqs {
+            tree.append([*seq; 32]);
+        }
         tree.root()
     }
 

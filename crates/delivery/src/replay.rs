@@ -41,7 +41,8 @@ impl Log for Stretch {
         bytes_max: usize,
     ) -> BoxFuture<'_, Result<Vec<Event>, ReadError>> {
         Box::pin(async move {
-            let left = usize::try_from(self.next_seq.saturating_sub(from_seq)).unwrap_or(usize::MAX);
+            let left =
+                usize::try_from(self.next_seq.saturating_sub(from_seq)).unwrap_or(usize::MAX);
             if left == 0 {
                 return Ok(Vec::new());
             }

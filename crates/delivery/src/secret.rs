@@ -5,8 +5,8 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use ed25519_dalek::SigningKey;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize as _, Zeroizing};
 

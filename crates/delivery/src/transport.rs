@@ -7,8 +7,8 @@ mod datagram;
 mod exchange;
 pub(crate) mod file;
 mod http;
-pub(crate) mod object;
 mod nats;
+pub(crate) mod object;
 mod output;
 pub(crate) mod sigv4;
 mod stream;
@@ -63,7 +63,8 @@ pub(crate) fn open(spec: &Spec, secrets: &Secrets, parts: &Components) -> Box<dy
                 let exchanges = exchange::Exchanges::new(&parts.guard, spec.owner(), &endpoint);
                 return Box::new(exchanges.with_identity(identity));
             }
-            let http = http::Http::new(parts.guard.clone(), spec.owner(), target, config.ca.clone());
+            let http =
+                http::Http::new(parts.guard.clone(), spec.owner(), target, config.ca.clone());
             Box::new(http.with_identity(identity))
         }
         DestinationConfig::Syslog(config) => {

@@ -18,24 +18,24 @@ mod rotate;
 mod running;
 mod view;
 
+use attestary_delivery::destination::webhook::Scheme;
 use attestary_delivery::{
     BatchLimits, DestinationConfig, DestinationId, Guard, ManagedBy, Secrets, SigningSecret, Spec,
     Start, State,
 };
-use attestary_delivery::destination::webhook::Scheme;
 use attestary_event::{EnvironmentId, TenantId, Timestamp, Violation};
 use attestary_formats::Format;
 use attestary_store::catalog::{DestinationRow, Opaque};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-pub(crate) use running::Running;
 pub use families::EventFamily;
 pub use preview::Preview;
 pub use quarantine::QuarantinedEvent;
 pub use receipt::{ContiguityReceipt, LogComparison};
 pub use replays::{NewReplay, Replay, ReplayEdge};
 pub use rotate::Rotated;
+pub(crate) use running::Running;
 pub use view::{Destination, DestinationAttempt};
 
 use crate::{
@@ -397,7 +397,8 @@ impl Service {
                 DestinationConfig::validate_change(kind, config, before.managed_by, known)
                     .map_err(ChangeError::Invalid)?;
             if checked.0.signs() != before.destination.signs() {
-                let detail = "cannot be changed: receivers would have no key; make another destination";
+                let detail =
+                    "cannot be changed: receivers would have no key; make another destination";
                 return Err(ChangeError::invalid("/config/signature", detail));
             }
             spec.destination = checked.0;

@@ -37,8 +37,8 @@ pub use counts::{Edge, FacetField, Facets, Histogram, Selection};
 pub use cursor::{Cursor, CursorError, CursorKey, Order};
 pub use destinations::{
     ContiguityReceipt, Created as CreatedDestination, Destination, DestinationAttempt,
-    DestinationChange, EventFamily, LogComparison, NewDestination, NewReplay, Preview, QuarantinedEvent, Replay,
-    ReplayEdge, Rotated,
+    DestinationChange, EventFamily, LogComparison, NewDestination, NewReplay, Preview,
+    QuarantinedEvent, Replay, ReplayEdge, Rotated,
 };
 pub use directory::Environment;
 pub use error::{

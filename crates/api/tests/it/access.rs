@@ -180,7 +180,9 @@ fn cases(destination: &str, key_id: &str) -> Vec<Case> {
         case(
             "POST /v1/tenants/{tenant}/destinations/preview",
             &format!("{tenant}/destinations/preview"),
-            Some(json!({ "name": "x", "type": "webhook", "config": { "url": "https://siem.example/" } })),
+            Some(
+                json!({ "name": "x", "type": "webhook", "config": { "url": "https://siem.example/" } }),
+            ),
             NotFound,
         ),
         case(

@@ -46,7 +46,9 @@ async fn a_receipt_says_what_became_of_every_event_and_equals_the_log() {
     let whole = app.post(path, &key, &new).await.ok(201)["id"].as_str().unwrap().to_owned();
     let (_, events) = collect(&mut hook, 8).await;
     let path = format!("{path}/{whole}");
-    let receipt = until(&app, &format!("{path}/receipt?compare=true"), &key, |shown| shown["count"] == 8).await;
+    let receipt =
+        until(&app, &format!("{path}/receipt?compare=true"), &key, |shown| shown["count"] == 8)
+            .await;
     assert_eq!((&receipt["from_seq"], &receipt["to_seq"]), (&json!(0), &json!(7)));
     assert_eq!(receipt["log"]["equal"], true, "{receipt}");
     // The receiver computes the same root from what it got.
@@ -68,8 +70,13 @@ async fn a_receipt_says_what_became_of_every_event_and_equals_the_log() {
     app.post("/v1/events", &key, &event("acme", "a.kept")).await.ok(201);
     let (_, events) = collect(&mut hook, 2).await;
     assert_eq!(seqs(&events), [9, 11]);
-    let receipt = until(&app, &format!("{path}/receipt?compare=true"), &key, |shown| shown["count"] == 2).await;
-    assert_eq!((&receipt["from_seq"], &receipt["to_seq"], &receipt["excluded"]), (&json!(8), &json!(11), &json!(2)));
+    let receipt =
+        until(&app, &format!("{path}/receipt?compare=true"), &key, |shown| shown["count"] == 2)
+            .await;
+    assert_eq!(
+        (&receipt["from_seq"], &receipt["to_seq"], &receipt["excluded"]),
+        (&json!(8), &json!(11), &json!(2))
+    );
     assert_eq!(receipt["log"]["equal"], true, "{receipt}");
 }
 
@@ -88,14 +95,18 @@ async fn a_replay_sends_the_same_events_and_leaves_the_cursor_alone() {
     let (_, first) = collect(&mut hook, 10).await;
     until(&app, &path, &key, |shown| shown["cursor"] == 10).await;
 
-    let replay = app.post(&format!("{path}/replays"), &key, &json!({ "from": 3, "to": 6 })).await.ok(201);
+    let replay =
+        app.post(&format!("{path}/replays"), &key, &json!({ "from": 3, "to": 6 })).await.ok(201);
     let (heads, again) = collect(&mut hook, 4).await;
     assert_eq!(again, first[3..7]);
     assert!(heads[0].contains("webhook-id: rpl_"), "{}", heads[0]);
     let list = format!("{path}/replays");
     let shown = until(&app, &list, &key, |shown| !shown["data"][0]["done_at"].is_null()).await;
     assert_eq!(shown["data"][0]["id"], replay["id"]);
-    assert_eq!((&shown["data"][0]["progress"], &shown["data"][0]["delivered"]), (&json!("done"), &json!(4)));
+    assert_eq!(
+        (&shown["data"][0]["progress"], &shown["data"][0]["delivered"]),
+        (&json!("done"), &json!(4))
+    );
     assert_eq!(app.get(&path, &key).await.ok(200)["cursor"], 10);
     let attempts = app.get(&format!("{path}/attempts"), &key).await.ok(200);
     assert_eq!(attempts["data"][0]["replay"], replay["id"]);
@@ -126,11 +137,14 @@ async fn two_secrets_sign_during_a_rotation() {
         line.split(' ').skip(1).map(str::to_owned).collect::<Vec<_>>()
     };
     for (retire, valid) in [(false, 2), (false, 2), (true, 1)] {
-        let rotated = app.post(&format!("{path}/rotate"), &key, &json!({ "retire": retire })).await.ok(200);
+        let rotated =
+            app.post(&format!("{path}/rotate"), &key, &json!({ "retire": retire })).await.ok(200);
         assert_eq!(rotated["valid"], valid);
         let secret = rotated["secret"].as_str();
         assert_eq!(secret.is_some(), !retire);
-        assert!(secret.is_none_or(|secret| secret.starts_with("whsec_") && made["secret"] != secret));
+        assert!(
+            secret.is_none_or(|secret| secret.starts_with("whsec_") && made["secret"] != secret)
+        );
         app.post("/v1/events", &key, &event("acme", "a.b")).await.ok(201);
         let (heads, _) = collect(&mut hook, 1).await;
         assert_eq!(signatures(&heads[0]).len(), valid, "{}", heads[0]);
@@ -196,7 +210,9 @@ async fn refusing() -> String {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut bytes = [0; 65_536];
             let _ = stream.read(&mut bytes).await;
-            let _ = stream.write_all(b"HTTP/1.1 401 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
+            let _ = stream
+                .write_all(b"HTTP/1.1 401 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                .await;
         }
     });
     url

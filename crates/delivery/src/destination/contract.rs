@@ -146,6 +146,7 @@ impl Made {
             records.push(Record {
                 seq: event.seq,
                 id: event.id,
+                received_at: event.received_at,
                 leaf_hash: event.leaf_hash,
                 bytes: start..bytes.len(),
             });

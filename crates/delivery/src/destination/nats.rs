@@ -142,15 +142,15 @@ impl Config {
 
 /// Returns why a text cannot be the template of a subject.
 fn subject_problem(subject: &str) -> Option<&'static str> {
-    let plain = subject
-        .replace("{environment}", "e")
-        .replace("{tenant}", "t")
-        .replace("{action}", "a");
+    let plain =
+        subject.replace("{environment}", "e").replace("{tenant}", "t").replace("{action}", "a");
     let fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     if subject.len() > SUBJECT_BYTES_MAX {
         Some("must have at most 256 bytes")
     } else if plain.split('.').any(str::is_empty) || !plain.bytes().all(fine) {
-        Some("is words of letters, digits, - and _, and of {environment}, {tenant}, {action}, joined by dots")
+        Some(
+            "is words of letters, digits, - and _, and of {environment}, {tenant}, {action}, joined by dots",
+        )
     } else if !subject.contains("{tenant}") {
         Some("must hold {tenant}: the logs of tenants must not mix")
     } else {

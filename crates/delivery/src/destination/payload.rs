@@ -194,7 +194,8 @@ impl Payload {
 
 /// The same bytes give the same bytes: no name and no time is in the header.
 fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzBuilder::new().write(Vec::with_capacity(bytes.len() / 4), Compression::fast());
+    let mut encoder =
+        GzBuilder::new().write(Vec::with_capacity(bytes.len() / 4), Compression::fast());
     encoder.write_all(bytes).expect("a vector takes all that is written");
     encoder.finish().expect("a vector takes all that is written")
 }
@@ -262,7 +263,10 @@ mod tests {
     #[test]
     fn steps_are_applied_in_order() {
         let out = encoded(r#"{"encode":["gzip","base64"]}"#, b"[1,2]");
-        assert_eq!((out.content_type.as_str(), out.content_encoding), ("text/plain; charset=us-ascii", None));
+        assert_eq!(
+            (out.content_type.as_str(), out.content_encoding),
+            ("text/plain; charset=us-ascii", None)
+        );
         let packed = STANDARD.decode(&out.bytes).unwrap();
         let mut plain = Vec::new();
         flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut plain).unwrap();
@@ -291,8 +295,14 @@ mod tests {
         let out = encoded(r#"{"encode":["gzip"],"carriage":"file"}"#, b"[1,2]");
         let boundary = out.content_type.strip_prefix("multipart/form-data; boundary=").unwrap();
         let text = String::from_utf8_lossy(&out.bytes);
-        assert!(text.starts_with(&format!("--{boundary}\r\n")) && text.ends_with(&format!("\r\n--{boundary}--\r\n")));
-        assert!(text.contains("filename=\"dst_1-1-2.json\"") && text.contains("content-encoding: gzip\r\n"));
+        assert!(
+            text.starts_with(&format!("--{boundary}\r\n"))
+                && text.ends_with(&format!("\r\n--{boundary}--\r\n"))
+        );
+        assert!(
+            text.contains("filename=\"dst_1-1-2.json\"")
+                && text.contains("content-encoding: gzip\r\n")
+        );
     }
 
     #[test]

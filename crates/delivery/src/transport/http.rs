@@ -145,7 +145,7 @@ impl Http {
             None => {
                 let config = tls::config_with(self.ca.as_deref(), self.identity.as_ref())?;
                 self.tls.insert(config).clone()
-            },
+            }
         };
         handshake(TokioIo::new(tls::wrap(config, &self.target.host, stream).await?)).await
     }

@@ -114,7 +114,7 @@ impl Nats {
         let client = options.connect(url).await.map_err(|error| {
             let cause = match error.kind() {
                 ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
-                    Cause::Configuration
+                    Cause::Credentials
                 }
                 ConnectErrorKind::Dns => Cause::Resolve,
                 ConnectErrorKind::TimedOut => Cause::Timeout,

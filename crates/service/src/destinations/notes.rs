@@ -58,7 +58,10 @@ impl Service {
                     Ok(()) => LOOK_EVERY,
                     Err(error) => {
                         let error = &error as &dyn std::error::Error;
-                        tracing::warn!(error, "what destinations have to say could not be recorded");
+                        tracing::warn!(
+                            error,
+                            "what destinations have to say could not be recorded"
+                        );
                         AGAIN
                     }
                 };
@@ -77,7 +80,8 @@ impl Service {
             for note in notes {
                 self.record_note(&note).await?;
                 let number = note.number;
-                let removed = self.catalog(move |catalog| catalog.remove_delivery_note(number)).await;
+                let removed =
+                    self.catalog(move |catalog| catalog.remove_delivery_note(number)).await;
                 removed.map_err(|error| IntakeError::Unavailable(cause(error)))?;
             }
         }

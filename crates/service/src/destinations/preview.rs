@@ -4,7 +4,11 @@ use attestary_delivery::{Secrets, Spec, preview};
 use attestary_event::{TenantId, View};
 
 use super::{NewDestination, as_read, running::known_actions};
-use crate::{Caller, ChangeError, ReadError, Scope, Service, audit::{Act, action}, error::cause};
+use crate::{
+    Caller, ChangeError, ReadError, Scope, Service,
+    audit::{Act, action},
+    error::cause,
+};
 
 /// Records that one preview shows.
 pub const RECORDS_MAX: usize = 20;
@@ -72,11 +76,14 @@ impl Service {
         while end > 0 && found.len() < limit && size - end < SCANNED_MAX {
             let start = end.saturating_sub(READ_EVENTS as u64);
             let wanted = (end - start) as usize;
-            let read = self.store().read(&spec.environment, tenant, start, wanted, READ_BYTES).await;
+            let read =
+                self.store().read(&spec.environment, tenant, start, wanted, READ_BYTES).await;
             let events = read.map_err(|error| ChangeError::Unavailable(cause(error)))?;
             for event in events.into_iter().filter(|event| event.seq < end).rev() {
                 let fields = event.fields();
-                if found.len() < limit && spec.filter.matches(&View { event: &event, fields: &fields }) {
+                if found.len() < limit
+                    && spec.filter.matches(&View { event: &event, fields: &fields })
+                {
                     drop(fields);
                     found.push(event);
                 }

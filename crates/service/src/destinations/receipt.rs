@@ -89,7 +89,9 @@ impl Service {
         let impossible = |reason: String| Ok(LogComparison::Impossible { reason });
         let length = receipt.next_seq - receipt.from_seq;
         if length > COMPARED_MAX {
-            return impossible(format!("the receipt speaks for {length} events; at most {COMPARED_MAX} are compared"));
+            return impossible(format!(
+                "the receipt speaks for {length} events; at most {COMPARED_MAX} are compared"
+            ));
         }
         if receipt.lost_to_retention > 0 {
             return impossible("retention removed events of this stretch".to_owned());

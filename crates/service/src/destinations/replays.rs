@@ -102,7 +102,8 @@ impl Service {
             None => row.filter.clone(),
         };
         if self.open_replays_of(&row.id).await?.len() >= RUNNING_MAX {
-            let reason = format!("a destination has at most {RUNNING_MAX} replays at the same time");
+            let reason =
+                format!("a destination has at most {RUNNING_MAX} replays at the same time");
             return Err(ChangeError::Conflict { reason });
         }
         let now_ms = self.clock().now_ms();
@@ -227,8 +228,7 @@ impl Service {
         self.spawn(|stopping| async move {
             let done = status.wait_for(|status| status.cursor >= next_seq);
             let done = matches!(stopping.run_until_cancelled(done).await, Some(Ok(_)));
-            if done && let Err(error) = service.end_replay(&id).await
-            {
+            if done && let Err(error) = service.end_replay(&id).await {
                 let error = &error as &dyn std::error::Error;
                 tracing::error!(replay.id = %id, error, "the end of a replay could not be saved");
             }
@@ -269,7 +269,8 @@ impl Service {
             }
         };
         if next_seq > size {
-            let detail = format!("the log ends at seq {size}; {} lies behind its end", next_seq - 1);
+            let detail =
+                format!("the log ends at seq {size}; {} lies behind its end", next_seq - 1);
             return Err(ChangeError::invalid("/to", detail));
         }
         if from_seq >= next_seq {

@@ -31,7 +31,8 @@ impl Service {
         id: &str,
         retire: bool,
     ) -> Result<Rotated, ChangeError> {
-        let operation = if retire { "destination.secret.retire" } else { "destination.secret.rotate" };
+        let operation =
+            if retire { "destination.secret.retire" } else { "destination.secret.rotate" };
         self.permit(caller, Scope::Destinations, operation)?;
         let tenant = self.visible(caller, tenant)?;
         let _turn = self.destinations().turn().await;

@@ -155,7 +155,8 @@ impl Catalog {
     /// Returns the oldest notes.
     pub fn delivery_notes(&self, limit: usize) -> Result<Vec<NoteRow>> {
         self.read(|connection| {
-            let text = "SELECT number, destination, environment, tenant, made_ms, note FROM delivery_notes
+            let text =
+                "SELECT number, destination, environment, tenant, made_ms, note FROM delivery_notes
                         ORDER BY number LIMIT ?1";
             let mut select = connection.prepare_cached(text)?;
             let rows = select.query_map([limit as i64], |row| {
@@ -175,7 +176,8 @@ impl Catalog {
     /// Removes a note whose event is durable.
     pub fn remove_delivery_note(&self, number: u64) -> Result<()> {
         self.write(|transaction| {
-            transaction.execute("DELETE FROM delivery_notes WHERE number = ?1", [signed(number)])?;
+            transaction
+                .execute("DELETE FROM delivery_notes WHERE number = ?1", [signed(number)])?;
             Ok(())
         })
     }

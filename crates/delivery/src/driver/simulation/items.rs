@@ -276,7 +276,7 @@ fn begin(cluster: &Arc<Cluster>) -> Handle {
         actions: Arc::new(KnownActions::default()),
     };
     let door = cluster.clone();
-    let opener: Opener = Box::new(move |_, _| Box::new(Door(door.clone())));
+    let opener: Opener = Box::new(move |_, _, _| Box::new(Door(door.clone())));
     spawn_with(spec, Secrets::default(), cluster.restored(), parts, opener)
 }
 

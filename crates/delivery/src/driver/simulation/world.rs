@@ -355,7 +355,9 @@ impl Inner {
         };
         if (receipt.from_seq, receipt.next_seq) != (0, self.saved.cursor) {
             let (from, next) = (receipt.from_seq, receipt.next_seq);
-            self.complain(format!("the receipt speaks for {from}..{next}, not for all behind the cursor"));
+            self.complain(format!(
+                "the receipt speaks for {from}..{next}, not for all behind the cursor"
+            ));
         }
         let mut tree = attestary_ledger::Frontier::default();
         for event in self.log.iter().take(self.saved.cursor as usize) {
@@ -708,7 +710,7 @@ impl Transport for Receiver {
                     let array = put.body.strip_suffix(b"\n").unwrap_or(&put.body);
                     let array =
                         array.split(|byte| *byte == b'\n').collect::<Vec<_>>().join(&b","[..]);
-                    let seqs = seqs(&[b"[", &array[..], b"]"].concat());
+                    let seqs = seqs(&[&b"["[..], &array[..], b"]"].concat());
                     (object_id(&put.url), seqs, Some(put.digest.1))
                 }
                 _ => panic!("webhooks and object stores make no other requests"),

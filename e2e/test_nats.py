@@ -1,0 +1,120 @@
+"""NATS JetStream: the real server, a client of others, and a kill in the middle."""
+
+import asyncio
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+
+import nats
+import pytest
+
+import harness
+
+TENANT = "acme/eu.1"
+
+
+class Nats:
+    """`nats-server` with JetStream; stopped and started again on the same port and directory."""
+
+    def __init__(self, directory: pathlib.Path):
+        self.directory = directory
+        self.port = harness.free_port()
+        self.url = f"nats://127.0.0.1:{self.port}"
+        self.start()
+
+    def start(self) -> None:
+        program = pathlib.Path(sys.executable).parent / "nats-server"
+        self.process = subprocess.Popen(
+            [program, "-js", "-a", "127.0.0.1", "-p", str(self.port), "-sd", str(self.directory), "--user", "a", "--pass", "b"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        harness.until("nats-server listens", lambda: self.call(lambda _: asyncio.sleep(0, True)))
+
+    def call(self, act):
+        async def run():
+            try:
+                client = await nats.connect(self.url, user="a", password="b", connect_timeout=2, allow_reconnect=False)
+            except (OSError, nats.errors.Error):
+                return None
+            try:
+                return await act(client.jetstream())
+            finally:
+                await client.close()
+        return asyncio.run(run())
+
+    def stream(self, **more) -> None:
+        self.call(lambda js: js.add_stream(name="audit", subjects=["audit.>"], **more))
+
+    def messages(self) -> list:
+        async def read(js):
+            count = (await js.stream_info("audit")).state.messages
+            return [await js.get_msg("audit", seq) for seq in range(1, count + 1)]
+        return self.call(read) or []
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        self.process.send_signal(number)
+        self.process.wait(harness.PATIENCE_SECONDS)
+
+
+@pytest.fixture
+def broker(tmp_path):
+    made = Nats(tmp_path / "nats")
+    yield made
+    made.stop()
+
+
+def shows(*columns):
+    return pytest.mark.cell(*columns, destination="nats", component="nats-server 2.15.1")
+
+
+def event(number):
+    return {"tenant": TENANT, "action": "order.placed", "actor": {"type": "user", "id": "u1"}, "metadata": {"number": number}}
+
+
+def config(broker, **more):
+    return {"address": f"127.0.0.1:{broker.port}", "user": "a", "password": "b", **more}
+
+
+def path_of(made):
+    return f"/v1/tenants/{harness.quote(TENANT, safe='')}/destinations/{made['id']}"
+
+
+@shows("format", "order", "kill -9", "5xx")
+def test_every_event_stands_in_the_stream_once(attestary, broker):
+    broker.stream()
+    attestary.call("POST", "/v1/tenants", json={"id": TENANT}, expect=201)
+    made = attestary.destination(TENANT, name="bus", type="nats", start="beginning", config=config(broker))
+    for first in range(0, 300, 100):
+        attestary.submit([event(number) for number in range(first, first + 100)])
+    # The broker goes away, the service is killed, both come back.
+    broker.stop(signal.SIGKILL)
+    attestary.submit([event(number) for number in range(300, 400)])
+    attestary.stop(signal.SIGKILL)
+    broker.start()
+    server = harness.Attestary(attestary.data)
+    try:
+        harness.until("all is there", lambda: len([m for m in broker.messages() if b"order.placed" in m.data]) >= 400)
+        messages = broker.messages()
+        bodies = [json.loads(message.data) for message in messages]
+        assert [body["seq"] for body in bodies] == list(range(len(bodies))), "an event is missing, out of order or repeated"
+        assert all(m.headers["Nats-Msg-Id"] == body["id"] for m, body in zip(messages, bodies))
+        assert messages[1].subject == "audit.acme%2Feu%2E1.order.placed"
+        assert server.call("GET", path_of(made), expect=200).json()["delivered"] >= 401
+    finally:
+        server.stop()
+
+
+@shows("auth failure", "test", "413")
+def test_what_is_wrong_is_named(attestary, broker):
+    attestary.call("POST", "/v1/tenants", json={"id": TENANT}, expect=201)
+    made = attestary.destination(TENANT, name="bus", type="nats", config=config(broker))
+    tested = attestary.call("POST", f"{path_of(made)}/test", expect=200).json()
+    assert tested["verdict"] == "pause" and "no JetStream stream" in tested["detail"], tested
+    broker.stream(max_msg_size=20_000)
+    tested = attestary.call("POST", f"{path_of(made)}/test", expect=200).json()
+    assert tested["verdict"] == "delivered", tested
+    wrong = attestary.destination(TENANT, name="wrong", type="nats", config=config(broker, password="c"))
+    tested = attestary.call("POST", f"{path_of(wrong)}/test", expect=200).json()
+    assert tested["verdict"] == "pause", tested
