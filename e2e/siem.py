@@ -48,6 +48,7 @@ class Receiver:
         self.faults: list[Refused | str] = []
         self.authorised = True
         self.events: list[tuple[int, str, Any]] = []
+        self.hashes: dict[int, str] = {}
         self.batches: list[list[int]] = []
         self.problems: list[str] = []
         self.requests = 0
@@ -103,6 +104,11 @@ class Receiver:
     def actions(self) -> list[str]:
         with self.lock:
             return [self.action(event) for _, _, event in self.events]
+
+    def leaf_hashes(self) -> list[bytes]:
+        """Returns the leaf hashes of what was taken, in the order of the log, each once."""
+        with self.lock:
+            return [bytes.fromhex(self.hashes[seq]) for seq in sorted({seq for seq, _, _ in self.events})]
 
     def action(self, event: Any) -> str:
         return event["action"]
@@ -189,6 +195,7 @@ class Receiver:
     def identity(self, seq: Any, identity: str, leaf_hash: str, event: Any) -> tuple[int, str, Any]:
         self.expect(bool(UUID.match(identity)), f"id {identity!r}")
         self.expect(bool(re.match(r"^[0-9a-f]{64}$", leaf_hash)), f"leaf hash {leaf_hash!r}")
+        self.hashes[int(seq)] = leaf_hash
         return int(seq), identity, event
 
 
@@ -624,6 +631,9 @@ class OpenSearchProxy(Receiver):
 
     def actions(self) -> list[str]:
         return [hit["_source"]["event"]["action"] for hit in self.hits()]
+
+    def leaf_hashes(self) -> list[bytes]:
+        return [bytes.fromhex(hit["_source"]["event"]["hash"]) for hit in self.hits()]
 
 
 MOCKS = [Splunk, Datadog, Sentinel, CloudLogging, SecOps, Otlp, Loki, Sumo, NewRelic, Template]

@@ -3,6 +3,7 @@
 Each test runs for every kind; `docs/conformance/destinations.md` is made of the marks.
 """
 
+import hashlib
 import time
 
 import pytest
@@ -13,6 +14,14 @@ import siem
 from siem import Refused
 
 HOSTILE = "a\"b\\c|d=e\r\nf\u2028h\u202e\U0001d11e<&'>{{event}}\n{\"create\":{}}"
+
+
+def root(leaves):
+    """The root of RFC 6962 over leaf hashes."""
+    if len(leaves) == 1:
+        return leaves[0]
+    half = 1 << (len(leaves) - 1).bit_length() - 1
+    return hashlib.sha256(b"\1" + root(leaves[:half]) + root(leaves[half:])).digest()
 
 
 @pytest.fixture(scope="module")
@@ -223,6 +232,29 @@ def test_a_tenants_own_key_sets_up_its_siem(server, receiver, tenant):
     arrived(server, receiver, tenant)
     foreign = server.session.post(f"{server.url}/v1/tenants/other/destinations", json=body, timeout=harness.PATIENCE_SECONDS, **own)
     assert foreign.status_code == 404
+
+
+@pytest.mark.cell("replay", "receipt")
+def test_the_receipt_is_what_the_receiver_holds_and_a_replay_sends_it_again(server, receiver, tenant):
+    made = start(server, receiver, tenant, numbers=range(10))
+    bad = event(0, siem.POISON)
+    bad["metadata"]["ip"] = "nope"
+    submit(server, tenant, [event(10), bad, event(11)])
+    expected = arrived(server, receiver, tenant, but={siem.POISON})
+    settled(server, tenant, made)
+    path = f"/v1/tenants/{tenant}/destinations/{made['id']}"
+    receipt = server.call("GET", f"{path}/receipt", expect=200).json()
+    assert (receipt["count"], receipt["quarantined"], receipt["excluded"]) == (len(expected), 1, 0), receipt
+    assert receipt["root"] == root(receiver.leaf_hashes()).hex()
+
+    before = len(receiver.batches)
+    server.call("POST", f"{path}/replays", json={"from": 2, "to": 6}, expect=201)
+    harness.until("the replay is done", lambda: server.call("GET", f"{path}/replays", expect=200).json()["data"][0]["done_at"])
+    again = [seq for batch in receiver.batches[before:] for seq in batch]
+    assert again == [2, 3, 4, 5, 6]
+    assert got(receiver) == expected, "a replay came with other ids"
+    assert state(server, tenant, made)["cursor"] == len(server.events(tenant)), "a replay moved the cursor"
+    assert receiver.problems == []
 
 
 PARTIAL = ["elasticsearch", "splunk", "google-cloud-logging"]
