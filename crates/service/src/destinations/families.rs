@@ -41,7 +41,7 @@ fn all() -> Vec<EventFamily> {
     let known = FAMILIES.iter().map(|(id, text)| {
         let family = KnownActions::from_families(&[(*id, *text)]);
         let family = family.expect("the event crate's tests read the same files");
-        let actions: Vec<String> = family.iter().map(|spec| spec.name.to_string()).collect();
+        let actions: Vec<String> = family.iter().map(|spec| spec.name.clone()).collect();
         EventFamily { id, title: title(id), filter: filter(&actions), actions }
     });
     let (id, title, actions) = DELIVERY;

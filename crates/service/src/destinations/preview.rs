@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Records that one preview shows.
-pub const RECORDS_MAX: usize = 20;
+const RECORDS_MAX: usize = 20;
 /// Newest events that are looked at for events that the filter selects.
 const SCANNED_MAX: u64 = 5_000;
 /// Read at once: all of it, or the newest would be missing.

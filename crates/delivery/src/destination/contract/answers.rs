@@ -1,7 +1,7 @@
 //! What every destination makes of an answer.
 
 use super::*;
-use crate::{health::Cause, verdict::Response};
+use crate::verdict::Response;
 
 fn response(status: u16, body: &str) -> Reply {
     Reply::Http(Response { status, body: body.to_owned().into(), ..Response::default() })
