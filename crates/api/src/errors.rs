@@ -62,6 +62,10 @@ impl From<IntakeError> for Problem {
                 let detail = "events arrive faster than they can be made durable; send the same body again later";
                 Self::new(&PUSHBACK, detail).retry_after(seconds(retry_after))
             }
+            IntakeError::DiskFull => {
+                let detail = "the disk of the server is full; nothing of this request was stored; send it again later";
+                Self::new(&READ_ONLY, detail).retry_after(10)
+            }
             IntakeError::ReadOnly(cause) => {
                 logged("the store takes no writes", &*cause);
                 Self::new(

@@ -75,6 +75,23 @@ fn describe() {
         "Logs that grew since their head was last fixed for signing."
     );
     metrics::describe_counter!("attestary_signing_batches_total", "Batches of fixed heads.");
+    metrics::describe_gauge!(
+        "attestary_disk_free_bytes",
+        "Free bytes on the disk of the data directory."
+    );
+    metrics::describe_gauge!(
+        "attestary_disk_full",
+        "1 when less than the reserve is free and events are refused."
+    );
+    metrics::describe_gauge!(
+        "attestary_scrubbed_bytes",
+        "Bytes of segments read to find damage since the start."
+    );
+    metrics::describe_gauge!("attestary_scrub_findings", "Damages of sealed data that are known.");
+    metrics::describe_gauge!(
+        "attestary_scrub_finished_timestamp_seconds",
+        "When the last whole round of reading segments ended."
+    );
     metrics::describe_gauge!("attestary_store_writable", "1 when events can be made durable.");
 }
 

@@ -1,8 +1,10 @@
 //! The commands: two run a server, the others ask a running one over its public API and print what it answered.
 
+pub(crate) mod backup;
 pub(crate) mod config;
 pub(crate) mod destinations;
 pub(crate) mod dev;
+pub(crate) mod fsck;
 pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod openapi;
@@ -11,10 +13,35 @@ pub(crate) mod serve;
 pub(crate) mod tail;
 pub(crate) mod tenants;
 
+use std::path::PathBuf;
+
+use clap::Args;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
-use crate::{output, table};
+use crate::{output, settings::Settings, table, variables};
+
+/// Where the data directory is: named, or as the configuration says.
+#[derive(Debug, Args)]
+struct DataPlace {
+    /// Data directory; without it, the one in the configuration
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Configuration file (TOML); without one, defaults and ATTESTARY__… variables
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl DataPlace {
+    /// Returns the settings of the store.
+    fn settings(&self) -> anyhow::Result<attestary_store::Settings> {
+        let mut settings = Settings::read(self.config.as_deref(), variables())?.service.store;
+        if let Some(data) = &self.data {
+            settings.dir.clone_from(data);
+        }
+        Ok(settings)
+    }
+}
 
 /// A page of any list. Items are kept as the server wrote them: their number tokens stay exact.
 #[derive(Debug, Deserialize)]

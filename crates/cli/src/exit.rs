@@ -18,6 +18,8 @@ pub(crate) enum Exit {
     Refused = 4,
     /// The server could not do it now (5xx).
     Unavailable = 5,
+    /// A check found damage.
+    Damaged = 6,
 }
 
 /// An error with the exit code it ends the process with, and what to do next.

@@ -39,7 +39,8 @@ Exit codes:
   2  the command line or the configuration is wrong
   3  no server answered
   4  the server refused the request (4xx)
-  5  the server could not do it now (5xx)";
+  5  the server could not do it now (5xx)
+  6  a check found damage";
 
 /// An option struct joined with the options that name the server.
 #[derive(Debug, clap::Args)]
@@ -76,6 +77,12 @@ enum Command {
     Tenants(Of<command::tenants::Tenants>),
     /// Manage where a tenant's events are sent
     Destinations(At<command::destinations::Destinations>),
+    /// Read all of a stopped data directory and name every damage
+    Fsck(command::fsck::Fsck),
+    /// Back a data directory up, in use or not
+    Backup(command::backup::Backup),
+    /// Make a data directory from a backup, and verify it
+    Restore(command::backup::Restore),
     /// Print the OpenAPI document
     Openapi,
     /// Check or print the configuration
@@ -116,6 +123,9 @@ fn run(command: Command) -> anyhow::Result<()> {
             Command::Destinations(destinations) => {
                 command::destinations::run(destinations.options, &destinations.target).await
             }
+            Command::Fsck(fsck) => command::fsck::run(fsck).await,
+            Command::Backup(backup) => command::backup::run(backup).await,
+            Command::Restore(restore) => command::backup::restore(restore).await,
             Command::Openapi => command::openapi::run(),
             Command::Config(config) => command::config::run(config),
             Command::Bench(bench) => bench::run(bench).await,

@@ -19,7 +19,7 @@ use attestary_service::{Caller, ChangeError, Components, Service};
 use attestary_store::{SystemClock, SystemRng};
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
@@ -38,6 +38,8 @@ pub(crate) struct Server {
     /// Cancelled when the server is told to stop.
     pub(crate) shutdown: CancellationToken,
     serving: JoinHandle<io::Result<()>>,
+    /// SIGTERM and SIGINT, listened for from before anybody is told that the server is there.
+    stops: [Signal; 2],
 }
 
 impl Server {
@@ -67,6 +69,7 @@ impl Server {
             .with_context(|| format!("cannot open the data directory {}", data_dir.display()))?;
         make_environments(&service, &settings.environments).await?;
         let shutdown = CancellationToken::new();
+        let stops = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
         if let Some(tls) = &tls {
             reload_on_hangup(tls.clone(), shutdown.clone())?;
         }
@@ -77,13 +80,12 @@ impl Server {
         let host =
             if address.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { address.ip() };
         let url = format!("{scheme}://{}", SocketAddr::new(host, address.port()));
-        Ok(Self { service, url, shutdown, serving })
+        Ok(Self { service, url, shutdown, serving, stops })
     }
 
     /// Serves until SIGTERM, SIGINT or a failure of the listener, then drains and closes.
     pub(crate) async fn run(mut self) -> anyhow::Result<()> {
-        let (mut terminate, mut interrupt) =
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let [terminate, interrupt] = &mut self.stops;
         let ended = tokio::select! {
             _ = terminate.recv() => None,
             _ = interrupt.recv() => None,

@@ -125,6 +125,9 @@ impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Keys")
     }
+    reserve_bytes: u64,
+    scrub_bytes_per_second: u64,
+    scrub_every_seconds: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -267,6 +270,9 @@ fn service(file: File) -> Result<attestary_service::Settings, Failure> {
     store.register_dir = given(&table.register_dir);
     store.signing_every = seconds("store.signing_seconds", table.signing_seconds)?;
     settings.master_key = master_key(&file.keys)?;
+    store.reserve_bytes = table.reserve_bytes;
+    store.scrub_bytes_per_second = table.scrub_bytes_per_second;
+    store.scrub_every = seconds("store.scrub_every_seconds", table.scrub_every_seconds)?;
     settings.file_root = given(&file.delivery.file_root).or(settings.file_root);
     settings.outbound = outbound(file.delivery)?;
     Ok(settings)

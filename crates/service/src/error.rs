@@ -72,6 +72,9 @@ pub enum IntakeError {
         /// How long to wait.
         retry_after: Duration,
     },
+    /// The disk is nearly full; nothing was stored.
+    #[error("the disk is full: events are refused until there is room again")]
+    DiskFull,
     /// The store takes no writes.
     #[error("the store takes no writes")]
     ReadOnly(#[source] Cause),

@@ -257,6 +257,7 @@ fn push(list: &mut Vec<ItemViolation>, index: usize, violation: Violation) {
 pub(crate) fn submit_error(error: SubmitError) -> IntakeError {
     match error {
         SubmitError::Pushback { retry_after } => IntakeError::Pushback { retry_after },
+        SubmitError::DiskFull => IntakeError::DiskFull,
         SubmitError::ReadOnly { .. } => IntakeError::ReadOnly(cause(error)),
         other => IntakeError::Unavailable(cause(other)),
     }

@@ -10,12 +10,14 @@
 //! (`secure_delete`); [`Catalog::purge`] also empties the write-ahead log.
 
 mod delivery;
+mod inspect;
 mod keys;
 mod manifest;
 mod replays;
 mod rows;
 mod schema;
 mod signed_heads;
+mod sums;
 mod tenants;
 #[cfg(test)]
 mod tests;
@@ -26,6 +28,7 @@ use attestary_event::ErrorKind;
 use parking_lot::Mutex;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+pub use inspect::CatalogFaults;
 pub use manifest::{
     Extent, HeadRow, JournalPosition, Loaded, Manifest, SealCommit, SegmentMeta, SwapCommit,
 };

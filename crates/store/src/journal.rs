@@ -9,6 +9,7 @@
 //! sealed it is written again under a higher one, so appends overwrite allocated blocks and a sync moves data only.
 
 pub mod format;
+mod inspect;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ mod tests;
 use std::{collections::VecDeque, io};
 
 use format::{BATCH_HEADER_BYTES, BatchHeader, FILE_HEADER_BYTES, FileHeader};
+pub use inspect::{Inspection, inspect};
 pub use read::{Damage, Replay};
 
 use crate::{
@@ -50,6 +52,14 @@ pub enum JournalError {
         /// The cause.
         source: io::Error,
     },
+    /// There is no room for another file. Nothing of the batch was written: the journal goes on when there is room.
+    #[error("there is no room for journal file {file}")]
+    Full {
+        /// The file's name.
+        file: String,
+        /// The cause.
+        source: io::Error,
+    },
     /// An earlier failure poisoned the journal.
     #[error("the journal stopped at an earlier failure and must be opened anew")]
     Poisoned,
@@ -78,6 +88,13 @@ pub enum JournalError {
         /// The generation that was expected.
         generation: u64,
     },
+}
+
+impl JournalError {
+    /// Returns true when only room is missing.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Full { .. })
+    }
 }
 
 /// Records on their way into the journal, in the layout of a batch: header, records, table.
@@ -236,6 +253,7 @@ impl<D: Disk> Journal<D> {
         self.poisoned = true;
         let fits = self.current.as_ref().is_some_and(|c| c.offset + bytes <= self.file_bytes);
         if !fits {
+            self.have_spare()?;
             self.begin_file(nonce)?;
         }
         let current = self.current.as_mut().expect("a file was begun when there was none");
@@ -281,18 +299,37 @@ impl<D: Disk> Journal<D> {
     pub fn prepare_spare(&mut self) -> Result<(), JournalError> {
         if self.spare.is_empty() && !self.poisoned {
             self.poisoned = true;
-            let name = self.allocate()?;
-            self.spare.push(name);
+            self.have_spare()?;
             self.poisoned = false;
         }
         Ok(())
     }
 
+    /// Makes a spare file unless there is one. A file that found no room goes away again, and nothing else is touched.
+    fn have_spare(&mut self) -> Result<(), JournalError> {
+        if !self.spare.is_empty() {
+            return Ok(());
+        }
+        match self.allocate() {
+            Ok(name) => self.spare.push(name),
+            Err(JournalError::Io { file, source, .. })
+                if matches!(
+                    source.kind(),
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+                ) =>
+            {
+                // The next start removes it when this cannot.
+                let _ = self.disk.remove(&format!("{file}.new"));
+                self.poisoned = false;
+                return Err(JournalError::Full { file, source });
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
     fn begin_file(&mut self, nonce: u64) -> Result<(), JournalError> {
-        let name = match self.spare.pop() {
-            Some(name) => name,
-            None => self.allocate()?,
-        };
+        let name = self.spare.pop().expect("the caller made one");
         let failed = |doing, source| JournalError::Io { doing, file: name.clone(), source };
         let mut file = self.disk.open(&name).map_err(|e| failed("open", e))?;
         let header =

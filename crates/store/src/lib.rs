@@ -7,7 +7,9 @@
 //!
 //! [`Store`] is the engine; everything else here is a part of it.
 
+pub mod backup;
 pub mod catalog;
+pub mod check;
 pub mod disk;
 mod id_filter;
 pub mod journal;

@@ -109,6 +109,11 @@ impl Prepared {
         }
     }
 
+    /// Returns true when the service itself records the event.
+    pub fn is_service(&self) -> bool {
+        self.flags & attestary_event::Event::SERVICE != 0
+    }
+
     /// Returns the bytes this event will take in the journal, header included.
     pub fn bytes(&self) -> usize {
         FIXED_BYTES + self.tail.len()

@@ -21,6 +21,7 @@ pub mod schema;
 mod source;
 #[cfg(test)]
 pub(crate) mod tests;
+mod whole;
 mod write;
 
 use std::{io, path::PathBuf, sync::Arc};
@@ -185,6 +186,9 @@ impl SegmentError {
             {
                 Self::corrupt(path, io.to_string())
             }
+            Some(io) if io.kind() == io::ErrorKind::NotFound => {
+                Self::Missing { path: path.to_owned() }
+            }
             Some(io) => Self::Read {
                 path: path.to_owned(),
                 source: io::Error::new(io.kind(), io.to_string()),
@@ -308,6 +312,15 @@ impl Segments {
             }
         }
         Ok(())
+    }
+
+    /// Returns the paths of all objects, in no order, unfinished ones included.
+    pub fn list(&self) -> Result<Vec<String>, SegmentError> {
+        use futures::TryStreamExt as _;
+        let prefix = ObjectPath::from("segments");
+        let found = self.store.list(Some(&prefix)).map_ok(|object| object.location.to_string());
+        wait(found.try_collect())
+            .map_err(|source| SegmentError::Store { path: prefix.to_string(), source })
     }
 
     /// Reads a whole object and compares it with the manifest.

@@ -19,6 +19,7 @@ mod signer;
 mod submitting;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 mod view;
 mod world;
 mod writer;
@@ -43,6 +44,7 @@ pub use reading::{ReadError, Search};
 pub use settings::Settings;
 pub use submitting::SubmitError;
 use tokio::sync::{oneshot, watch};
+pub use upkeep::Upkeep;
 pub use view::LogHead;
 
 use crate::{
@@ -70,6 +72,7 @@ struct Inner {
     view: Arc<View>,
     ids: Arc<IdFilter>,
     gauge: Arc<Gauge>,
+    found: Arc<upkeep::Found>,
     partition: SyncSender<Message>,
     manifest: Arc<parking_lot::Mutex<()>>,
     nodes: Arc<NodeCache>,
@@ -183,6 +186,11 @@ impl Store {
         }
     }
 
+    /// Returns how the sealed data and the disk are.
+    pub fn upkeep(&self) -> Upkeep {
+        self.0.found.report()
+    }
+
     /// Seals everything accepted so far and waits until that is committed.
     pub async fn seal(&self) {
         let (reply, done) = oneshot::channel();
@@ -200,6 +208,8 @@ impl Store {
         }
         self.0.stop.store(true, Ordering::Relaxed);
         let threads = std::mem::take(&mut *self.0.threads.lock());
+        // What rests between its turns is woken, so that it sees that it should stop.
+        threads.iter().for_each(|thread| thread.thread().unpark());
         let join = move || threads.into_iter().for_each(|thread| drop(thread.join()));
         let _ = tokio::task::spawn_blocking(join).await;
     }

@@ -57,6 +57,14 @@ pub(crate) async fn metrics(Shared(state): Shared<State>) -> Response {
     metrics::gauge!("attestary_signing_unsigned_logs").set(health.unsigned_logs as f64);
     metrics::counter!("attestary_signing_batches_total").absolute(health.signing_batches);
     metrics::gauge!("attestary_store_sealed_bytes").set(health.sealed_bytes as f64);
+    let upkeep = state.service.store().upkeep();
+    metrics::gauge!("attestary_disk_free_bytes").set(upkeep.free_bytes as f64);
+    metrics::gauge!("attestary_disk_full").set(f64::from(u8::from(upkeep.disk_full)));
+    metrics::gauge!("attestary_scrubbed_bytes").set(upkeep.scrubbed_bytes as f64);
+    metrics::gauge!("attestary_scrub_findings").set(upkeep.findings.len() as f64);
+    if let Some(finished_ms) = upkeep.scrub_finished_ms {
+        metrics::gauge!("attestary_scrub_finished_timestamp_seconds").set(finished_ms as f64 / 1e3);
+    }
     let mut response = install().render().into_response();
     let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, text);

@@ -7,6 +7,7 @@
 )]
 
 mod command_line;
+mod data;
 mod journal;
 mod kill;
 mod process;

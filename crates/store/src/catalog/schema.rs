@@ -5,7 +5,7 @@
 
 use rusqlite::Connection;
 
-use super::{CatalogError, Result};
+use super::{CatalogError, Result, sums};
 
 /// Version of the catalog's tables.
 pub const FORMAT_VERSION: i64 = 2;
@@ -14,7 +14,7 @@ pub const FORMAT_VERSION: i64 = 2;
 const STEPS: [&[&str]; FORMAT_VERSION as usize] = [&[V1], V2];
 
 /// What came after the first version, an area a line.
-const V2: &[&str] = &[RUNS, super::signed_heads::TABLES, super::replays::TABLES];
+const V2: &[&str] = &[RUNS, super::signed_heads::TABLES, super::replays::TABLES, sums::TABLES];
 
 /// Segments say what merge wrote them.
 const RUNS: &str = "
@@ -84,6 +84,9 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "secure_delete", "ON")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
+    // A row that is replaced is deleted first: its trigger must run.
+    connection.pragma_update(None, "recursive_triggers", "ON")?;
+    sums::register(connection)?;
     let done =
         usize::try_from(found).map_err(|_| CatalogError::corrupt("format version below zero"))?;
     for (step, areas) in STEPS.iter().enumerate().skip(done) {
@@ -94,7 +97,7 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<()> {
         transaction.pragma_update(None, "user_version", step as i64 + 1)?;
         transaction.commit()?;
     }
-    Ok(())
+    sums::maintain(connection)
 }
 
 fn version(connection: &Connection) -> Result<i64> {

@@ -23,7 +23,7 @@ pub const FILE_HEADER_BYTES: u64 = 1024;
 pub const BATCH_HEADER_BYTES: usize = 64;
 
 const FILE_MAGIC: &[u8; 8] = b"ATTJRNL1";
-const BATCH_MAGIC: &[u8; 4] = b"ATB1";
+pub(super) const BATCH_MAGIC: &[u8; 4] = b"ATB1";
 const HEADER_COPY_BYTES: usize = 512;
 const ROW_BYTES: usize = 28;
 

@@ -41,11 +41,11 @@ pub trait Replay {
     fn damage(&mut self, damage: Damage);
 }
 
-struct JournalFile<F> {
-    name: String,
-    file: F,
-    header: FileHeader,
-    bytes: Vec<u8>,
+pub(super) struct JournalFile<F> {
+    pub(super) name: String,
+    pub(super) file: F,
+    pub(super) header: FileHeader,
+    pub(super) bytes: Vec<u8>,
 }
 
 impl<F> JournalFile<F> {
@@ -62,10 +62,33 @@ pub(super) fn recover<D: Disk>(
     replay: &mut dyn Replay,
 ) -> Result<(), JournalError> {
     let mut files = load(journal, from)?;
+    let Walked { walk, end, last } = walk(&files, from, replay);
+    journal.next_batch = walk.batch;
+    journal.synced = walk.batch;
+    journal.owner_epoch = walk.owner_epoch;
+    if let Some((index, bytes)) = last
+        && !planted(Bug::NoRecoverySync)
+    {
+        harden(&mut files[index], bytes)?;
+    }
+    adopt(journal, files, end);
+    Ok(())
+}
+
+/// Where a walk through the files ended.
+pub(super) struct Walked {
+    pub(super) walk: Walk,
+    /// The end of the intact part: everything behind it is written anew.
+    pub(super) end: Option<(usize, u64)>,
+    /// The last whole batch.
+    last: Option<(usize, Range<u64>)>,
+}
+
+/// Delivers every batch from `from` on. Changes nothing.
+pub(super) fn walk<F>(files: &[JournalFile<F>], from: Position, replay: &mut dyn Replay) -> Walked {
     let mut walk = Walk { batch: from.batch, owner_epoch: from.owner_epoch };
     let (mut index, mut offset) =
         (0, if from.offset == 0 { FILE_HEADER_BYTES } else { from.offset });
-    // The end of the intact part: everything behind it is written anew.
     let mut end = None;
     let mut last = None;
     while let Some(file) = files.get(index) {
@@ -76,7 +99,7 @@ pub(super) fn recover<D: Disk>(
                 last = Some((index, offset..offset + batch.bytes));
                 offset += batch.bytes;
             }
-            read => match later(&files, index, offset, &walk) {
+            read => match later(files, index, offset, &walk) {
                 // Only some records of an acknowledged batch are bad: the others are served.
                 Some(_) if read.is_some() => {
                     let batch = read.expect("just checked");
@@ -94,16 +117,7 @@ pub(super) fn recover<D: Disk>(
             },
         }
     }
-    journal.next_batch = walk.batch;
-    journal.synced = walk.batch;
-    journal.owner_epoch = walk.owner_epoch;
-    if let Some((index, bytes)) = last
-        && !planted(Bug::NoRecoverySync)
-    {
-        harden(&mut files[index], bytes)?;
-    }
-    adopt(journal, files, end);
-    Ok(())
+    Walked { walk, end, last }
 }
 
 /// Writes the last batch and the header of its file once more and syncs them.
@@ -124,6 +138,11 @@ fn harden<F: DiskFile>(file: &mut JournalFile<F>, bytes: Range<u64>) -> Result<(
     file.file.sync().map_err(sync_failed)
 }
 
+/// Returns the number in the name of a journal file.
+pub(super) fn number(name: &str) -> Option<u64> {
+    name.strip_suffix(".journal")?.parse().ok()
+}
+
 /// Reads every file that may hold batches after `from`; all others become spares.
 fn load<D: Disk>(
     journal: &mut Journal<D>,
@@ -139,10 +158,7 @@ fn load<D: Disk>(
             journal.disk.remove(&name).map_err(failed("remove", &name))?;
             continue;
         }
-        let Some(number) = name.strip_suffix(".journal").and_then(|stem| stem.parse::<u64>().ok())
-        else {
-            continue;
-        };
+        let Some(number) = number(&name) else { continue };
         journal.next_file = journal.next_file.max(number + 1);
         let mut file = journal.disk.open(&name).map_err(failed("open", &name))?;
         let length = file.bytes().map_err(failed("measure", &name))?;
@@ -179,9 +195,9 @@ fn load<D: Disk>(
     Ok(files)
 }
 
-struct Walk {
+pub(super) struct Walk {
     /// Number of the batch that must come next.
-    batch: u64,
+    pub(super) batch: u64,
     owner_epoch: u64,
 }
 

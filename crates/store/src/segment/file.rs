@@ -205,9 +205,18 @@ impl SegmentFile {
             return Ok(bloom.clone());
         }
         let chunk = self.metadata.metadata().row_group(group).column(column.index());
-        let bloom = Sbbf::read_from_column_chunk(chunk, &self.source);
-        let bloom =
-            bloom.map_err(|source| SegmentError::of_parquet(&self.path, &source))?.map(Arc::new);
+        let bloom = match Sbbf::read_from_column_chunk(chunk, &self.source) {
+            Ok(bloom) => bloom.map(Arc::new),
+            Err(source) => match SegmentError::of_parquet(&self.path, &source) {
+                // A damaged filter costs speed, no event: without it every row is looked at.
+                error @ SegmentError::Corrupt { .. } => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "a bloom filter is damaged and not used");
+                    None
+                }
+                error => return Err(error),
+            },
+        };
         let mut blooms = self.blooms.lock();
         blooms.bytes += bloom.as_ref().map_or(0, |bloom| bloom.num_blocks() * 32);
         blooms.loaded.insert((group, column), bloom.clone());

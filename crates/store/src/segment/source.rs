@@ -94,6 +94,11 @@ impl Source {
         }
     }
 
+    /// Reads the whole object.
+    pub(super) fn whole(&self) -> Result<Bytes, ParquetError> {
+        self.get_bytes(0, self.bytes as usize)
+    }
+
     /// Returns the hash of the whole object.
     pub(super) fn sha256(&self) -> Result<Hash, ParquetError> {
         let mut digest = sha2::Sha256::new();

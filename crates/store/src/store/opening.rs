@@ -17,6 +17,7 @@ use super::{
     nodes::NodeCache,
     sealer::Sealer,
     signer::{self, Signer, SignerHandle},
+    upkeep,
     view::View,
     world::World,
     writer::{Gauge, Writer},
@@ -83,6 +84,7 @@ impl Store {
         let directory = lock(&settings)?;
         let catalog =
             Catalog::open(&settings.dir.join("catalog.sqlite")).map_err(OpenError::Catalog)?;
+        catalog.verify().map_err(OpenError::Catalog)?;
         let mut world = World { clock, rng, log_name: String::new() };
         let loaded = load(&catalog, &settings, &world).map_err(OpenError::Catalog)?;
         let installation = loaded.installation.as_ref();
@@ -257,6 +259,16 @@ fn start(
         waiting: vec![],
         failure: None,
     };
+    let found = Arc::new(upkeep::Found::default());
+    let keeper = upkeep::Keeper {
+        settings: settings.clone(),
+        clock: Arc::clone(&world.clock),
+        catalog: Arc::clone(&catalog),
+        segments: Arc::clone(&segments),
+        view: Arc::clone(&view),
+        found: Arc::clone(&found),
+        stop: Arc::clone(&stop),
+    };
     let failed = |source| OpenError::Directory { path: settings.dir.clone(), source };
     let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
     let threads = vec![
@@ -265,6 +277,7 @@ fn start(
         named("ids").spawn(move || restorer.run()).map_err(failed)?,
         named("merger").spawn(move || compactor.run(&sealed)).map_err(failed)?,
         named("signer").spawn(move || signer.run(&demands)).map_err(failed)?,
+        named("upkeep").spawn(move || keeper.run()).map_err(failed)?,
     ];
     let threads = parking_lot::Mutex::new(threads);
     Ok(Inner {
@@ -275,6 +288,7 @@ fn start(
         view,
         ids,
         gauge,
+        found,
         partition: sender,
         manifest,
         nodes,

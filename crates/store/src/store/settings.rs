@@ -30,6 +30,12 @@ pub struct Settings {
     pub register_dir: Option<PathBuf>,
     /// How often heads of logs that grew are fixed for signing when nobody asks.
     pub signing_every: Duration,
+    /// Free bytes below which submitted events are refused, so that everything else goes on.
+    pub reserve_bytes: u64,
+    /// Rate at which sealed segments are read to find damage; 0 reads none.
+    pub scrub_bytes_per_second: u64,
+    /// Least time between the starts of two such rounds.
+    pub scrub_every: Duration,
 }
 
 impl Settings {
@@ -48,6 +54,9 @@ impl Settings {
             merge_runs: 8,
             register_dir: None,
             signing_every: Duration::from_secs(10),
+            reserve_bytes: 256 << 20,
+            scrub_bytes_per_second: 8 << 20,
+            scrub_every: Duration::from_hours(24),
         }
     }
 }

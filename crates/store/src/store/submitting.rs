@@ -36,6 +36,9 @@ pub enum SubmitError {
         /// When to try again.
         retry_after: Duration,
     },
+    /// The disk is nearly full; nothing of the submission was stored.
+    #[error("the disk is full: events are refused until there is room again")]
+    DiskFull,
     /// The journal failed; nothing is accepted until the service is started again.
     #[error("events cannot be stored: {reason}")]
     ReadOnly {
@@ -54,7 +57,7 @@ impl SubmitError {
     /// Returns what the caller should do.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Pushback { .. } => ErrorKind::Pushback,
+            Self::Pushback { .. } | Self::DiskFull => ErrorKind::Pushback,
             Self::ReadOnly { .. } | Self::Closed => ErrorKind::Unavailable,
             Self::LookUp(error) => error.kind(),
         }
@@ -85,6 +88,7 @@ impl Store {
             match self.enqueue(flow, events, looked_at).await? {
                 Ok(outcomes) => return Ok(merge(sealed, outcomes)),
                 Err(Refusal::Failed(reason)) => return Err(SubmitError::ReadOnly { reason }),
+                Err(Refusal::Full) => return Err(SubmitError::DiskFull),
                 // Those that were found stay found: only the others came back.
                 Err(Refusal::LookAgain(back)) if sealed.iter().all(Option::is_none) => {
                     events = back;
@@ -111,6 +115,10 @@ impl Store {
         events: Vec<Prepared>,
         looked_at: u64,
     ) -> Result<Result<Vec<Outcome>, Refusal>, SubmitError> {
+        // What the service itself records goes on into the reserve.
+        if self.0.found.full.load(Ordering::Acquire) && !events.iter().all(Prepared::is_service) {
+            return Err(SubmitError::DiskFull);
+        }
         let room = self.admit(flow, events.iter().map(Prepared::bytes).sum()).await?;
         let (reply, answer) = oneshot::channel();
         let submission = Submission { events, room, looked_at, reply };
@@ -188,6 +196,7 @@ impl Store {
         match answer.await {
             Ok(Ok(())) => self.log(environment, tenant).ok_or(SubmitError::Closed),
             Ok(Err(Refusal::Failed(reason))) => Err(SubmitError::ReadOnly { reason }),
+            Ok(Err(Refusal::Full)) => Err(SubmitError::DiskFull),
             Ok(Err(Refusal::LookAgain(_))) | Err(_) => Err(SubmitError::Closed),
         }
     }

@@ -43,6 +43,8 @@ pub(super) enum Refusal {
     LookAgain(Vec<Prepared>),
     /// The journal failed.
     Failed(String),
+    /// There is no room for another journal file; nothing was written.
+    Full,
 }
 
 pub(super) type Reply = oneshot::Sender<Result<Vec<Outcome>, Refusal>>;
@@ -268,6 +270,12 @@ impl Writer {
                     submission.answer(Ok(part));
                 }
             }
+            Err(error) if error.is_full() => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "events are refused");
+                for submission in group {
+                    submission.answer(Err(Refusal::Full));
+                }
+            }
             Err(error) => {
                 let failure = self.fail(&error);
                 for submission in group {
@@ -299,6 +307,7 @@ impl Writer {
                 Ok(())
             }
             Ok(None) => Ok(()),
+            Err(error) if error.is_full() => Err(Refusal::Full),
             Err(error) => Err(Refusal::Failed(self.fail(&error))),
         }
     }
@@ -307,6 +316,7 @@ impl Writer {
         if self.failure.is_none()
             && self.partition.journal().mark_lags()
             && let Err(error) = self.partition.mark(&mut self.world)
+            && !error.is_full()
         {
             self.fail(&error);
         }
@@ -339,8 +349,12 @@ impl Writer {
             self.gauge.failed.store(true, Ordering::Release);
         }
         // A spare is made here, while nothing waits for it yet, so that switching files costs no allocation.
-        if let Err(error) = self.partition.journal().prepare_spare() {
-            self.fail(&error);
+        match self.partition.journal().prepare_spare() {
+            Err(error) if error.is_full() => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "no spare journal file");
+            }
+            Err(error) => drop(self.fail(&error)),
+            Ok(()) => {}
         }
     }
 

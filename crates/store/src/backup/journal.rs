@@ -1,0 +1,176 @@
+//! Copying a journal that is being written, and replaying the copy.
+
+use std::{
+    fs::File,
+    os::unix::fs::FileExt as _,
+    path::{Path, PathBuf},
+};
+
+use attestary_ledger::Hash;
+use sha2::{Digest as _, Sha256};
+
+use super::{BackupError, failed, files};
+use crate::{
+    catalog::Loaded,
+    disk::RealDisk,
+    journal::{
+        Damage, Position, Replay,
+        format::{FILE_HEADER_BYTES, FileHeader, HeaderRead},
+        inspect,
+    },
+    record::Record,
+    state::State,
+};
+
+/// Bytes read at once.
+const CHUNK_BYTES: u64 = 1 << 20;
+
+/// A partition's unsealed files, copied.
+pub(super) struct Copied {
+    /// File name and bytes.
+    pub(super) files: Vec<(String, Vec<u8>)>,
+    /// False when a file was written anew meanwhile: the catalog's copy is too old for this journal.
+    pub(super) whole: bool,
+}
+
+/// Copies the files of `directory` that hold batches from `from` on.
+///
+/// Later bytes are read before earlier ones, in each file and over all files. A batch that was copied whole was
+/// written before everything in front of it was read; so what is copied is a prefix of the journal and a torn end.
+pub(super) fn copy(directory: &Path, from: Position) -> Result<Copied, BackupError> {
+    let mut found = Vec::new();
+    for name in files::names(directory)? {
+        if !name.ends_with(".journal") {
+            continue;
+        }
+        let path = directory.join(&name);
+        let file = File::open(&path).map_err(failed("open", &path))?;
+        let head = head(&file, &path)?;
+        if let HeaderRead::Valid(header) = FileHeader::decode(&head)
+            && header.generation >= from.generation
+        {
+            found.push((header.generation, name, path, file, head));
+        }
+    }
+    found.sort_by_key(|(generation, ..)| std::cmp::Reverse(*generation));
+    let mut copied = Copied { files: Vec::new(), whole: true };
+    for (_, name, path, file, before) in &found {
+        let mut bytes = backwards(file, path)?;
+        // The header is the first thing that changes when a file is written anew.
+        copied.whole &= head(file, path)? == *before && bytes.starts_with(before);
+        let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        bytes.truncate(used.next_multiple_of(8).min(bytes.len()));
+        copied.files.push((name.clone(), bytes));
+    }
+    copied.files.reverse();
+    let first = found.last().map(|(generation, ..)| *generation);
+    copied.whole &= from.generation == 0 || first == Some(from.generation);
+    Ok(copied)
+}
+
+fn head(file: &File, path: &Path) -> Result<Vec<u8>, BackupError> {
+    let mut head = vec![0; FILE_HEADER_BYTES as usize];
+    let count = read_at(file, path, 0, &mut head)?;
+    head.truncate(count);
+    Ok(head)
+}
+
+fn backwards(file: &File, path: &Path) -> Result<Vec<u8>, BackupError> {
+    let length = file.metadata().map_err(failed("measure", path))?.len();
+    let mut bytes = vec![0; length as usize];
+    let mut end = length;
+    while end > 0 {
+        let start = (end - 1) / CHUNK_BYTES * CHUNK_BYTES;
+        read_at(file, path, start, &mut bytes[start as usize..end as usize])?;
+        end = start;
+    }
+    Ok(bytes)
+}
+
+fn read_at(file: &File, path: &Path, offset: u64, out: &mut [u8]) -> Result<usize, BackupError> {
+    let mut done = 0;
+    while done < out.len() {
+        let read = file.read_at(&mut out[done..], offset + done as u64);
+        match read.map_err(failed("read", path))? {
+            0 => break,
+            count => done += count,
+        }
+    }
+    Ok(done)
+}
+
+/// Returns where a partition's unsealed events begin.
+pub(super) fn position(loaded: &Loaded, partition: u32) -> Position {
+    loaded.positions.get(&partition).map_or(Position::default(), |at| Position {
+        generation: at.generation,
+        offset: at.offset,
+        batch: at.batch,
+        owner_epoch: at.owner_epoch,
+    })
+}
+
+/// Returns the partitions under `journal`, each with its directory.
+pub(super) fn partitions(journal: &Path) -> Result<Vec<(u32, PathBuf)>, BackupError> {
+    let entries = match std::fs::read_dir(journal) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
+        entries => entries.map_err(failed("list", journal))?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(failed("list", journal))?;
+        if let Some(number) = entry.file_name().to_str().and_then(|name| name.parse().ok()) {
+            found.push((number, entry.path()));
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// What all logs come to: their number, their events, and one hash over the root of each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Summary {
+    pub(super) logs: u64,
+    pub(super) events: u64,
+    pub(super) roots: Hash,
+}
+
+/// Replays the journals under `journal` on top of the catalog's heads.
+pub(super) fn summary(loaded: &Loaded, journal: &Path) -> Result<Summary, BackupError> {
+    let log_name = loaded.installation.as_ref().map_or("", |installation| &installation.log_name);
+    let mut fold = Fold(State::restore(log_name, loaded.next_slot, loaded.heads.clone()));
+    for (partition, path) in partitions(journal)? {
+        let mut disk = RealDisk::new(path.clone()).map_err(failed("open", &path))?;
+        inspect(&mut disk, partition, position(loaded, partition), &mut fold)
+            .map_err(BackupError::Journal)?;
+    }
+    let mut logs: Vec<_> = fold.0.logs().filter(|(_, log)| !log.deleted).collect();
+    logs.sort_unstable_by_key(|(slot, _)| *slot);
+    let mut digest = Sha256::new();
+    let mut summary = Summary { logs: 0, events: 0, roots: [0; 32] };
+    for (slot, log) in logs {
+        summary.logs += 1;
+        summary.events += log.size();
+        digest.update(slot.to_be_bytes());
+        digest.update(log.origin_id);
+        digest.update(log.size().to_be_bytes());
+        digest.update(log.frontier.root());
+    }
+    summary.roots = digest.finalize().into();
+    Ok(summary)
+}
+
+struct Fold(State);
+
+impl Replay for Fold {
+    fn batch(&mut self, bytes: Vec<u8>, places: Vec<(u32, u32)>) {
+        for (start, length) in places {
+            if let Ok(record) = Record::decode(&bytes[start as usize..(start + length) as usize]) {
+                self.0.apply(&record);
+            }
+        }
+    }
+
+    fn damage(&mut self, damage: Damage) {
+        self.0.damage(damage);
+    }
+}

@@ -1,0 +1,99 @@
+//! Looking at a catalog file without changing it, and copying one that is in use.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use rusqlite::{Connection, OpenFlags, backup::Backup};
+
+use super::{Catalog, CatalogError, Result, schema, sums};
+
+/// How long a reader waits for a writer that is moving the write-ahead log into the file.
+const BUSY_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// What is wrong with a catalog file as a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CatalogFaults {
+    /// What SQLite's own check says: structure, indexes, types.
+    pub structure: Vec<String>,
+    /// Tables whose rows are not the ones that were written.
+    pub tables: Vec<String>,
+    /// Rows that name a row which is not there, by table.
+    pub references: Vec<String>,
+}
+
+impl Catalog {
+    /// Reads a catalog file into memory and says what is wrong with it. The file is not changed.
+    ///
+    /// The copy is brought to the present version, so that everything can be read from it; it is refused when SQLite
+    /// cannot read it at all, and when it is of a newer version.
+    pub fn inspect(path: &Path) -> Result<(Self, CatalogFaults)> {
+        let opened = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
+        let file = opened.map_err(|source| CatalogError::Open { path: path.to_owned(), source })?;
+        file.busy_timeout(BUSY_TIME_MAX)?;
+        sums::register(&file)?;
+        let faults = faults(&file)?;
+        let mut copy = Connection::open_in_memory()?;
+        whole(&file, &mut copy)?;
+        schema::prepare(&mut copy)?;
+        Ok((Self { connection: Arc::new(Mutex::new(copy)) }, faults))
+    }
+
+    /// Compares the rows of every table with those that were written. Placing one tenant's rows wrongly could show
+    /// them to another: a catalog that is not what was written must not be served from.
+    pub fn verify(&self) -> Result<()> {
+        match self.read(sums::mismatches)?.as_slice() {
+            [] => Ok(()),
+            tables => Err(CatalogError::corrupt(format!(
+                "the rows of {} are not those that were written; restore a backup",
+                tables.join(", ")
+            ))),
+        }
+    }
+
+    /// Copies a catalog that may be in use, as of one moment, into a new file at `to`. Writers do not wait.
+    pub fn copy_file(from: &Path, to: &Path) -> Result<()> {
+        let opened = |path: &Path| {
+            let path = path.to_owned();
+            move |source| CatalogError::Open { path, source }
+        };
+        let file = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY)
+            .map_err(opened(from))?;
+        file.busy_timeout(BUSY_TIME_MAX)?;
+        let mut copy = Connection::open(to).map_err(opened(to))?;
+        copy.pragma_update(None, "synchronous", "FULL")?;
+        whole(&file, &mut copy)?;
+        // A copy has no log beside it: one file holds everything.
+        copy.pragma_update(None, "journal_mode", "DELETE")?;
+        copy.close().map_err(|(_, error)| error)?;
+        Ok(())
+    }
+}
+
+/// All pages in one step, so that they are of one moment.
+fn whole(from: &Connection, to: &mut Connection) -> Result<()> {
+    Ok(Backup::new(from, to)?.run_to_completion(i32::MAX, Duration::ZERO, None)?)
+}
+
+fn faults(connection: &Connection) -> Result<CatalogFaults> {
+    let mut found = CatalogFaults::default();
+    let mut check = connection.prepare("PRAGMA integrity_check(100)")?;
+    let lines = check.query_map([], |row| row.get::<_, String>(0))?;
+    for line in lines {
+        let line = line?;
+        if line != "ok" {
+            found.structure.push(line);
+        }
+    }
+    let mut check = connection.prepare("PRAGMA foreign_key_check")?;
+    let rows =
+        check.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(2)?)))?;
+    for row in rows {
+        let (table, parent) = row?;
+        found
+            .references
+            .push(format!("a row of {table} names a row of {parent} that is not there"));
+    }
+    found.references.dedup();
+    found.tables = sums::mismatches(connection)?;
+    Ok(found)
+}

@@ -1,0 +1,246 @@
+//! Single-byte corruption of a small store: each byte of each file, three ways.
+//!
+//! For every mutation: a check names damage, or everything that the store serves is what it was. The store opens, and
+//! what it serves is right or refused, never wrong. The short form takes a sample; `ATTESTARY_CORRUPT_STEP=1` takes
+//! every byte.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "the harness reads its extent from the environment and fails where it stands"
+)]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use attestary_event::{EnvironmentId, EventId, Fields, TenantId};
+use attestary_store::{
+    Settings, Store, SystemClock, SystemRng, check,
+    record::{Parts, Prepared},
+};
+
+/// Every how many bytes without `ATTESTARY_CORRUPT_STEP`: prime, so that a sample meets every alignment.
+const STEP: usize = 997;
+const MUTATIONS: [u8; 3] = [0x01, 0x80, 0xff];
+const TENANTS: [&str; 3] = ["acme", "globex", "initech"];
+
+fn environment() -> EnvironmentId {
+    EnvironmentId::parse("production").unwrap()
+}
+
+fn settings(dir: &Path) -> Settings {
+    let mut settings = Settings::new(dir.to_owned());
+    settings.journal_file_bytes = 128 << 10;
+    settings.scrub_bytes_per_second = 0;
+    settings.reserve_bytes = 0;
+    settings
+}
+
+fn open(dir: &Path) -> Result<Store, attestary_store::OpenError> {
+    Store::open(settings(dir), Arc::new(SystemClock::default()), Arc::new(SystemRng::default()))
+}
+
+fn event(number: u64) -> Prepared {
+    let tenant = TENANTS[(number % TENANTS.len() as u64) as usize];
+    let note = format!("{:x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15)).repeat(12);
+    let body = format!(
+        "{{\"action\":\"doc.read\",\"actor\":{{\"type\":\"user\",\"id\":\"u{number}\"}},\"description\":\"{note}\"}}"
+    );
+    Prepared::new(Parts {
+        environment: environment(),
+        tenant: TenantId::parse(tenant).unwrap(),
+        id: EventId(u128::from(number).to_be_bytes()),
+        client_id: true,
+        service: false,
+        seed: [number as u8; 16],
+        digest: [3; 16],
+        occurred_ms: number.cast_signed(),
+        severity: 3,
+        fields: &Fields::of_stored(body.as_bytes()),
+        body: body.as_bytes(),
+    })
+}
+
+/// (tenant, seq) → body and leaf hash. `None`: refused as damaged.
+type Served = BTreeMap<(String, u64), Option<(Vec<u8>, [u8; 32])>>;
+
+async fn make(dir: &Path) {
+    let store = open(dir).unwrap();
+    for part in 0..3u64 {
+        store.submit((part * 60..part * 60 + 60).map(event).collect()).await.unwrap();
+        if part < 2 {
+            store.seal().await;
+        }
+    }
+    store.close().await;
+}
+
+/// Everything that a store serves: all at once, and event by event where that fails.
+async fn serve(store: &Store) -> Served {
+    let mut served = Served::new();
+    for tenant in TENANTS {
+        let id = TenantId::parse(tenant).unwrap();
+        let Some(log) = store.log(&environment(), &id) else { continue };
+        let all = store.read(&environment(), &id, 0, 10_000, usize::MAX).await;
+        let whole = all.ok().filter(|events| events.len() as u64 == log.size);
+        for seq in 0..log.size {
+            let event = match &whole {
+                Some(events) => Some(events[seq as usize].clone()),
+                None => {
+                    let read = store.read(&environment(), &id, seq, 1, usize::MAX).await;
+                    read.ok().and_then(|mut events| events.pop()).filter(|event| event.seq == seq)
+                }
+            };
+            let facts = event.map(|event| (event.body.to_vec(), event.leaf_hash));
+            served.insert((tenant.to_owned(), seq), facts);
+        }
+    }
+    served
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![dir.to_owned()];
+    while let Some(path) = open.pop() {
+        for entry in fs::read_dir(&path).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if fs::metadata(&path).unwrap().len() > 0 {
+                found.push(path.strip_prefix(dir).unwrap().to_owned());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn copy(from: &Path, to: &Path) {
+    let _ = fs::remove_dir_all(to);
+    for part in ["segments", "journal/0000"] {
+        fs::create_dir_all(to.join(part)).unwrap();
+    }
+    for file in files(from).into_iter().chain(["lock".into()]) {
+        fs::copy(from.join(&file), to.join(&file)).unwrap();
+    }
+}
+
+/// What one kind of file came to.
+#[derive(Debug, Default)]
+struct Tally {
+    mutations: u64,
+    detected: u64,
+    irrelevant: u64,
+    refused_to_open: u64,
+    /// Largest number of events that one byte cost.
+    worst: usize,
+}
+
+#[test]
+fn no_changed_byte_is_served_as_intact() {
+    let step = std::env::var("ATTESTARY_CORRUPT_STEP").ok().and_then(|text| text.parse().ok());
+    let step: usize = step.unwrap_or(STEP);
+    // In memory, where there is one: nothing here is about durability.
+    let root = match fs::metadata("/dev/shm") {
+        Ok(_) => tempfile::tempdir_in("/dev/shm").unwrap(),
+        Err(_) => tempfile::tempdir().unwrap(),
+    };
+    let (sound, work) = (root.path().join("sound"), root.path().join("work"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(make(&sound));
+    copy(&sound, &work);
+    let expected = runtime.block_on(async {
+        let store = open(&work).unwrap();
+        let served = serve(&store).await;
+        store.close().await;
+        served
+    });
+    assert_eq!(expected.len(), 183);
+    assert!(expected.values().all(Option::is_some));
+
+    let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
+    let mut faults = Vec::new();
+    let mut turn = 0;
+    for file in files(&sound) {
+        let kind = file.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
+        let bytes = fs::read(sound.join(&file)).unwrap();
+        for at in (0..bytes.len()).step_by(step) {
+            for mutation in 0..MUTATIONS.len() {
+                // A sample takes one of the three at each place.
+                turn += 1;
+                if step > 1 && turn % MUTATIONS.len() != at / step % MUTATIONS.len() {
+                    continue;
+                }
+                copy(&sound, &work);
+                let mut changed = bytes.clone();
+                changed[at] ^= MUTATIONS[mutation];
+                fs::write(work.join(&file), &changed).unwrap();
+                let tally = tallies.entry(kind.clone()).or_default();
+                let verdict = judge(&runtime, &work, &expected, tally);
+                if let Err(fault) = verdict {
+                    faults.push(format!(
+                        "{} byte {at} ^ {:#x}: {fault}",
+                        file.display(),
+                        MUTATIONS[mutation]
+                    ));
+                }
+            }
+        }
+    }
+    for (kind, tally) in &tallies {
+        println!("{kind}: {tally:?}");
+    }
+    faults.truncate(20);
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(tallies["journal"].detected > 0 && tallies["segments"].detected > 0);
+    // One record of the journal; one batch where its table or header is hit.
+    assert!(tallies["journal"].worst <= 60);
+}
+
+fn judge(
+    runtime: &tokio::runtime::Runtime,
+    work: &Path,
+    expected: &Served,
+    tally: &mut Tally,
+) -> Result<(), String> {
+    tally.mutations += 1;
+    let detected = match check::check(work, &mut |_| {}) {
+        Ok(report) => !report.is_clean(),
+        Err(_) => true,
+    };
+    tally.detected += u64::from(detected);
+    let served = runtime.block_on(async {
+        let store = open(work).map_err(|error| error.to_string())?;
+        let served = serve(&store).await;
+        store.close().await;
+        Ok::<_, String>(served)
+    });
+    let served = match served {
+        Ok(served) => served,
+        Err(error) => {
+            tally.refused_to_open += 1;
+            return if detected { Ok(()) } else { Err(format!("not detected, and {error}")) };
+        }
+    };
+    let mut lost = 0;
+    for (place, facts) in expected {
+        match served.get(place) {
+            Some(Some(found)) if Some(found) == facts.as_ref() => {}
+            Some(Some(_)) => return Err(format!("{place:?} is served and wrong")),
+            Some(None) | None => lost += 1,
+        }
+    }
+    if let Some(place) = served.keys().find(|place| !expected.contains_key(*place)) {
+        return Err(format!("{place:?} was never accepted"));
+    }
+    if !detected && lost > 0 {
+        return Err(format!("{lost} events are gone and nothing was detected"));
+    }
+    tally.irrelevant += u64::from(!detected);
+    tally.worst = tally.worst.max(lost);
+    Ok(())
+}
