@@ -110,6 +110,9 @@ struct Store {
     merge_runs: usize,
     register_dir: PathBuf,
     signing_seconds: u64,
+    reserve_bytes: u64,
+    scrub_bytes_per_second: u64,
+    scrub_every_seconds: u64,
 }
 
 #[derive(Deserialize)]
@@ -125,9 +128,6 @@ impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Keys")
     }
-    reserve_bytes: u64,
-    scrub_bytes_per_second: u64,
-    scrub_every_seconds: u64,
 }
 
 #[derive(Debug, Deserialize)]
