@@ -12,7 +12,7 @@ use utoipa::{
 };
 
 use crate::routes::{
-counts, deliveries, destinations, environments, events, formio, health, keys, proofs, tail, tenants,
+counts, deliveries, destinations, environments, events, exports, formio, health, keys, proofs, tail, tenants,
 };
 
 /// Returns the document as indented JSON with a line end.
@@ -77,6 +77,8 @@ struct ProblemItem {
         destinations::resume, destinations::delete, destinations::test, destinations::attempts,
         deliveries::receipt, deliveries::replay, deliveries::replays, deliveries::stop_replay, deliveries::quarantine,
         deliveries::preview, deliveries::preview_new, deliveries::families, deliveries::rotate,
+        exports::create, exports::list, exports::one, exports::manifest, exports::link, exports::delete,
+        exports::download,
         environments::create, environments::list, environments::one, environments::change,
         keys::create, keys::list, keys::one, keys::revoke,
         formio::import,

@@ -5,6 +5,7 @@ pub(crate) mod deliveries;
 pub(crate) mod destinations;
 pub(crate) mod environments;
 pub(crate) mod events;
+pub(crate) mod exports;
 pub(crate) mod formio;
 pub(crate) mod health;
 pub(crate) mod ironcore;
@@ -82,6 +83,11 @@ fn native() -> Router<State> {
         )
         .route("/v1/tenants/{tenant}/destinations/{id}/quarantine", get(deliveries::quarantine))
         .route("/v1/tenants/{tenant}/destinations/{id}/rotate", post(deliveries::rotate))
+        .route("/v1/tenants/{tenant}/exports", post(exports::create).get(exports::list))
+        .route("/v1/tenants/{tenant}/exports/{id}", get(exports::one).delete(exports::delete))
+        .route("/v1/tenants/{tenant}/exports/{id}/manifest", get(exports::manifest))
+        .route("/v1/tenants/{tenant}/exports/{id}/link", post(exports::link))
+        .route("/v1/downloads/{token}", get(exports::download))
         .route("/v1/environments", post(environments::create).get(environments::list))
         .route("/v1/environments/{name}", patch(environments::change).get(environments::one))
         .route("/v1/keys", post(keys::create).get(keys::list))

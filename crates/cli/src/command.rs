@@ -5,6 +5,7 @@ pub(crate) mod config;
 pub(crate) mod destinations;
 pub(crate) mod dev;
 pub(crate) mod fsck;
+pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod openapi;
@@ -12,6 +13,7 @@ pub(crate) mod query;
 pub(crate) mod serve;
 pub(crate) mod tail;
 pub(crate) mod tenants;
+pub(crate) mod verify;
 
 use std::path::PathBuf;
 

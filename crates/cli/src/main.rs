@@ -71,6 +71,10 @@ enum Command {
     Query(At<command::query::Query>),
     /// Follow a tenant's events as they are accepted
     Tail(At<command::tail::Tail>),
+    /// Write a tenant's events to one file
+    Export(At<command::export::Export>),
+    /// Check evidence offline against a trust file
+    Verify(command::verify::Verify),
     /// Make, list and revoke API keys
     Keys(Of<command::keys::Keys>),
     /// Make, list, close and delete tenants
@@ -116,6 +120,8 @@ fn run(command: Command) -> anyhow::Result<()> {
             Command::Import(import) => command::import::run(import.action, &import.target).await,
             Command::Query(query) => command::query::run(query.options, &query.target).await,
             Command::Tail(tail) => command::tail::run(tail.options, &tail.target).await,
+            Command::Export(export) => command::export::run(export.options, &export.target).await,
+            Command::Verify(verify) => command::verify::run(verify),
             Command::Keys(keys) => command::keys::run(keys.action, &keys.target).await,
             Command::Tenants(tenants) => {
                 command::tenants::run(tenants.action, &tenants.target).await

@@ -61,6 +61,7 @@ struct File {
     store: Store,
     keys: Keys,
     delivery: Delivery,
+    exports: Exports,
     log: LogTable,
 }
 
@@ -139,6 +140,14 @@ struct Delivery {
     ports: Vec<u16>,
     own_names: Vec<String>,
     allow: Vec<AllowTable>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Exports {
+    running_max: usize,
+    bytes_max: u64,
+    kept_hours: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -275,6 +284,9 @@ fn service(file: File) -> Result<attestary_service::Settings, Failure> {
     store.scrub_every = seconds("store.scrub_every_seconds", table.scrub_every_seconds)?;
     settings.file_root = given(&file.delivery.file_root).or(settings.file_root);
     settings.outbound = outbound(file.delivery)?;
+    settings.exports.running_max = at_least("exports.running_max", file.exports.running_max, 1)?;
+    settings.exports.bytes_max = file.exports.bytes_max;
+    settings.exports.kept = Duration::from_secs(file.exports.kept_hours.clamp(1, 100_000) * 3_600);
     Ok(settings)
 }
 

@@ -29,6 +29,7 @@ pub(crate) mod action {
     pub(crate) const VIEW: &str = "attestary.view";
     pub(crate) const KEY: &str = "attestary.key.rotated";
     pub(crate) const POLICY: &str = "attestary.policy.changed";
+    pub(crate) const EXPORT: &str = "attestary.export";
     pub(crate) const DESTINATION: &str = "attestary.destination.changed";
 }
 

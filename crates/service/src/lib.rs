@@ -16,6 +16,7 @@ mod destinations;
 mod directory;
 mod environments;
 mod error;
+mod exports;
 mod ids;
 mod keys;
 mod proofs;
@@ -45,6 +46,7 @@ pub use error::{
     AccessError, Cause, ChangeError, FilterProblem, IntakeError, ItemViolation, OpenError,
     ReadError,
 };
+pub use exports::{Download, Export, ExportForm, ExportLink, ExportSettings, NewExport};
 pub use keys::{CreatedKey, Key, NewKey};
 pub use proofs::{Consistency, EventProof, Evidence, RotatedKey, Wanted};
 pub use rates::Rates;
@@ -59,7 +61,7 @@ pub use tenants::{NewTenant, Tenant, TenantPage};
 pub use vault::{MasterKey, VaultError};
 
 pub use attestary_formats::intake::ironcore;
-pub use attestary_store::{Division, Facet, Outcome, Receipt};
+pub use attestary_store::{Division, Facet, Outcome, Receipt, exports::FinishedExport};
 
 /// Sizes of pages.
 pub mod search_limits {

@@ -6,6 +6,7 @@ use attestary_event::{EnvironmentId, Limits, TenantId, intake::DigestKey};
 use attestary_store::{
     Clock, Rng, Store,
     catalog::{Catalog, KeyRow},
+    exports::ExportFiles,
 };
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -17,6 +18,7 @@ use crate::{
     destinations::Running,
     directory::Directory,
     error::cause,
+    exports,
     keys::KeyIndex,
     rates::Limiter,
     seats::Seats,
@@ -50,6 +52,9 @@ struct Inner {
     digest_key: DigestKey,
     cursor_key: CursorKey,
     line_key: [u8; 32],
+    link_key: [u8; 32],
+    export_files: ExportFiles,
+    exports: exports::Running,
     keys: KeyIndex,
     directory: Directory,
     coalescer: Coalescer,
@@ -83,6 +88,7 @@ impl Service {
         service.open_own_logs().await?;
         service.make_first_operator_key().await?;
         service.start_destinations().await?;
+        service.start_exports().await?;
         service.start_background();
         Ok(service)
     }
@@ -146,6 +152,18 @@ impl Service {
 
     pub(crate) fn line_key(&self) -> &[u8; 32] {
         &self.0.line_key
+    }
+
+    pub(crate) fn link_key(&self) -> &[u8; 32] {
+        &self.0.link_key
+    }
+
+    pub(crate) fn export_files(&self) -> &ExportFiles {
+        &self.0.export_files
+    }
+
+    pub(crate) fn exports_running(&self) -> &exports::Running {
+        &self.0.exports
     }
 
     pub(crate) fn keys(&self) -> &KeyIndex {
@@ -271,6 +289,9 @@ impl Inner {
             digest_key: DigestKey::new(&vault.derive("digest of submissions")),
             cursor_key: CursorKey::new(&vault.derive("page cursors")),
             line_key: vault.derive("ids of imported lines"),
+            link_key: vault.derive("links to exports"),
+            export_files: ExportFiles::open(&settings.store.dir).map_err(OpenError::Directory)?,
+            exports: exports::Running::new(&settings.exports),
             keys: KeyIndex::restored(keys),
             directory: Directory::restored(environments, tenants),
             coalescer: Coalescer::new(),

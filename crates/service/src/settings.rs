@@ -6,7 +6,7 @@ use attestary_delivery::{Output, Policy};
 use attestary_event::Limits;
 use attestary_store::{Clock, Rng};
 
-use crate::{MasterKey, Rates};
+use crate::{MasterKey, {ExportSettings, Rates};
 
 /// Values, read and checked by the caller.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct Settings {
     pub outbound: Policy,
     /// Root of `file` destinations; their files lie under `<root>/<environment>/<tenant>/`.
     pub file_root: Option<PathBuf>,
+    /// Limits on exports.
+    pub exports: ExportSettings,
 }
 
 impl Settings {
@@ -35,6 +37,7 @@ impl Settings {
             limits: Limits::default(),
             rates: Rates::default(),
             outbound: Policy::default(),
+            exports: ExportSettings::default(),
         }
     }
 }

@@ -158,6 +158,7 @@ impl Service {
             .with("origin", log.origin);
         self.record(caller, act).await.map_err(ChangeError::Audit)?;
         self.delete_destinations_of(&environment, &id).await?;
+        self.delete_exports_of(&environment, &id).await?;
         self.store()
             .delete_log(&environment, &id)
             .await

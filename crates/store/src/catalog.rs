@@ -11,6 +11,7 @@
 
 mod delivery;
 mod inspect;
+mod exports;
 mod keys;
 mod manifest;
 mod replays;
@@ -29,6 +30,7 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use inspect::CatalogFaults;
+pub use exports::{CUSTODY_KEPT, CustodyRow, ExportFile, ExportProgress, ExportRow, ExportState};
 pub use manifest::{
     Extent, HeadRow, JournalPosition, Loaded, Manifest, SealCommit, SegmentMeta, SwapCommit,
 };

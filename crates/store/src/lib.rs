@@ -11,6 +11,7 @@ pub mod backup;
 pub mod catalog;
 pub mod check;
 pub mod disk;
+pub mod exports;
 mod id_filter;
 pub mod journal;
 pub mod partition;

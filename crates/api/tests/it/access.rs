@@ -17,6 +17,8 @@ enum Expected {
     Forbidden,
     /// A list, or a report, that holds nothing of the owner.
     Hides,
+    /// The path is the credential; this one opens nothing.
+    ByLink,
     /// No key needed and nothing of a tenant in it.
     Public,
     /// Concerns nobody but the caller.
@@ -31,9 +33,10 @@ struct Case {
 }
 
 fn cases(destination: &str, key_id: &str) -> Vec<Case> {
-    use Expected::{Forbidden, Hides, NotFound, Own, Public, UnknownTenant};
+    use Expected::{ByLink, Forbidden, Hides, NotFound, Own, Public, UnknownTenant};
     let tenant = "/v1/tenants/owner".to_owned();
     let one = format!("{tenant}/destinations/{destination}");
+    let export = format!("{tenant}/exports/exp_01ARYZ6S410000000000000000");
     let webhook =
         json!({ "name": "x", "type": "webhook", "config": { "url": "https://siem.example/" } });
     let case = |route, path: &str, body: Option<Value>, expected| Case {
@@ -192,6 +195,28 @@ fn cases(destination: &str, key_id: &str) -> Vec<Case> {
             NotFound,
         ),
         case(
+            "POST /v1/tenants/{tenant}/exports",
+            &format!("{tenant}/exports"),
+            Some(json!({ "format": "ndjson" })),
+            NotFound,
+        ),
+        case("GET /v1/tenants/{tenant}/exports", &format!("{tenant}/exports"), None, NotFound),
+        case("GET /v1/tenants/{tenant}/exports/{id}", &export, None, NotFound),
+        case("DELETE /v1/tenants/{tenant}/exports/{id}", &export, None, NotFound),
+        case(
+            "GET /v1/tenants/{tenant}/exports/{id}/manifest",
+            &format!("{export}/manifest"),
+            None,
+            NotFound,
+        ),
+        case(
+            "POST /v1/tenants/{tenant}/exports/{id}/link",
+            &format!("{export}/link"),
+            None,
+            NotFound,
+        ),
+        case("GET /v1/downloads/{token}", "/v1/downloads/AAAA", None, ByLink),
+        case(
             "POST /v1/environments",
             "/v1/environments",
             Some(json!({ "name": "mine" })),
@@ -275,7 +300,7 @@ async fn a_foreign_key_finds_nothing_of_the_owner_on_any_route() {
             expected => expected,
         };
         check(&app, &case, &elsewhere, there).await;
-        if case.expected != Expected::Public {
+        if !matches!(case.expected, Expected::Public | Expected::ByLink) {
             let (method, _) = case.route.split_once(' ').unwrap();
             send(app.request(method, &case.path, "atsk1nokey"))
                 .await
@@ -303,6 +328,7 @@ async fn check(app: &TestApp, case: &Case, key: &str, expected: Expected) {
         Expected::NotFound => {
             assert_eq!(reply.problem("not-found", 404)["detail"], NOT_FOUND, "{}", case.route);
         }
+        Expected::ByLink => drop(reply.problem("not-found", 404)),
         Expected::UnknownTenant => drop(reply.problem("unknown-tenant", 404)),
         Expected::Forbidden => drop(reply.problem("scope-required", 403)),
         Expected::Hides => {
@@ -327,6 +353,8 @@ async fn each_route_asks_for_its_own_scope() {
         "POST /v1/events" | "POST /ingest/formio" => Some(Scope::Ingest),
         route if route.contains("/v1/events") => Some(Scope::Read),
         route if TREE.iter().any(|part| route.contains(part)) => Some(Scope::Read),
+        route if route.contains("/exports") => Some(Scope::Export),
+        route if route.contains("/downloads") => None,
         route if route.contains("/destinations") => Some(Scope::Destinations),
         route if route.contains("/v1/environments") => Some(Scope::Operator),
         route if route.contains("health") || route.contains("openapi") => None,

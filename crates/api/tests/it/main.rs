@@ -12,6 +12,7 @@ mod counts;
 mod deliveries;
 mod destinations;
 mod environments;
+mod exports;
 mod formio;
 mod ironcore;
 mod keys;

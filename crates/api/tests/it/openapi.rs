@@ -73,6 +73,8 @@ async fn replies_have_the_documented_members() {
     check("Facets", &facets);
     check("Facet", &facets["data"][0]);
     check("FacetValue", &facets["data"][0]["values"][0]);
+    let exported = serde_json::json!({ "format": "json" });
+    check("Export", &app.post("/v1/tenants/acme/exports", &key, &exported).await.ok(202));
     check("Problem", &app.get("/v1/events?tenant=acme&filter=%28", &key).await.json());
     check("Health", &send(app.client.get(format!("{}/health/ready", app.url))).await.ok(200));
 }

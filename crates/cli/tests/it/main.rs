@@ -8,6 +8,7 @@
 
 mod command_line;
 mod data;
+mod exports;
 mod journal;
 mod kill;
 mod process;

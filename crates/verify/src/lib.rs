@@ -1,0 +1,41 @@
+//! Verification of evidence without the service that made it: twelve checks over a bundle, against a trust file.
+//!
+//! No network, no clock, no files: the bundle comes from a reader, the present time and earlier heads are parameters. What
+//! a bundle says about itself is never trusted; what the trust file demands and the bundle lacks is a failure. A check
+//! that cannot be decided is never called good.
+//!
+//! | step | question | file |
+//! |---|---|---|
+//! | 0 | is this a bundle, whole, and nothing else? | [`container`], [`manifest`] |
+//! | 1, 2, 12 | is it the trusted log, signed by the key that was valid? | `notes` |
+//! | 3 | do the tiles lead to the signed root? | `tiles` |
+//! | 4, 5 | is every entry a leaf, and every payload its content? | `line`, `events` |
+//! | 6 | is everything that is missing covered by an event of the same log? | `cover` |
+//! | 7 | did the log only grow? | `history`, [`growth`] |
+//! | 8 to 11 | is it anchored, when, how fresh, and what is not? | `anchor` |
+//!
+//! The way in is [`bundle`]; its answer is a [`Report`]. Byte-exact rules: docs/reference/exports.md and docs/decisions/0004.
+
+#![forbid(unsafe_code)]
+
+mod anchor;
+pub mod container;
+mod cover;
+mod events;
+pub mod growth;
+mod history;
+mod line;
+pub mod manifest;
+mod notes;
+mod report;
+mod tiles;
+mod verify;
+mod write;
+
+pub use growth::Growth;
+pub use line::{parse_check as parse_line, write_fields, write_gone, write_whole};
+pub use manifest::Manifest;
+pub use report::{Board, Outcome, Report, Step, StepName};
+pub use tiles::needed as needed_tiles;
+pub use verify::{Known, Options, bundle};
+pub use write::BundleWriter;
