@@ -31,7 +31,6 @@ pub mod webhook;
 use ::http::HeaderMap;
 use std::time::Duration;
 
-use ::http::HeaderMap;
 use attestary_event::{Event, Timestamp, View, Violation, actions::KnownActions};
 use attestary_formats::Format;
 use bytes::Bytes;

@@ -144,7 +144,7 @@ impl Service {
         id: EventId,
         act: Act,
     ) -> Result<u64, IntakeError> {
-        let mut prepared = self.prepare_act(&caller.environment, tenant, act.json(caller))?;
+        let mut prepared = self.prepare_own(&caller.environment, tenant, act.json(caller), None)?;
         prepared.id = id;
         let outcomes = self.store().submit(vec![prepared]).await.map_err(submit_error)?;
         match outcomes.as_slice() {

@@ -6,7 +6,7 @@ use attestary_delivery::{Output, Policy};
 use attestary_event::Limits;
 use attestary_store::{Clock, Rng};
 
-use crate::{MasterKey, {ExportSettings, Rates};
+use crate::{ExportSettings, MasterKey, Rates};
 
 /// Values, read and checked by the caller.
 #[derive(Debug, Clone)]

@@ -10,8 +10,8 @@
 //! (`secure_delete`); [`Catalog::purge`] also empties the write-ahead log.
 
 mod delivery;
-mod inspect;
 mod exports;
+mod inspect;
 mod keys;
 mod manifest;
 mod replays;
@@ -29,8 +29,8 @@ use attestary_event::ErrorKind;
 use parking_lot::Mutex;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-pub use inspect::CatalogFaults;
 pub use exports::{CUSTODY_KEPT, CustodyRow, ExportFile, ExportProgress, ExportRow, ExportState};
+pub use inspect::CatalogFaults;
 pub use manifest::{
     Extent, HeadRow, JournalPosition, Loaded, Manifest, SealCommit, SegmentMeta, SwapCommit,
 };
