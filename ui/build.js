@@ -1,0 +1,121 @@
+// Builds the console, its portal page and the embeddable viewer into crates/web, and writes the table that embeds them.
+//   node build.js            builds into crates/web
+//   node build.js --check    builds elsewhere and fails when crates/web holds something else, or a budget is passed
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { build } from 'vite';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+const web = join(here, '../crates/web');
+const check = process.argv.includes('--check');
+const out = check ? mkdtempSync(join(tmpdir(), 'attestary-web-')) : web;
+const dist = join(out, 'dist');
+
+/** Sentences of the known actions, from the generated reference page. */
+const sentences = {
+  name: 'sentences',
+  resolveId: (id) => (id === 'virtual:sentences' ? '\0sentences' : null),
+  load(id) {
+    if (id !== '\0sentences') return null;
+    const page = readFileSync(join(here, '../docs/reference/actions.md'), 'utf8');
+    const found = {};
+    let listed = false;
+    for (const line of page.split("\n")) {
+      // Foreign systems’ own actions keep their general form.
+      if (line.startsWith("## ")) listed = /: (attestary|saas)$/.test(line);
+      const cells = line.split(' | ');
+      const action = /^\| `([a-z0-9_.]+)`$/.exec(cells[0] ?? '')?.[1];
+      if (listed && action && cells.length >= 7) found[action] = cells[5].trim();
+    }
+    if (Object.keys(found).length < 100) throw new Error('docs/reference/actions.md is not of the form that this reads');
+    return `export default ${JSON.stringify(found)}`;
+  },
+};
+
+const common = {
+  configFile: false,
+  root: here,
+  logLevel: 'warn',
+  plugins: [sentences],
+  oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+};
+const output = { chunkFileNames: 'assets/[name]-[hash].js', assetFileNames: 'assets/[name]-[hash][extname]' };
+
+rmSync(dist, { recursive: true, force: true });
+mkdirSync(dist, { recursive: true });
+await build({
+  ...common,
+  base: '/console/',
+  publicDir: 'public',
+  build: {
+    outDir: dist, emptyOutDir: true, target: 'es2022', modulePreload: { polyfill: false }, assetsInlineLimit: 0,
+    rollupOptions: { input: { console: join(here, 'index.html'), portal: join(here, 'portal.html') }, output: { ...output, entryFileNames: 'assets/[name]-[hash].js' } },
+  },
+});
+await build({
+  ...common,
+  base: './',
+  publicDir: false,
+  build: {
+    outDir: dist, emptyOutDir: false, target: 'es2022', assetsInlineLimit: 0,
+    rollupOptions: { input: join(here, 'src/embed.tsx'), output: { ...output, format: 'es', entryFileNames: 'embed.js' } },
+  },
+});
+
+const TYPES = { html: 'text/html; charset=utf-8', js: 'text/javascript; charset=utf-8', css: 'text/css; charset=utf-8', svg: 'image/svg+xml' };
+const files = readdirSync(dist, { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile())
+  .map((entry) => join(entry.parentPath, entry.name).slice(dist.length + 1))
+  .sort();
+const rows = files.map((path) => {
+  const type = TYPES[path.split('.').pop()];
+  if (!type) throw new Error(`no media type for ${path}`);
+  return `    File {\n        path: "${path}",\n        media_type: "${type}",\n        bytes: include_bytes!("../dist/${path}"),\n    },\n`;
+});
+const table = `//! Written by \`npm run build\` in \`ui/\`; do not edit.\n\nuse crate::File;\n\n/// Every file, by path.\npub static FILES: &[File] = &[\n${rows.join('')}];\n`;
+mkdirSync(join(out, 'src'), { recursive: true });
+writeFileSync(join(out, 'src/table.rs'), table);
+
+// Budgets: JavaScript that one page loads in English, compressed; another language is one small file more.
+const zipped = (path) => gzipSync(readFileSync(join(dist, path)), { level: 9 }).length;
+const scripts = (page) => {
+  const seen = new Set();
+  const visit = (path) => {
+    if (seen.has(path)) return;
+    seen.add(path);
+    for (const [, name] of readFileSync(join(dist, path), 'utf8').matchAll(/(?:from|import)\s*["'](?:\.\/|\.\/assets\/)([\w.-]+\.js)["']/g)) visit(`assets/${name}`);
+  };
+  for (const [, path] of readFileSync(join(dist, page), 'utf8').matchAll(/\/console\/(assets\/[\w.-]+\.js)/g)) visit(path);
+  return [...seen];
+};
+let failed = false;
+const budget = (name, bytes, limit) => {
+  console.log(`${name}: ${(bytes / 1000).toFixed(1)} kB of ${limit} kB gzip`);
+  if (bytes > limit * 1000) failed = true;
+};
+budget('console', scripts('index.html').reduce((sum, path) => sum + zipped(path), 0), 90);
+budget('portal page', scripts('portal.html').reduce((sum, path) => sum + zipped(path), 0), 90);
+visitEmbed();
+function visitEmbed() {
+  const text = readFileSync(join(dist, 'embed.js'), 'utf8');
+  const parts = [...text.matchAll(/(?:from|import)\s*["']\.\/(assets\/[\w.-]+\.js)["']/g)].map(([, path]) => path);
+  budget('embedded viewer', ['embed.js', ...parts].reduce((sum, path) => sum + zipped(path), 0), 60);
+}
+if (failed) console.error('a bundle is larger than its budget');
+if (check) {
+  const built = readdirSync(join(web, 'dist'), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).length;
+  const same = built === files.length && ['src/table.rs', ...files.map((path) => `dist/${path}`)].every((path) => {
+    try {
+      return readFileSync(join(out, path)).equals(readFileSync(join(web, path)));
+    } catch {
+      return false;
+    }
+  });
+  if (!same) console.error('crates/web is not what ui/ builds: run npm run build in ui/ and commit the result');
+  failed ||= !same;
+  rmSync(out, { recursive: true, force: true });
+}
+process.exit(failed ? 1 : 0);

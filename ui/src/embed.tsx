@@ -1,0 +1,118 @@
+// <audit-log-viewer>: the viewer as an element for pages of any framework.
+//
+//   <audit-log-viewer src="https://attestary.example.com"></audit-log-viewer>
+//   element.tokenProvider = async () => (await fetch('/audit-token')).text();
+//
+// The token comes from the property `token` or from the function `tokenProvider`, which is asked again whenever it has
+// ended. Attributes: src, tenant, filter, range, lang, theme (light, dark, system). Events: token-expired, event-open,
+// filter-change. Colours are custom properties (--accent, --ground, …); parts: viewer.
+
+import { effect, signal } from '@preact/signals';
+import { render } from 'preact';
+import uplot from 'uplot/dist/uPlot.min.css?inline';
+import { Client, type Session } from './client.ts';
+import style from './style.css?inline';
+import { setLocale, t } from './text.ts';
+import { Viewer } from './viewer/viewer.tsx';
+import { View } from './viewer/view.ts';
+
+type TokenProvider = () => string | Promise<string>;
+
+export class AuditLogViewer extends HTMLElement {
+  static readonly observedAttributes = ['filter', 'range', 'theme', 'lang'];
+  tokenProvider: TokenProvider | null = null;
+  private held = '';
+  private view: View | null = null;
+  private readonly root = this.attachShadow({ mode: 'open' });
+  private readonly spoken = signal('');
+  private readonly stops: (() => void)[] = [];
+
+  get token(): string {
+    return this.held;
+  }
+
+  set token(next: string) {
+    this.held = next;
+    if (this.isConnected && !this.view) void this.begin();
+  }
+
+  connectedCallback(): void {
+    // Properties that were set before the element was defined.
+    for (const name of ['token', 'tokenProvider'] as const) {
+      if (Object.hasOwn(this, name) && name === 'token') {
+        const value = this[name];
+        delete (this as Record<string, unknown>)[name];
+        this.token = value;
+      }
+    }
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(`${uplot}\n${style}`);
+    this.root.adoptedStyleSheets = [sheet];
+    // A page sets the provider right after it made the element.
+    queueMicrotask(() => void this.begin());
+  }
+
+  disconnectedCallback(): void {
+    for (const stop of this.stops.splice(0)) stop();
+    this.view?.stop();
+    this.view = null;
+    render(null, this.root);
+  }
+
+  attributeChangedCallback(name: string, before: string | null, after: string | null): void {
+    if (!this.view || before === after) return;
+    if (name === 'filter') {
+      this.view.text.value = after ?? '';
+      this.view.submit();
+    } else if (name === 'range') this.view.setRange({ relative: after ?? '24h' });
+    else if (name === 'lang') void setLocale(after);
+    else this.view.theme.value++;
+  }
+
+  private async renew(): Promise<boolean> {
+    this.dispatchEvent(new CustomEvent('token-expired', { bubbles: true, composed: true }));
+    if (!this.tokenProvider) return false;
+    const before = this.held;
+    this.held = await this.tokenProvider();
+    return this.held !== '' && this.held !== before;
+  }
+
+  private async begin(): Promise<void> {
+    if (this.view || !this.isConnected) return;
+    if (!this.held && this.tokenProvider) this.held = await this.tokenProvider();
+    if (!this.held) return;
+    const client = new Client(this.getAttribute('src') ?? new URL(import.meta.url).origin, {
+      headers: () => ({ authorization: `Bearer ${this.held}` }),
+      renew: () => this.renew(),
+    });
+    let session: Session;
+    try {
+      session = await client.get<Session>('/v1/session');
+    } catch {
+      await setLocale(this.getAttribute('lang'));
+      render(<p class="problem" role="alert">{t('portal.ended')}</p>, this.root);
+      return;
+    }
+    await setLocale(this.getAttribute('lang') ?? session.locale ?? document.documentElement.lang);
+    if (!this.hasAttribute('theme') && session.theme) this.setAttribute('theme', session.theme);
+    const state = new URLSearchParams({ q: this.getAttribute('filter') ?? '', range: this.getAttribute('range') ?? '24h' });
+    const view = new View({
+      client,
+      session,
+      tenant: this.getAttribute('tenant') ?? session.tenants?.[0] ?? '',
+      load: () => state,
+      save: () => undefined,
+      announce: (text) => (this.spoken.value = text),
+    });
+    this.view = view;
+    const tell = (name: string, detail: unknown): boolean => this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
+    this.stops.push(
+      effect(() => void tell('filter-change', { filter: view.applied.value })),
+      effect(() => void (view.open.value && tell('event-open', { id: view.open.value }))),
+    );
+    const Spoken = () => <div class="sr" role="status" aria-live="polite">{this.spoken.value}</div>;
+    render(<div part="viewer" class="embed"><Viewer view={view} /><Spoken /></div>, this.root);
+  }
+}
+
+if (!customElements.get('audit-log-viewer')) customElements.define('audit-log-viewer', AuditLogViewer);

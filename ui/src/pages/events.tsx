@@ -1,0 +1,70 @@
+// The search page of one tenant, and the page of one event.
+
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import { Problem, type Client, type Event, type Session } from '../client.ts';
+import { Link, navigate, path, search } from '../router.ts';
+import { t } from '../text.ts';
+import { announce } from '../announce.ts';
+import { painted } from '../theme.ts';
+import { Detail } from '../viewer/detail.tsx';
+import { Viewer, ProblemBox } from '../viewer/viewer.tsx';
+import { View, type Host } from '../viewer/view.ts';
+import { sentence } from '../viewer/sentence.ts';
+import { FirstEvent } from './first.tsx';
+
+const base = (tenant: string): string => `/console/t/${encodeURIComponent(tenant)}`;
+
+function hostOf(client: Client, session: Session, tenant: string): Host {
+  return {
+    client,
+    session,
+    tenant,
+    announce,
+    load: () => new URLSearchParams(location.search),
+    save: (state, replace) => {
+      const text = state.toString();
+      navigate(`${base(tenant)}/events${text ? `?${text}` : ''}`, replace);
+    },
+    eventUrl: (id) => `${location.origin}${base(tenant)}/e/${id}`,
+  };
+}
+
+export function EventsPage({ client, session, tenant }: { client: Client; session: Session; tenant: string }) {
+  const view = useMemo(() => new View(hostOf(client, session, tenant)), [client, session, tenant]);
+  useEffect(() => {
+    document.title = `${t('search.title')} · ${tenant} · Attestary`;
+    const back = (): void => view.restore();
+    addEventListener('popstate', back);
+    const stop = painted.subscribe(() => view.theme.value++);
+    return () => (removeEventListener('popstate', back), stop());
+  }, [view]);
+  void search.value;
+  return (
+    <>
+      <h1 class="sr">{t('search.title')}</h1>
+      <Viewer view={view} first={() => <FirstEvent client={client} tenant={tenant} canMakeKeys={session.scopes.includes('admin')} onEvent={() => view.ask()} />} />
+    </>
+  );
+}
+
+export function EventPage({ client, session, tenant, id }: { client: Client; session: Session; tenant: string; id: string }) {
+  const [event, setEvent] = useState<Event | null>(null);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  useEffect(() => {
+    document.title = `${t('event.title')} · ${tenant} · Attestary`;
+    client.get<Event>(`/v1/events/${encodeURIComponent(id)}`, { tenant }).then(setEvent, (error) => setProblem(error as Problem));
+  }, [id]);
+  // Filters chosen here lead to the search.
+  const view = useMemo(() => {
+    const host = hostOf(client, session, tenant);
+    return new View({ ...host, load: () => new URLSearchParams('range=all'), save: (state, replace) => path.value.includes('/e/') && (state.get('q') ? host.save(state, replace) : undefined) });
+  }, []);
+  return (
+    <div class="page">
+      <p><Link to={`${base(tenant)}/events?range=all`}>← {t('event.back')}</Link></p>
+      <h1>{event ? sentence(event).map((part) => part.text).join('') : t('event.title')}</h1>
+      {problem && <ProblemBox problem={problem} />}
+      {event && <div class="card"><Detail view={view} event={event} /></div>}
+    </div>
+  );
+}

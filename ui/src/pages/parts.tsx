@@ -1,0 +1,84 @@
+// Pieces that the administrative pages share.
+
+import type { ComponentChildren } from 'preact';
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import type { Client, Problem } from '../client.ts';
+import { t } from '../text.ts';
+import { ProblemBox } from '../viewer/viewer.tsx';
+
+/** Reads a list or thing and keeps it; `reload` reads again, `every` milliseconds by itself. */
+export function useRead<T>(client: Client, path: string, every = 0): { data: T | null; problem: Problem | null; reload: () => void } {
+  const [state, setState] = useState<{ data: T | null; problem: Problem | null }>({ data: null, problem: null });
+  const reload = useCallback(() => {
+    client.get<T>(path).then((data) => setState({ data, problem: null }), (problem) => setState((before) => ({ data: before.data, problem: problem as Problem })));
+  }, [client, path]);
+  useEffect(() => {
+    reload();
+    if (!every) return undefined;
+    const timer = setInterval(() => document.visibilityState === 'visible' && reload(), every);
+    return () => clearInterval(timer);
+  }, [reload, every]);
+  return { ...state, reload };
+}
+
+export function PageHead({ title, text, children }: { title: string; text: string; children?: ComponentChildren }) {
+  useEffect(() => {
+    document.title = `${title} · Attestary`;
+  }, [title]);
+  return <div class="page-head"><div><h1>{title}</h1><p class="note">{text}</p></div>{children}</div>;
+}
+
+/** Asks before something that cannot be undone. */
+export function Confirm({ label, question, danger, onYes }: { label: string; question: string; danger?: boolean; onYes: () => Promise<unknown> }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const yes = async (): Promise<void> => {
+    try {
+      await onYes();
+      dialog.current?.close();
+    } catch (error) {
+      setProblem(error as Problem);
+    }
+  };
+  return (
+    <>
+      <button type="button" class={danger ? 'danger' : ''} onClick={() => dialog.current?.showModal()}>{label}</button>
+      <dialog ref={dialog} aria-label={label}>
+        <p>{question}</p>
+        {problem && <ProblemBox problem={problem} />}
+        <div class="dialog-actions"><button type="button" onClick={() => dialog.current?.close()}>{t('cancel')}</button><button type="button" class={danger ? 'danger' : 'primary'} onClick={yes}>{label}</button></div>
+      </dialog>
+    </>
+  );
+}
+
+/** A form in a dialog behind a button. */
+export function FormDialog({ label, title, submit, children, onSubmit }: { label: string; title: string; submit: string; children: ComponentChildren; onSubmit: (form: FormData) => Promise<unknown> }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const send = async (event: SubmitEvent): Promise<void> => {
+    event.preventDefault();
+    const form = event.currentTarget as HTMLFormElement;
+    try {
+      await onSubmit(new FormData(form));
+      form.reset();
+      setProblem(null);
+      dialog.current?.close();
+    } catch (error) {
+      setProblem(error as Problem);
+    }
+  };
+  return (
+    <>
+      <button type="button" class="primary" onClick={() => dialog.current?.showModal()}>{label}</button>
+      <dialog ref={dialog} aria-label={title}>
+        <form class="stack" onSubmit={send}>
+          <h2>{title}</h2>
+          {children}
+          {problem && <ProblemBox problem={problem} />}
+          <div class="dialog-actions"><button type="button" onClick={() => dialog.current?.close()}>{t('cancel')}</button><button type="submit" class="primary">{submit}</button></div>
+        </form>
+      </dialog>
+    </>
+  );
+}

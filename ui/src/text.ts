@@ -1,0 +1,63 @@
+// Messages in the reader's language; languages besides English are loaded when they are wanted. `{name}` is replaced; `{n|one|other}` picks a plural, `#` is the number.
+
+import { signal } from '@preact/signals';
+import type { consoleEn } from './messages/console.en.ts';
+import { en } from './messages/en.ts';
+
+export type Key = keyof typeof en | keyof typeof consoleEn;
+const catalogues: Record<string, Record<string, string>> = { en };
+/** Languages besides English, loaded when they are wanted. */
+const others: Record<string, () => Promise<Record<string, string>>> = {
+  de: () => import('./messages/de.ts').then(({ de }) => de),
+};
+
+/** Adds the messages of further pages, before the first language is set. */
+export function extend(english: Record<string, string>, more: typeof others): void {
+  catalogues['en'] = { ...catalogues['en'], ...english };
+  for (const [tag, load] of Object.entries(more)) {
+    const first = others[tag]!;
+    others[tag] = async () => ({ ...(await first()), ...(await load()) });
+  }
+}
+
+/** The language tag of the page; messages fall back to English. */
+export const locale = signal('en');
+
+/** Sets the language; the texts are there when it returns. */
+export async function setLocale(tag: string | null | undefined): Promise<void> {
+  const wanted = tag || (typeof navigator === 'undefined' ? 'en' : navigator.language);
+  let canonical = 'en';
+  try {
+    canonical = Intl.getCanonicalLocales(wanted)[0] ?? 'en';
+  } catch {
+    // No language tag: English.
+  }
+  const short = canonical.split('-')[0]!;
+  const load = others[short];
+  if (load && !loaded.has(short)) {
+    loaded.add(short);
+    catalogues[short] = { ...catalogues[short], ...(await load()) };
+  }
+  locale.value = canonical;
+}
+const loaded = new Set<string>();
+
+export const language = (): string => (loaded.has(locale.value.split('-')[0]!) ? locale.value.split('-')[0]! : 'en');
+
+export function fill(template: string, values: Record<string, string | number>, tag: string): string {
+  return template.replace(/\{(\w+)(?:\|([^|}]*)\|([^}]*))?\}/g, (whole, name: string, one?: string, other?: string) => {
+    const value = values[name];
+    if (value === undefined) return whole;
+    const shown = typeof value === 'number' ? new Intl.NumberFormat(tag).format(value) : value;
+    if (one === undefined) return shown;
+    const plural = new Intl.PluralRules(tag).select(Number(value)) === 'one' ? one : other!;
+    return plural.replace('#', shown);
+  });
+}
+
+export function t(key: Key, values: Record<string, string | number> = {}): string {
+  const catalogue = catalogues[language()]!;
+  return fill(catalogue[key] ?? catalogues['en']![key] ?? key, values, locale.value);
+}
+
+export const number = (value: number): string => new Intl.NumberFormat(locale.value).format(value);

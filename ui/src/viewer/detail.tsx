@@ -1,0 +1,158 @@
+// Everything about one event: fields, changes, JSON, what is related. Every value is text of a stranger and stays text.
+
+import { useId, useState } from 'preact/hooks';
+import { Exact, printJson, type Event, type Json } from '../client.ts';
+import { print } from '../filter/print.ts';
+import { printPath } from '../filter/print.ts';
+import { locale, t } from '../text.ts';
+import { formatTime } from '../time.ts';
+import { diffWords } from './diff.ts';
+import type { View } from './view.ts';
+
+type Field = { path: string; value: string; filterable: boolean };
+/** What one detail shows at most; the JSON has the rest. */
+const FIELDS_MAX = 512;
+
+/** The scalars of an event with the paths that filters use: array positions left out. */
+export function fieldsOf(event: Event): Field[] {
+  const out: Field[] = [];
+  const walk = (names: string[], value: Json): void => {
+    if (out.length >= FIELDS_MAX) return;
+    if (Array.isArray(value)) return value.forEach((item) => walk(names, item));
+    if (value !== null && typeof value === 'object' && !(value instanceof Exact)) {
+      return Object.entries(value).forEach(([name, inner]) => walk([...names, name], inner));
+    }
+    const text = value instanceof Exact ? value.source : String(value);
+    out.push({ path: printPath(names), value: text, filterable: value !== null });
+  };
+  walk([], event as unknown as Json);
+  return out;
+}
+
+const clauseFor = ({ path, value }: Field) => ({ field: path, op: '=' as const, value });
+
+/** Control and direction characters shown as what they are. */
+export const visible = (text: string): string =>
+  // biome-ignore lint: the range is the point
+  text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g, (c) => `⟨U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}⟩`);
+
+export function Detail({ view, event }: { view: View; event: Event }) {
+  const id = useId();
+  const hasChanges = (event.changes?.length ?? 0) > 0;
+  const tabs = ['fields', ...(hasChanges ? ['changes'] : []), 'json', 'related'] as const;
+  const [tab, setTab] = useState<string>('fields');
+  const onKey = (press: KeyboardEvent): void => {
+    const step = press.key === 'ArrowRight' ? 1 : press.key === 'ArrowLeft' ? -1 : 0;
+    if (!step) return;
+    const next = tabs[(tabs.indexOf(tab as 'fields') + step + tabs.length) % tabs.length]!;
+    setTab(next);
+    (press.currentTarget as HTMLElement).querySelector<HTMLElement>(`[data-tab=${next}]`)?.focus();
+    press.stopPropagation();
+  };
+  const other = view.zone.value === 'utc' ? 'local' : 'utc';
+  return (
+    <div class="detail" role="group" aria-label={t('detail.label')}>
+      <div class="detail-head">
+        <div role="tablist" onKeyDown={onKey}>
+          {tabs.map((name) => (
+            <button key={name} type="button" role="tab" data-tab={name} id={`${id}-${name}`} aria-selected={tab === name} aria-controls={`${id}-panel`} tabIndex={tab === name ? 0 : -1} onClick={() => setTab(name)}>
+              {t(`detail.${name}` as 'detail.fields')}
+            </button>
+          ))}
+        </div>
+        <div class="detail-actions">
+          <CopyButton label={t('detail.copyJson')} text={() => printJson(event as unknown as Json)} />
+          <CopyButton label={t('detail.copyCurl')} text={() => curl(view.host.client.url(`/v1/events/${event.id}`, { tenant: event.tenant }))} />
+          {view.host.eventUrl && <CopyButton label={t('detail.copyLink')} text={() => view.host.eventUrl!(event.id)} />}
+        </div>
+      </div>
+      <div id={`${id}-panel`} role="tabpanel" aria-labelledby={`${id}-${tab}`} class="detail-panel" tabIndex={0}>
+        {tab === 'fields' && <Fields view={view} event={event} />}
+        {tab === 'changes' && <Changes event={event} />}
+        {tab === 'json' && <pre class="json">{visible(printJson(event as unknown as Json))}</pre>}
+        {tab === 'related' && <Related view={view} event={event} />}
+        {tab === 'fields' && event.occurred_at && <p class="note">{t('detail.otherZone', { time: formatTime(event.occurred_at, other, locale.value, 'full') })} · {event.occurred_at}</p>}
+        {(view.host.session.hide_fields?.length ?? 0) > 0 && <p class="note">{t('detail.hidden')}</p>}
+      </div>
+    </div>
+  );
+}
+
+function Fields({ view, event }: { view: View; event: Event }) {
+  return (
+    <dl class="fields">
+      {fieldsOf(event).map((field, at) => {
+        const names = { field: field.path, value: field.value.slice(0, 80) };
+        return (
+          <div key={at}>
+            <dt>{visible(field.path)}</dt>
+            <dd>
+              <bdi>{visible(field.value)}</bdi>
+              {field.filterable && (
+                <span class="field-actions">
+                  <button type="button" class="icon" aria-label={t('detail.only', names)} title={t('detail.only', names)} onClick={() => view.add(clauseFor(field))}>⊕</button>
+                  <button type="button" class="icon" aria-label={t('detail.without', names)} title={t('detail.without', names)} onClick={() => view.add({ not: clauseFor(field) })}>⊖</button>
+                </span>
+              )}
+            </dd>
+          </div>
+        );
+      })}
+    </dl>
+  );
+}
+
+const textOf = (value: Json | undefined): string => (value === undefined ? '' : typeof value === 'string' ? value : printJson(value));
+
+function Changes({ event }: { event: Event }) {
+  return (
+    <table class="changes">
+      <thead><tr><th scope="col">{t('detail.field')}</th><th scope="col">{t('detail.before')}</th><th scope="col">{t('detail.after')}</th></tr></thead>
+      <tbody>
+        {(event.changes ?? []).map((change, at) => {
+          const pieces = diffWords(textOf(change.old), textOf(change.new));
+          const side = (gone: '-' | '+') => pieces.filter(([kind]) => kind === '=' || kind === gone).map(([kind, text], index) =>
+            kind === '=' ? <span key={index}>{visible(text)}</span> : kind === '-' ? <del key={index}>{visible(text)}</del> : <ins key={index}>{visible(text)}</ins>);
+          return <tr key={at}><th scope="row">{visible(change.field ?? '')}</th><td><bdi>{side('-')}</bdi></td><td><bdi>{side('+')}</bdi></td></tr>;
+        })}
+      </tbody>
+    </table>
+  );
+}
+
+function Related({ view, event }: { view: View; event: Event }) {
+  const target = event.targets?.[0];
+  const ways = [
+    ['detail.related.request', 'context.request_id', event.context?.request_id],
+    ['detail.related.session', 'context.session_id', event.context?.session_id],
+    ['detail.related.actor', 'actor.id', event.actor?.id],
+    ['detail.related.target', 'target.id', target?.id],
+  ] as const;
+  return (
+    <ul class="related">
+      {ways.filter(([, , value]) => typeof value === 'string').map(([key, field, value]) => {
+        const clause = { field, op: '=' as const, value: value! };
+        return <li key={key}><button type="button" onClick={() => view.setTree(clause)}>{t(key)}</button> <code><bdi>{visible(print(clause))}</bdi></code></li>;
+      })}
+    </ul>
+  );
+}
+
+export const curl = (url: string): string => {
+  const absolute = new URL(url, location.href).href;
+  return `curl '${absolute.replaceAll("'", '%27')}' -H "authorization: Bearer $ATTESTARY_KEY"`;
+};
+
+export function CopyButton({ label, text }: { label: string; text: () => string }) {
+  const [done, setDone] = useState('');
+  const copy = async (): Promise<void> => {
+    try {
+      await navigator.clipboard.writeText(text());
+      setDone(t('detail.copied'));
+    } catch {
+      setDone(t('detail.copyFailed'));
+    }
+    setTimeout(() => setDone(''), 2500);
+  };
+  return <button type="button" class="quiet" onClick={copy}><span aria-live="polite">{done || label}</span></button>;
+}
