@@ -20,8 +20,10 @@ use tokio::sync::Semaphore;
 use tower::ServiceExt as _;
 
 use crate::{
+    cookie::Https,
+    cross_origin,
     metrics::Counters,
-    network::client_ip,
+    network::{client_ip, is_https},
     problem::{self, Problem},
     routes,
     settings::Settings,
@@ -98,15 +100,25 @@ impl App {
     pub async fn handle(&self, mut request: Request, peer: SocketAddr) -> Response {
         let (request_id, header) = self.0.request_ids.of(&request);
         let ip = client_ip(peer.ip(), request.headers(), &self.settings().trusted_proxies);
+        let tls = request.extensions().get().copied().unwrap_or(Https(false));
+        let https = is_https(tls.0, peer.ip(), request.headers(), &self.settings().trusted_proxies);
+        request.extensions_mut().insert(Https(https));
         request.extensions_mut().insert(Origin { ip: Some(ip), request_id: request_id.clone() });
         normalise(&mut request);
         let path = request.uri().clone();
-        let response = self.route(request).await;
+        let origin = cross_origin::known_origin(&request, &self.0.state.service);
+        let response = match cross_origin::preflight(&request, origin.as_ref()) {
+            Some(response) => response,
+            None => self.route(request).await,
+        };
         let mut response = rendered(response, path.path(), &request_id);
         let headers = response.headers_mut();
         headers.insert("x-request-id", header);
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        if let Some(origin) = origin {
+            cross_origin::allow(origin, headers);
+        }
         self.0.state.counters.count(response.status());
         response
     }

@@ -15,6 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::{
     app::State,
     body::{self, Limits, WORKER_BYTES_MIN},
+    cookie, cross_origin,
     members::Members,
     problem::{PUSHBACK, Problem, UNSUPPORTED_MEDIA_TYPE},
 };
@@ -38,18 +39,24 @@ pub(crate) fn caller(
     schemes: &[&str],
 ) -> Result<Caller, Problem> {
     let origin = origin.expect("the edge puts an origin into every request").clone();
-    let key = presented(headers, schemes).ok_or(AccessError::Unauthenticated);
+    let key = match presented(headers, schemes) {
+        Some(key) => Some(key),
+        None => cookie::token(headers)?,
+    };
+    let key = key.ok_or(AccessError::Unauthenticated);
     let environment = match headers.get("attestary-environment") {
         None => Ok(None),
         Some(value) => value.to_str().map(Some).map_err(|_| AccessError::NotFound),
     };
     let found = key.and_then(|key| state.service.authenticate(key, environment?, origin));
-    found.map_err(|error| {
+    let caller = found.map_err(|error| {
         if error == AccessError::Unauthenticated {
             state.counters.unauthenticated.increment(1);
         }
-        error.into()
-    })
+        Problem::from(error)
+    })?;
+    cross_origin::check(&caller, headers)?;
+    Ok(caller)
 }
 
 fn presented<'a>(headers: &'a HeaderMap, schemes: &[&str]) -> Option<&'a str> {

@@ -6,6 +6,8 @@
 
 mod app;
 mod body;
+mod cookie;
+mod cross_origin;
 mod errors;
 mod extract;
 mod members;
@@ -26,6 +28,7 @@ pub use app::{App, router};
 pub use metrics::install as install_metrics;
 pub use network::Cidr;
 pub use openapi::document as openapi_document;
+pub use routes::sessions::sign_in_path;
 pub use serve::serve;
 pub use settings::Settings;
 pub use tls::{Tls, TlsError};

@@ -71,6 +71,14 @@ pub(crate) fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[Cidr]) -> 
     client
 }
 
+/// Returns true when the request came over HTTPS: to this server, or to a trusted proxy that says so.
+pub(crate) fn is_https(tls: bool, peer: IpAddr, headers: &HeaderMap, trusted: &[Cidr]) -> bool {
+    let peer = peer.to_canonical();
+    let proxied = trusted.iter().any(|range| range.contains(peer))
+        && headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
+    tls || proxied
+}
+
 /// Some proxies write the port too: `1.2.3.4:5678` or `[::1]:5678`.
 fn hop_address(hop: &str) -> Option<IpAddr> {
     hop.parse().ok().or_else(|| hop.parse::<std::net::SocketAddr>().ok().map(|socket| socket.ip()))

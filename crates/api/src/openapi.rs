@@ -12,8 +12,7 @@ use utoipa::{
 };
 
 use crate::routes::{
-    counts, deliveries, destinations, environments, events, exports, formio, health, keys, proofs,
-    tail, tenants,
+counts, deliveries, destinations, environments, events, exports, formio, health, keys, proofs, sessions, tail, tenants,
 };
 
 /// Returns the document as indented JSON with a line end.
@@ -82,6 +81,7 @@ struct ProblemItem {
         exports::download,
         environments::create, environments::list, environments::one, environments::change,
         keys::create, keys::list, keys::one, keys::revoke,
+        sessions::start, sessions::own, sessions::end, sessions::create_link, sessions::create_portal,
         formio::import,
         health::live, health::ready, health::openapi,
     ),

@@ -42,6 +42,7 @@ kinds! {
     TENANT_REQUIRED "tenant-required" 400 "The tenant must be named";
     ENVIRONMENT_REQUIRED "environment-required" 400 "The environment must be named";
     UNAUTHENTICATED "unauthenticated" 401 "A valid API key is needed";
+    FORBIDDEN_ORIGIN "forbidden-origin" 403 "The request comes from a page that may not send it";
     SCOPE_REQUIRED "scope-required" 403 "The key lacks a scope";
     NOT_FOUND "not-found" 404 "There is no such thing";
     UNKNOWN_TENANT "unknown-tenant" 404 "There is no such tenant";

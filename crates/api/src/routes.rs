@@ -1,5 +1,6 @@
 //! All routes. Each native route stands in the OpenAPI document; the others are the paths of foreign clients.
 
+pub(crate) mod console;
 pub(crate) mod counts;
 pub(crate) mod deliveries;
 pub(crate) mod destinations;
@@ -11,6 +12,7 @@ pub(crate) mod health;
 pub(crate) mod ironcore;
 pub(crate) mod keys;
 pub(crate) mod proofs;
+pub(crate) mod sessions;
 pub(crate) mod tail;
 pub(crate) mod tenants;
 
@@ -33,7 +35,7 @@ use crate::{
 
 /// Returns the routes.
 pub(crate) fn all(settings: &Settings) -> Router<State> {
-    let mut router = native().merge(foreign());
+    let mut router = native().merge(foreign()).merge(console());
     if settings.metrics {
         router = router.route("/metrics", get(health::metrics));
     }
@@ -92,9 +94,21 @@ fn native() -> Router<State> {
         .route("/v1/environments/{name}", patch(environments::change).get(environments::one))
         .route("/v1/keys", post(keys::create).get(keys::list))
         .route("/v1/keys/{id}", get(keys::one).delete(keys::revoke))
+        .route("/v1/session", post(sessions::start).get(sessions::own).delete(sessions::end))
+        .route("/v1/sign-in-links", post(sessions::create_link))
+        .route("/v1/tenants/{tenant}/portal-sessions", post(sessions::create_portal))
         .route("/v1/openapi.json", get(health::openapi))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
+}
+
+fn console() -> Router<State> {
+    Router::new()
+        .route("/", get(console::root))
+        .route("/console", get(console::index))
+        .route("/console/", get(console::index))
+        .route("/console/portal/{link}", get(console::portal))
+        .route("/console/{*path}", get(console::below))
 }
 
 fn foreign() -> Router<State> {

@@ -17,6 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     App,
+    cookie::Https,
     pace::{Paced, Requests},
     peers::{Held, Peers},
     routes::tail::Draining,
@@ -57,6 +58,7 @@ pub async fn serve(
         let connection = Connection {
             app: app.clone(),
             peer,
+            https: Https(tls.is_some()),
             shutdown: shutdown.clone(),
             _permit: permit,
             _held: held,
@@ -109,6 +111,7 @@ async fn next(
 struct Connection {
     app: App,
     peer: SocketAddr,
+    https: Https,
     shutdown: CancellationToken,
     _permit: OwnedSemaphorePermit,
     _held: Option<Held>,
@@ -205,7 +208,7 @@ impl Connection {
         &self,
         request: http::Request<Incoming>,
     ) -> Result<http::Response<Body>, std::convert::Infallible> {
-        Ok(answer(&self.app, request, self.peer, &self.shutdown).await)
+        Ok(answer(&self.app, request, self.peer, self.https, &self.shutdown).await)
     }
 }
 
@@ -221,7 +224,8 @@ impl Stream {
         &self,
         request: http::Request<Incoming>,
     ) -> Result<http::Response<Body>, std::convert::Infallible> {
-        Ok(answer(&self.app, request, self.peer, &self.shutdown).await)
+        // Only TLS brings HTTP/2 here.
+        Ok(answer(&self.app, request, self.peer, Https(true), &self.shutdown).await)
     }
 }
 
@@ -230,8 +234,10 @@ async fn answer(
     app: &App,
     mut request: http::Request<Incoming>,
     peer: SocketAddr,
+    https: Https,
     shutdown: &CancellationToken,
 ) -> http::Response<Body> {
+    request.extensions_mut().insert(https);
     request.extensions_mut().insert(Draining(shutdown.clone()));
     app.handle(request.map(Body::new), peer).await
 }

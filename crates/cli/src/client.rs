@@ -114,6 +114,11 @@ impl Client {
         Ok(Self { http, base, key, environment: target.environment.clone() })
     }
 
+    /// Returns the server's address, without a slash at its end.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
     /// Starts a request to a path under the base URL.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request =

@@ -11,6 +11,7 @@ pub(crate) mod keys;
 pub(crate) mod openapi;
 pub(crate) mod query;
 pub(crate) mod serve;
+pub(crate) mod sign_in;
 pub(crate) mod tail;
 pub(crate) mod tenants;
 pub(crate) mod verify;

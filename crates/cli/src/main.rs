@@ -87,6 +87,8 @@ enum Command {
     Backup(command::backup::Backup),
     /// Make a data directory from a backup, and verify it
     Restore(command::backup::Restore),
+    /// Make a link that opens the console signed in, once
+    SignIn(At<command::sign_in::SignIn>),
     /// Print the OpenAPI document
     Openapi,
     /// Check or print the configuration
@@ -132,6 +134,9 @@ fn run(command: Command) -> anyhow::Result<()> {
             Command::Fsck(fsck) => command::fsck::run(fsck).await,
             Command::Backup(backup) => command::backup::run(backup).await,
             Command::Restore(restore) => command::backup::restore(restore).await,
+            Command::SignIn(sign_in) => {
+                command::sign_in::run(sign_in.options, &sign_in.target).await
+            }
             Command::Openapi => command::openapi::run(),
             Command::Config(config) => command::config::run(config),
             Command::Bench(bench) => bench::run(bench).await,

@@ -57,6 +57,11 @@ impl Act {
         Self { outcome: "denied", ..act }
     }
 
+    /// Returns an attempt that was refused for lack of a valid credential.
+    pub(crate) fn refused(action: &'static str, operation: &'static str) -> Self {
+        Self { outcome: "denied", ..Self::new(action, operation) }
+    }
+
     /// Names what was acted on.
     pub(crate) fn on(mut self, kind: &str, id: &str) -> Self {
         self.targets.push(json!({ "type": kind, "id": id }));
@@ -102,6 +107,9 @@ impl Act {
         if !caller.origin.request_id.is_empty() {
             context.insert("request_id".into(), (&*caller.origin.request_id).into());
         }
+        if let Some(session) = caller.session() {
+            context.insert("session_id".into(), session.id.as_str().into());
+        }
         for (name, value) in [
             ("context", Value::Object(context)),
             ("targets", Value::Array(self.targets)),
@@ -120,6 +128,7 @@ impl Act {
 fn actor(principal: &Principal) -> Value {
     match principal {
         Principal::Key(key) => json!({ "type": "api_key", "id": key.id, "name": key.name }),
+        Principal::Session(session) => session.person.actor(),
         Principal::Installation => json!({ "type": "service", "id": "installation" }),
     }
 }

@@ -11,28 +11,40 @@ use crate::{
     credential,
 };
 
+/// The operations that show a session with a restriction or hidden fields no more than it may see.
+const LENS_OPERATIONS: [&str; 5] =
+    ["events.search", "events.get", "events.histogram", "events.facets", "events.tail"];
+
 impl Service {
-    /// Returns the caller behind a presented key.
+    /// Returns the caller behind a presented key or session token.
     ///
-    /// `environment` is what the request names; only operators may name another than their key's own.
+    /// `environment` is what the request names; only operators may name another than their own.
     pub fn authenticate(
         &self,
         presented: &str,
         environment: Option<&str>,
         origin: Origin,
     ) -> Result<Caller, AccessError> {
-        let presented = credential::parse(presented).ok_or(AccessError::Unauthenticated)?;
         let now_ms = self.clock().now_ms();
-        let key = self.keys().check(&presented, now_ms).ok_or(AccessError::Unauthenticated)?;
+        let principal = match credential::parse(presented) {
+            Some(key) => self.keys().check(&key, now_ms).map(Principal::Key),
+            None => self.sessions().check(presented, now_ms).map(Principal::Session),
+        };
+        let principal = principal.ok_or(AccessError::Unauthenticated)?;
+        let (own, scopes) = match &principal {
+            Principal::Key(key) => (&key.environment, key.scopes),
+            Principal::Session(session) => (&session.environment, session.scopes),
+            Principal::Installation => return Err(AccessError::Unauthenticated),
+        };
         let environment = match environment {
-            None => key.environment.clone(),
-            Some(name) if name == key.environment.as_str() => key.environment.clone(),
-            Some(name) if key.scopes.has(Scope::Operator) => {
+            None => own.clone(),
+            Some(name) if name == own.as_str() => own.clone(),
+            Some(name) if scopes.has(Scope::Operator) => {
                 self.directory().named(name).ok_or(AccessError::NotFound)?
             }
             Some(_) => return Err(AccessError::NotFound),
         };
-        Ok(Caller { principal: Principal::Key(key), environment, origin })
+        Ok(Caller { principal, environment, origin })
     }
 
     /// Checks a scope; a refusal leaves a trace.
@@ -42,7 +54,9 @@ impl Service {
         scope: Scope,
         operation: &'static str,
     ) -> Result<(), AccessError> {
-        if caller.has(scope) {
+        // Whatever does not apply a lens itself stays closed to sessions that have one.
+        let within_lens = caller.lens().is_none() || LENS_OPERATIONS.contains(&operation);
+        if caller.has(scope) && within_lens {
             return Ok(());
         }
         self.record_denial(caller, scope, operation);

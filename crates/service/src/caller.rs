@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use attestary_event::{EnvironmentId, TenantId};
 
-use crate::{AccessError, Key, Scope};
+use crate::{AccessError, Key, Scope, Session, lens::Lens};
 
 /// The installation's own environment: operator keys and what concerns no single environment.
 pub(crate) const SYSTEM: &str = "_system";
@@ -23,6 +23,8 @@ pub struct Origin {
 pub enum Principal {
     /// The holder of a key.
     Key(Arc<Key>),
+    /// A person with a session.
+    Session(Arc<Session>),
     /// The installation itself: the command line on the server's machine.
     Installation,
 }
@@ -32,6 +34,7 @@ impl Principal {
     pub fn id(&self) -> &str {
         match self {
             Self::Key(key) => &key.id,
+            Self::Session(session) => &session.id,
             Self::Installation => "installation",
         }
     }
@@ -64,16 +67,31 @@ impl Caller {
     pub fn has(&self, scope: Scope) -> bool {
         match &self.principal {
             Principal::Key(key) => key.scopes.has(scope),
+            Principal::Session(session) => session.scopes.has(scope),
             Principal::Installation => true,
         }
     }
 
-    /// Returns the tenants that the key is limited to.
+    /// Returns the tenants that the key or session is limited to.
     pub fn tenants(&self) -> Option<&[TenantId]> {
         match &self.principal {
             Principal::Key(key) => key.tenants.as_deref(),
+            Principal::Session(session) => session.tenants.as_deref(),
             Principal::Installation => None,
         }
+    }
+
+    /// Returns the session, when a person asks.
+    pub fn session(&self) -> Option<&Session> {
+        match &self.principal {
+            Principal::Session(session) => Some(session),
+            _ => None,
+        }
+    }
+
+    /// Returns what limits the rows and fields that this caller sees.
+    pub(crate) fn lens(&self) -> Option<&Lens> {
+        self.session()?.portal.as_ref()?.lens.as_ref()
     }
 
     /// Returns true when the key's tenant list allows `tenant`.
@@ -81,12 +99,17 @@ impl Caller {
         self.tenants().is_none_or(|tenants| tenants.contains(tenant))
     }
 
-    /// Returns the one tenant that the key is limited to.
+    /// Returns the one tenant that the key or session is limited to.
     pub fn only_tenant(&self) -> Option<&TenantId> {
         match self.tenants() {
             Some([only]) => Some(only),
             _ => None,
         }
+    }
+
+    /// Returns the environment's name; `_system` when an operator named none.
+    pub fn environment_name(&self) -> &str {
+        self.environment.as_str()
     }
 
     /// Returns the environment, which operators must name.

@@ -16,7 +16,8 @@ use crate::{
     Caller, ReadError, Service,
     audit::{Act, action},
     error::cause,
-    search::{SCAN_BUDGET, parse_filter},
+    lens::{filter_for, hidden_of},
+    search::SCAN_BUDGET,
 };
 
 /// Buckets of a histogram when the caller does not say.
@@ -50,6 +51,7 @@ pub struct Selection {
 pub struct FacetField {
     /// As the caller wrote it.
     pub name: String,
+    path: Path,
     field: Field,
 }
 
@@ -61,7 +63,7 @@ impl FacetField {
     pub fn parse(name: &str) -> Result<Self, String> {
         let path = Path::parse(name).map_err(|error| error.to_string())?;
         let field = Field::of(&path).map_err(|error| error.to_string())?;
-        Ok(Self { name: name.to_owned(), field })
+        Ok(Self { name: name.to_owned(), path, field })
     }
 }
 
@@ -124,6 +126,12 @@ impl Service {
         limit: usize,
     ) -> Result<Facets, ReadError> {
         let (tenant, counted) = self.selected(caller, &selection, "events.facets")?;
+        if let Some(hidden) = hidden_of(caller)
+            && let Some(field) = fields.iter().find(|field| hidden.touches(&field.path))
+        {
+            let detail = format!("names {:?}: the field is hidden from this session", field.name);
+            return Err(ReadError::Invalid(vec![Violation::new("/fields", detail)]));
+        }
         let (store, name) = (self.store().clone(), (caller.environment()?.clone(), tenant.clone()));
         let (names, paths): (Vec<_>, Vec<_>) =
             fields.into_iter().map(|field| (field.name, field.field)).unzip();
@@ -149,7 +157,7 @@ impl Service {
         operation: &'static str,
     ) -> Result<(TenantId, Counted), ReadError> {
         let tenant = self.readable(caller, selection.tenant.as_deref(), operation)?;
-        let filter = parse_filter(&selection.filter).map_err(ReadError::Filter)?;
+        let filter = filter_for(caller, &selection.filter).map_err(ReadError::Filter)?;
         let counted = Counted {
             filter: filter.resolve(Timestamp(self.clock().now_ms() as i64)),
             from: selection.from,

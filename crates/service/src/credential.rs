@@ -12,6 +12,10 @@ use crate::secret::Secret;
 
 /// First characters of every key; the digit is the version of the form.
 pub const PREFIX: &str = "atsk1";
+/// First characters of a session's token.
+pub const SESSION_PREFIX: &str = "atse1";
+/// First characters of the code in a link that begins a session.
+pub const LINK_PREFIX: &str = "atsl1";
 const ID_CHARS: usize = 26;
 const SECRET_CHARS: usize = 43;
 const CHECKSUM_CHARS: usize = 6;
@@ -50,8 +54,14 @@ pub struct Presented<'a> {
 
 /// Returns the key's text for a public id and 256 random bits.
 pub fn mint(public_id: &str, random: &[u8; 32]) -> Secret {
+    mint_as(PREFIX, public_id, random)
+}
+
+/// Like [`mint`], with another one of the prefixes.
+pub fn mint_as(prefix: &str, public_id: &str, random: &[u8; 32]) -> Secret {
+    debug_assert_eq!(prefix.len(), PREFIX.len(), "all forms have the same length");
     let mut text = String::with_capacity(KEY_CHARS);
-    text.push_str(PREFIX);
+    text.push_str(prefix);
     text.push_str(public_id);
     push_base62(random, SECRET_CHARS, &mut text);
     let checksum = checksum(&text);
@@ -61,11 +71,16 @@ pub fn mint(public_id: &str, random: &[u8; 32]) -> Secret {
 
 /// Reads a presented key; `None` when it is not of this form or its checksum is wrong.
 pub fn parse(text: &str) -> Option<Presented<'_>> {
+    parse_as(PREFIX, text)
+}
+
+/// Like [`parse`], with another one of the prefixes.
+pub fn parse_as<'a>(prefix: &str, text: &'a str) -> Option<Presented<'a>> {
     if text.len() != KEY_CHARS || !text.bytes().all(|b| b.is_ascii_alphanumeric()) {
         return None;
     }
     let (body, sum) = text.split_at(KEY_CHARS - CHECKSUM_CHARS);
-    let rest = body.strip_prefix(PREFIX)?;
+    let rest = body.strip_prefix(prefix)?;
     if checksum(body) != sum {
         return None;
     }
@@ -131,6 +146,17 @@ mod tests {
             let mut text = key.reveal().as_bytes().to_vec();
             text[at] = if text[at] == b'x' { b'y' } else { b'x' };
             assert!(parse(std::str::from_utf8(&text).unwrap()).is_none(), "position {at}");
+        }
+    }
+
+    #[test]
+    fn one_form_is_never_taken_for_another() {
+        let prefixes = [PREFIX, SESSION_PREFIX, LINK_PREFIX];
+        for made in prefixes {
+            let secret = mint_as(made, ID, &[9; 32]);
+            for read in prefixes {
+                assert_eq!(parse_as(read, secret.reveal()).is_some(), made == read);
+            }
         }
     }
 

@@ -368,7 +368,11 @@ fn checked(caller: &Caller, new: &NewKey) -> Result<Option<Vec<TenantId>>, Chang
     if violations.is_empty() { Ok(tenants) } else { Err(ChangeError::Invalid(violations)) }
 }
 
-fn tenant_list(caller: &Caller, ids: &[String], violations: &mut Vec<Violation>) -> Vec<TenantId> {
+pub(crate) fn tenant_list(
+    caller: &Caller,
+    ids: &[String],
+    violations: &mut Vec<Violation>,
+) -> Vec<TenantId> {
     if ids.is_empty() || ids.len() > TENANTS_MAX {
         let detail =
             format!("a list of tenants has 1 to {TENANTS_MAX} members; this one has {}", ids.len());

@@ -19,6 +19,7 @@ mod error;
 mod exports;
 mod ids;
 mod keys;
+mod lens;
 mod proofs;
 mod rates;
 mod scope;
@@ -26,6 +27,7 @@ mod search;
 mod seats;
 mod secret;
 mod service;
+mod sessions;
 mod settings;
 mod submit;
 mod tail;
@@ -54,6 +56,10 @@ pub use scope::{Scope, Scopes};
 pub use search::{Found, Search};
 pub use secret::Secret;
 pub use service::Service;
+pub use sessions::{
+    Link, NewLink, NewPortalSession, Person, Portal, PortalCreated, Role, Session, Started,
+    WebOrigin,
+};
 pub use settings::{Components, Settings};
 pub use submit::{Form, Submitted};
 pub use tail::{Tail, TailEnd, TailPart, Tailing, TooManyTails};

@@ -13,6 +13,7 @@ use crate::{
     audit::{Act, action},
     cursor::search_digest,
     error::cause,
+    lens::{filter_for, prune_for, seen_by},
 };
 
 /// Events of one page when the caller does not say.
@@ -69,7 +70,7 @@ impl Service {
     pub async fn search(&self, caller: &Caller, search: Search) -> Result<Found, ReadError> {
         let tenant = self.readable(caller, search.tenant.as_deref(), "events.search")?;
         let environment = caller.environment()?;
-        let filter = parse_filter(&search.filter).map_err(ReadError::Filter)?;
+        let filter = filter_for(caller, &search.filter).map_err(ReadError::Filter)?;
         let digest = digest(environment.as_str(), &tenant, &search);
         let after = match &search.cursor {
             Some(text) => {
@@ -91,7 +92,8 @@ impl Service {
         let of = name.clone();
         let read = async move { store.query(&of.0, &of.1, query).await };
         let page = self.seated(self.reads(), name, read).await?;
-        let page = page.map_err(|error| ReadError::Unavailable(cause(error)))?;
+        let mut page = page.map_err(|error| ReadError::Unavailable(cause(error)))?;
+        prune_for(caller, &mut page.events);
         self.record_read(caller, &tenant, search_act(&search, &tenant, page.events.len()))
             .await
             .map_err(ReadError::Audit)?;
@@ -116,6 +118,8 @@ impl Service {
         let read = async move { store.event(&of.0, &of.1, id).await };
         let found = self.seated(self.reads(), name, read).await?;
         let found = found.map_err(|error| ReadError::Unavailable(cause(error)))?;
+        let now = Timestamp(self.clock().now_ms() as i64);
+        let found = found.and_then(|event| seen_by(caller, event, now));
         let act = Act::new(action::VIEW, "events.get")
             .on("tenant", tenant.as_str())
             .with("event_id", id.to_string())

@@ -22,6 +22,7 @@ use crate::{
     keys::KeyIndex,
     rates::Limiter,
     seats::Seats,
+    sessions::Sessions,
     submit::Counters,
     tail::Tails,
     vault::{self, Vault},
@@ -56,6 +57,7 @@ struct Inner {
     export_files: ExportFiles,
     exports: exports::Running,
     keys: KeyIndex,
+    sessions: Sessions,
     directory: Directory,
     coalescer: Coalescer,
     limiter: Limiter,
@@ -168,6 +170,10 @@ impl Service {
 
     pub(crate) fn keys(&self) -> &KeyIndex {
         &self.0.keys
+    }
+
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.0.sessions
     }
 
     pub(crate) fn directory(&self) -> &Directory {
@@ -293,6 +299,7 @@ impl Inner {
             export_files: ExportFiles::open(&settings.store.dir).map_err(OpenError::Directory)?,
             exports: exports::Running::new(&settings.exports),
             keys: KeyIndex::restored(keys),
+            sessions: Sessions::default(),
             directory: Directory::restored(environments, tenants),
             coalescer: Coalescer::new(),
             limiter: Limiter::new(&settings.rates, settings.limits.batch_events_max),

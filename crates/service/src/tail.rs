@@ -19,7 +19,7 @@ use task::Task;
 use crate::{
     AccessError, Caller, Principal, ReadError, Service,
     audit::{Act, action},
-    search::parse_filter,
+    lens::{filter_for, hidden_of},
 };
 
 /// What is followed.
@@ -82,7 +82,7 @@ impl Service {
     ) -> Result<Tailing, ReadError> {
         let tenant = self.readable(caller, tail.tenant.as_deref(), "events.tail")?;
         let environment = caller.environment()?.clone();
-        let filter = parse_filter(&tail.filter).map_err(ReadError::Filter)?;
+        let filter = filter_for(caller, &tail.filter).map_err(ReadError::Filter)?;
         let permit = self.tails().enter(caller.principal.id()).map_err(ReadError::TooManyTails)?;
         // The size comes before the record of this read: in the audit log, the tail shows itself.
         let size = self.store().watch(&environment, &tenant).ok_or(AccessError::NotFound)?;
@@ -103,6 +103,7 @@ impl Service {
             environment,
             tenant,
             filter: filter.resolve(Timestamp(self.clock().now_ms() as i64)),
+            hidden: hidden_of(caller).cloned().unwrap_or_default(),
             after: from_seq.checked_sub(1),
             size,
             sender,
@@ -119,6 +120,7 @@ impl Service {
     fn is_valid(&self, principal: &Principal) -> bool {
         match principal {
             Principal::Key(key) => self.keys().is_valid(key, self.clock().now_ms()),
+            Principal::Session(session) => self.sessions().is_valid(session, self.clock().now_ms()),
             Principal::Installation => true,
         }
     }

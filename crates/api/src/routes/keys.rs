@@ -107,7 +107,7 @@ pub(crate) async fn create(
     Ok(reply(StatusCode::CREATED, &body))
 }
 
-fn scopes(members: &mut Members) -> Vec<Scope> {
+pub(crate) fn scopes(members: &mut Members) -> Vec<Scope> {
     let names = members.texts("scopes").unwrap_or_default();
     let mut scopes = Vec::with_capacity(names.len());
     for (at, name) in names.iter().enumerate() {

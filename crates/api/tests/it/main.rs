@@ -21,6 +21,7 @@ mod proofs;
 mod rates;
 mod search;
 mod serving;
+mod sessions;
 mod tails;
 mod tenants;
 

@@ -11,7 +11,9 @@ use std::{
 
 use anyhow::Context as _;
 use attestary_event::EnvironmentId;
-use attestary_service::{Caller, NewKey, Origin, Scope, Service};
+use attestary_service::{
+    Caller, NewKey, NewLink, Origin, Person, Role as PersonRole, Scope, Service,
+};
 use clap::Args;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -27,6 +29,8 @@ use crate::{
 
 const ENVIRONMENT: &str = "development";
 const TENANT: &str = "demo";
+/// How long the printed link waits to be opened.
+const SIGN_IN_SECONDS: u64 = 24 * 60 * 60;
 const DESTINATION: &str = "built-in receiver";
 
 /// Options of `dev`.
@@ -60,10 +64,13 @@ pub(crate) async fn run(dev: Dev) -> anyhow::Result<()> {
     set_up_demo(&credentials, &receiver.address()?.to_string()).await?;
     let sink = Sink::open(&data, !dev.json).context("cannot open the built-in receiver's file")?;
     tokio::spawn(receiver.run(Arc::new(sink), server.shutdown.clone()));
+    let console = sign_in_link(&server).await?;
     if dev.json {
-        output::line(serde_json::to_string(&credentials)?);
+        let mut facts = serde_json::to_value(&credentials)?;
+        facts["console_url"] = console.into();
+        output::line(facts.to_string());
     } else {
-        greet(&credentials);
+        greet(&credentials, &console);
     }
     server.run().await
 }
@@ -110,6 +117,20 @@ async fn credentials(server: &Server, data: &Path) -> anyhow::Result<Credentials
         .write(data)
         .with_context(|| format!("cannot write {}", data.join(Credentials::FILE).display()))?;
     Ok(credentials)
+}
+
+/// Returns a link that opens the console signed in, once, within a day.
+async fn sign_in_link(server: &Server) -> anyhow::Result<String> {
+    let environment = EnvironmentId::parse(ENVIRONMENT).expect("a valid name");
+    let new = NewLink {
+        person: Person { id: "dev".into(), name: Some("Developer".into()), email: None },
+        role: Some(PersonRole::Operator),
+        ttl_s: Some(SIGN_IN_SECONDS),
+        ..NewLink::default()
+    };
+    let link = server.service.create_sign_in_link(&Caller::installation(&environment), new).await;
+    let link = link.context("cannot make a sign-in link")?;
+    Ok(format!("{}{}", server.url, attestary_api::sign_in_path(link.code.reveal())))
 }
 
 fn is_valid(service: &Service, key: &str) -> bool {
@@ -165,7 +186,7 @@ async fn set_up_demo(credentials: &Credentials, receiver: &str) -> anyhow::Resul
     Ok(())
 }
 
-fn greet(credentials: &Credentials) {
+fn greet(credentials: &Credentials, console: &str) {
     let Credentials { url, ingest_key, tenant, data_dir, .. } = credentials;
     output::line(format!(
         "\
@@ -173,6 +194,10 @@ attestary is ready at {url}
   environment  {ENVIRONMENT}, tenant {tenant}
   ingest key   {ingest_key}
   data         {} (keys of the other commands: {})
+
+Look around (this link signs in once):
+
+  {console}
 
 Submit an event:
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use attestary_event::{EnvironmentId, TenantId, filter::Filter};
+use attestary_event::{EnvironmentId, Hidden, TenantId, filter::Filter};
 use attestary_store::{Order, Page, Search};
 use tokio::{
     sync::{mpsc, watch},
@@ -34,6 +34,8 @@ pub(super) struct Task {
     pub(super) environment: EnvironmentId,
     pub(super) tenant: TenantId,
     pub(super) filter: Filter,
+    /// What of each event is not shown.
+    pub(super) hidden: Hidden,
     /// Everything up to this seq was looked at.
     pub(super) after: Option<u64>,
     /// The log's size; closed when the log is deleted.
@@ -64,7 +66,7 @@ impl Task {
         let mut last_sent: Option<Instant> = None;
         loop {
             self.size.mark_unchanged();
-            let page = match self.page().await {
+            let mut page = match self.page().await {
                 Ok(page) => page,
                 Err(over) => return over,
             };
@@ -75,6 +77,7 @@ impl Task {
             if let Some(over) = self.over(stopping) {
                 return over;
             }
+            crate::lens::prune(&self.hidden, &mut page.events);
             if !page.events.is_empty() {
                 last_sent = Some(Instant::now());
                 if let Err(over) = self.send(TailPart::Events(page.events), stopping).await {

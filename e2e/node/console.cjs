@@ -1,0 +1,489 @@
+// A person at the console, driven in Debian's Chromium: signs in by the printed link, searches, connects, embeds.
+// Every page and state is checked by axe, and nothing may be written to the browser's error log.
+//
+// usage: node console.cjs FACTS.json OUT_DIR SCENARIO…
+// FACTS: url, console_url, ingest_key, admin_key, tenant, and what a scenario needs. OUT_DIR takes screenshots.
+"use strict";
+
+const fs = require("node:fs");
+const http = require("node:http");
+const path = require("node:path");
+const { chromium } = require("playwright-core");
+
+const [, , factsPath, outDir, ...wanted] = process.argv;
+const facts = JSON.parse(fs.readFileSync(factsPath, "utf8"));
+const axeSource = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+const found = { states: 0, notes: [] };
+
+function check(condition, what) {
+    if (!condition) throw new Error(what);
+}
+
+async function open(browser, options = {}) {
+    const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "en-GB", timezoneId: "Europe/Berlin", ...options });
+    const page = await context.newPage();
+    page.errors = [];
+    page.on("console", (message) => message.type() === "error" && page.errors.push(message.text()));
+    page.on("pageerror", (error) => page.errors.push(String(error)));
+    await page.addInitScript(() => {
+        window.violations = [];
+        document.addEventListener("securitypolicyviolation", (event) => window.violations.push(`${event.violatedDirective} ${event.blockedURI}`));
+    });
+    return page;
+}
+
+/** Axe over the page as it stands. It is evaluated by the driver, not by the page, so the page's policy stays in force. */
+async function axe(page, state) {
+    await page.evaluate(axeSource);
+    const { violations } = await page.evaluate((tags) => window.axe.run(document, { runOnly: tags, resultTypes: ["violations"] }), TAGS);
+    const told = violations.flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.target.join(" ")} ${node.failureSummary}`));
+    check(told.length === 0, `${state}: ${told.join("\n")}`);
+    found.states += 1;
+}
+
+async function clean(page, state, allowed = []) {
+    await axe(page, state);
+    const violations = await page.evaluate(() => window.violations);
+    check(violations.length === 0, `${state}: the policy was violated: ${violations.join(", ")}`);
+    const errors = page.errors.filter((text) => !allowed.some((one) => text.includes(one)));
+    check(errors.length === 0, `${state}: ${errors.join("\n")}`);
+    page.errors.length = 0;
+}
+
+const shot = (page, name) => page.screenshot({ path: path.join(outDir, `${name}.png`) });
+const ready = (page) => page.locator("[data-widget=audit-log-viewer][data-state=ready]").waitFor();
+const rows = (page) => page.getByRole("table", { name: "Events, newest first" }).locator(".row-toggle");
+
+async function theme(page, name) {
+    await page.evaluate((value) => localStorage.setItem("attestary.theme", value), name);
+    await page.reload();
+}
+
+const scenarios = {
+    /** From the printed link to the first event seen. */
+    async first(browser) {
+        const page = await open(browser);
+        const began = Date.now();
+        await page.goto(facts.console_url);
+        await page.getByRole("link", { name: "Tenants" }).click();
+        await page.getByRole("button", { name: "New tenant" }).click();
+        await page.getByRole("dialog").getByLabel("Id", { exact: true }).fill("fresh");
+        await clean(page, "new tenant");
+        await page.getByRole("button", { name: "Make the tenant" }).click();
+        await page.getByRole("link", { name: "fresh" }).click();
+        await page.getByRole("heading", { name: "Waiting for the first event" }).waitFor();
+        await clean(page, "waiting");
+        await page.getByRole("button", { name: "Make an ingest key and fill it in" }).click();
+        await page.getByText("The key is filled in below").waitFor();
+        const call = await page.locator(".teach pre.code").innerText();
+        const key = /Bearer (\w+)/.exec(call)[1];
+        const body = /-d '(.*)'/s.exec(call)[1];
+        await shot(page, "first-event-light");
+        const reply = await fetch(`${facts.url}/v1/events`, { method: "POST", headers: { authorization: `Bearer ${key}`, "content-type": "application/json" }, body });
+        check(reply.status === 201, `the shown call answers ${reply.status}`);
+        await page.getByRole("button", { name: /Alice signed in/ }).waitFor();
+        found.notes.push(`zero to first event seen: ${((Date.now() - began) / 1000).toFixed(1)} s`);
+        await clean(page, "first event");
+        // The link worked once.
+        const other = await open(browser);
+        await other.goto(facts.console_url);
+        await other.getByText("This link was used already").waitFor();
+        await clean(other, "used link", ["401"]);
+        await shot(other, "sign-in-light");
+        await page.context().storageState({ path: path.join(outDir, "state.json") });
+    },
+
+    async search(browser) {
+        const page = await open(browser, { storageState: path.join(outDir, "state.json") });
+        await page.goto(`${facts.url}/console/t/${facts.tenant}/events`);
+        await ready(page);
+        await clean(page, "search");
+        await shot(page, "search-light");
+        // Text and chips are one filter.
+        const text = page.getByRole("combobox", { name: "Filter" });
+        await text.fill("outcome:failure actor.id:alice");
+        await text.press("Enter");
+        await page.getByRole("button", { name: "Turn actor.id:alice into its opposite" }).click();
+        check((await text.inputValue()) === "outcome:failure -actor.id:alice", await text.inputValue());
+        await page.getByRole("button", { name: "Remove -actor.id:alice" }).click();
+        check((await text.inputValue()) === "outcome:failure", await text.inputValue());
+        await ready(page);
+        check((await page.locator(".outcome-success.outcome").count()) === 0, "only failures are left");
+        check(new URL(page.url()).searchParams.get("q") === "outcome:failure", page.url());
+        // What is wrong is marked where it is wrong.
+        await text.fill("outcome:failure (actor.id:é");
+        await page.getByText("something is missing at the end").waitFor();
+        await clean(page, "filter error");
+        await text.fill("a:1 $x:(");
+        check((await page.locator(".filter-error mark").innerText()) === "(", "the mark stands under the parenthesis");
+        await text.fill("outc");
+        await page.getByRole("option", { name: "outcome" }).waitFor();
+        await text.press("ArrowDown");
+        await text.press("Enter");
+        check((await text.inputValue()) === "outcome:", await text.inputValue());
+        await page.getByRole("option", { name: /failure/ }).waitFor();
+        await clean(page, "completion");
+        await text.fill("");
+        await text.press("Enter");
+        await ready(page);
+        // Facets append; Alt leaves out.
+        await page.getByRole("button", { name: /Only action = user.login \(/ }).click();
+        await page.getByRole("button", { name: /Without actor.id = bob/ }).click();
+        check((await text.inputValue()) === "action=user.login -actor.id=bob", await text.inputValue());
+        // Details, related, permalink.
+        await ready(page);
+        await rows(page).first().click();
+        await page.getByRole("tab", { name: "Fields" }).waitFor();
+        await page.getByText("9007199254740993").waitFor();
+        await clean(page, "details");
+        for (const tab of ["JSON", "Related"]) {
+            await page.getByRole("tab", { name: tab }).click();
+            await clean(page, `details, ${tab}`);
+        }
+        const address = page.url();
+        await page.reload();
+        await page.getByRole("tab", { name: "Fields" }).waitFor();
+        check(page.url() === address, "a reload keeps the state");
+        // The histogram's brush sets a range, a double-click takes it back.
+        await page.goto(`${facts.url}/console/t/${facts.tenant}/events?q=action:document.updated`);
+        await ready(page);
+        const plot = await page.locator(".plot .u-over").boundingBox();
+        await page.mouse.move(plot.x + plot.width * 0.4, plot.y + 30);
+        await page.mouse.down();
+        await page.mouse.move(plot.x + plot.width * 0.8, plot.y + 30, { steps: 8 });
+        await page.mouse.up();
+        await page.waitForURL(/from=.*to=/);
+        await ready(page);
+        await clean(page, "brushed");
+        await page.locator(".plot .u-over").dblclick();
+        await page.waitForURL(/range=24h/);
+        await ready(page);
+        // Changes, and the zone.
+        await rows(page).first().click();
+        await page.getByRole("tab", { name: "Changes" }).click();
+        await page.locator("del", { hasText: "draft" }).waitFor();
+        await clean(page, "changes");
+        await shot(page, "changes-light");
+        const before = await page.locator(".c-time time").first().innerText();
+        await page.getByLabel("Time zone").selectOption("utc");
+        check((await page.locator(".c-time time").first().innerText()) !== before, "the zone changes the times shown");
+        await page.getByRole("button", { name: "API", exact: true }).click();
+        await page.getByRole("dialog").getByText("authorization: Bearer").waitFor();
+        await clean(page, "API dialog");
+        await page.keyboard.press("Escape");
+        // Nothing found is said, and what to do.
+        await text.fill("action:nothing.like.this");
+        await text.press("Enter");
+        await page.getByRole("heading", { name: "No event matches" }).waitFor();
+        await clean(page, "no match");
+        // Hostile addresses give an inline error or nothing, never a broken page.
+        await page.goto(`${facts.url}/console/t/${facts.tenant}/events?q=${encodeURIComponent("((((<script>")}&from=yesterday&range=%00&open=%3Cimg%3E`);
+        await page.getByRole("combobox", { name: "Filter" }).waitFor();
+        await page.waitForTimeout(500);
+        await clean(page, "hostile address", ["400"]);
+        await page.goto(`${facts.url}/console/t/${facts.tenant}/events`);
+        await ready(page);
+        await theme(page, "dark");
+        await ready(page);
+        await clean(page, "search, dark");
+        await shot(page, "search-dark");
+        await rows(page).nth(2).click();
+        await clean(page, "details, dark");
+        await shot(page, "details-dark");
+    },
+
+    async live(browser) {
+        const page = await open(browser, { storageState: path.join(outDir, "state.json") });
+        await page.goto(`${facts.url}/console/t/${facts.tenant}/events`);
+        await ready(page);
+        await page.getByRole("button", { name: "Follow live" }).click();
+        await page.getByRole("button", { name: "Live", exact: true }).waitFor();
+        const body = { tenant: facts.tenant, action: "live.seen", actor: { id: "live" } };
+        const send = () => fetch(`${facts.url}/v1/events`, { method: "POST", headers: { authorization: `Bearer ${facts.ingest_key}`, "content-type": "application/json" }, body: JSON.stringify(body) });
+        await send();
+        await page.getByRole("button", { name: /Show one new event/ }).waitFor();
+        await clean(page, "live");
+        await page.getByRole("button", { name: /Show one new event/ }).click();
+        await page.getByRole("button", { name: /live seen the live|live.seen/ }).first().waitFor();
+    },
+
+    /** Text of strangers stays text, in every place that shows it. */
+    async hostile(browser) {
+        const page = await open(browser, { storageState: path.join(outDir, "state.json") });
+        await page.goto(`${facts.url}/console/t/${facts.tenant}/events?q=action:note.created`);
+        await ready(page);
+        const count = await rows(page).count();
+        check(count === facts.hostile, `${count} hostile rows of ${facts.hostile}`);
+        for (let at = 0; at < count; at++) {
+            await rows(page).nth(at).click();
+            for (const tab of ["Fields", "Changes", "JSON", "Related"]) await page.getByRole("tab", { name: tab }).click();
+            check((await page.locator("main img, main script, main b > b").count()) === 0, "no element came from an event");
+            await clean(page, `hostile row ${at}`);
+            await page.keyboard.press("Escape");
+        }
+        check(!(await page.title()).includes("broken"), "nothing ran");
+        check(!(await page.locator("main").innerText()).match(/[\u202a-\u202e\u2066-\u2069]/), "direction characters are shown by name");
+        await shot(page, "hostile-light");
+    },
+
+    /** The whole tour without a mouse. */
+    async keyboard(browser) {
+        const page = await open(browser, { storageState: path.join(outDir, "state.json") });
+        await page.goto(`${facts.url}/console/t/${facts.tenant}/events`);
+        await ready(page);
+        await page.keyboard.press("Tab");
+        check((await page.evaluate(() => document.activeElement.className)) === "skip", "the first stop skips to the events");
+        await page.keyboard.press("/");
+        await page.keyboard.type("outcome:failure");
+        await page.keyboard.press("Enter");
+        await page.keyboard.press("Escape");
+        await ready(page);
+        await page.keyboard.press("j");
+        await page.keyboard.press("j");
+        await page.waitForTimeout(200);
+        const focused = () => page.evaluate(() => document.activeElement.closest("[data-index]")?.dataset.index);
+        check((await focused()) === "1", `j moves to the next row: ${await focused()}`);
+        await page.keyboard.press("Enter");
+        await page.getByRole("tab", { name: "Fields" }).waitFor();
+        await page.keyboard.press("Escape");
+        await page.waitForTimeout(200);
+        check((await page.getByRole("tab").count()) === 0, "Escape closes the details");
+        check((await focused()) === "1", `the focus is back on the row: ${await focused()}`);
+        // Rows are recycled while the focus walks; it is never lost.
+        for (let step = 0; step < 60; step++) await page.keyboard.press("j");
+        await page.waitForTimeout(300);
+        check((await focused()) !== undefined, "the focus stays in the rows");
+        await page.keyboard.press("x");
+        await page.waitForURL(/q=.*action/);
+        await page.keyboard.press("?");
+        await page.getByRole("heading", { name: "Keyboard" }).waitFor();
+        await clean(page, "help");
+        await shot(page, "help-light");
+        await page.keyboard.press("Escape");
+        await page.keyboard.press("g");
+        await page.keyboard.press("d");
+        await page.getByRole("heading", { name: "Destinations" }).waitFor();
+        await page.keyboard.press("g");
+        await page.keyboard.press("e");
+        await ready(page);
+        await page.keyboard.press("t");
+        await page.keyboard.press("End");
+        await page.getByLabel("From", { exact: true }).waitFor();
+        await clean(page, "custom range");
+    },
+
+    async destinations(browser) {
+        const page = await open(browser, { storageState: path.join(outDir, "state.json") });
+        const began = Date.now();
+        await page.goto(`${facts.url}/console/t/${facts.tenant}/destinations`);
+        await page.getByRole("link", { name: "New destination" }).click();
+        await clean(page, "wizard, type");
+        await page.getByRole("radio", { name: /Webhook/ }).check();
+        await page.getByRole("button", { name: "Next" }).click();
+        await page.getByLabel("Name").fill("Security team");
+        await page.getByLabel("Address (URL)").fill(facts.webhook);
+        await clean(page, "wizard, connection");
+        await page.getByRole("button", { name: "Next" }).click();
+        await page.getByRole("textbox", { name: "Which events" }).fill("outcome:failure");
+        await page.getByText(/\d+ of [\d,]+ events of the last 7 days match/).waitFor();
+        await clean(page, "wizard, filter");
+        await shot(page, "wizard-light");
+        await page.getByLabel("Begin with").selectOption("beginning");
+        await page.getByRole("button", { name: "Next" }).click();
+        await clean(page, "wizard, format");
+        await page.getByRole("button", { name: "Next" }).click();
+        await clean(page, "wizard, review");
+        await page.getByRole("button", { name: "Create and test" }).click();
+        await page.getByText("The test arrived").waitFor();
+        await page.getByText("The signing secret is shown this once").waitFor();
+        found.notes.push(`first destination green: ${((Date.now() - began) / 1000).toFixed(1)} s`);
+        await clean(page, "wizard, made");
+        await page.getByRole("link", { name: "Go to the destination" }).click();
+        await page.getByText("Up to date").waitFor();
+        await page.getByText(/Every event up to seq/).waitFor();
+        await clean(page, "destination");
+        await shot(page, "destination-light");
+        await page.getByRole("button", { name: "Pause" }).click();
+        await page.locator(".state-paused").waitFor();
+        await clean(page, "destination, paused");
+        await page.getByRole("button", { name: "Resume" }).click();
+        await page.locator(".state-active").waitFor();
+        await theme(page, "dark");
+        await page.getByText(/Every event up to seq/).waitFor();
+        await clean(page, "destination, dark");
+        await shot(page, "destination-dark");
+    },
+
+    async administration(browser) {
+        const page = await open(browser, { storageState: path.join(outDir, "state.json") });
+        await page.goto(`${facts.url}/console/keys`);
+        await page.getByRole("button", { name: "New key" }).click();
+        await page.getByLabel("Name").fill("nightly export");
+        await page.getByRole("checkbox", { name: /^read/ }).check();
+        await clean(page, "new key");
+        await page.getByRole("button", { name: "Make the key" }).click();
+        await page.getByText("This key is shown this once").waitFor();
+        const secret = await page.locator(".secret pre").innerText();
+        await clean(page, "key made");
+        const works = async () => (await fetch(`${facts.url}/v1/events?tenant=${facts.tenant}&limit=1`, { headers: { authorization: `Bearer ${secret}` } })).status;
+        check((await works()) === 200, "the key works");
+        await page.getByRole("row", { name: /nightly export/ }).getByRole("button", { name: "Revoke" }).click();
+        await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
+        await page.getByRole("row", { name: /nightly export/ }).waitFor({ state: "detached" });
+        check((await works()) === 401, "the key is refused");
+        await page.reload();
+        await page.getByRole("heading", { name: "API keys" }).waitFor();
+        await page.locator("table").waitFor();
+        check(!(await page.content()).includes(secret), "the secret is shown once");
+        await shot(page, "keys-light");
+        await page.goto(`${facts.url}/console/tenants`);
+        await page.getByRole("link", { name: "fresh" }).waitFor();
+        await clean(page, "tenants");
+        await theme(page, "dark");
+        await page.getByRole("link", { name: "fresh" }).waitFor();
+        await clean(page, "tenants, dark");
+        await shot(page, "tenants-dark");
+        // The page in the second language is the same page.
+        await page.evaluate(() => localStorage.setItem("attestary.language", "de"));
+        await page.goto(`${facts.url}/console/t/${facts.tenant}/events`);
+        await ready(page);
+        await page.getByRole("link", { name: "Ereignisse", exact: true }).waitFor();
+        await clean(page, "search, German");
+        await shot(page, "search-german-dark");
+        // A narrow window keeps the rows.
+        await page.setViewportSize({ width: 420, height: 800 });
+        await clean(page, "search, narrow");
+        // Signed out, the cookie is worth nothing, and the address is kept.
+        await page.setViewportSize({ width: 1440, height: 900 });
+        await page.evaluate(() => localStorage.setItem("attestary.language", "en"));
+        await page.reload();
+        await ready(page);
+        await page.locator(".user > summary").click();
+        await clean(page, "menu of the person");
+        await page.getByRole("button", { name: "Sign out" }).click();
+        await page.getByText("You are signed out").waitFor();
+        check(page.url().includes(`/t/${facts.tenant}/events`), "the address is kept");
+        await page.reload();
+        await page.getByText("Open the sign-in link").waitFor();
+        await clean(page, "signed out", ["401"]);
+    },
+
+    /** The embedded viewer in pages of another origin: plain, React and Vue; restricted, and across the end of a token. */
+    async embed(browser) {
+        const app = await pages();
+        const origin = `http://localhost:${app.port}`;
+        for (const name of ["plain", "react", "vue"]) {
+            const page = await open(browser);
+            await page.goto(`${origin}/${name}`);
+            await page.locator("audit-log-viewer").getByRole("button", { name: /Merger plan/ }).first().waitFor();
+            const text = await page.locator("audit-log-viewer").innerText();
+            check(!text.includes("Payroll") && !text.includes("192.0.2."), `${name}: a restricted view shows more than it may`);
+            await clean(page, `embedded, ${name}`);
+            if (name === "plain") {
+                await shot(page, "embedded-light");
+                // The token ends; the page is asked for another one, and the reader sees nothing of it.
+                const given = app.tokens;
+                await page.evaluate(() => (document.querySelector("audit-log-viewer").token = "atse1ended"));
+                const filter = page.getByRole("combobox", { name: "Filter" });
+                await filter.fill("action:document.*");
+                await filter.press("Enter");
+                await page.locator("audit-log-viewer").getByRole("button", { name: /Merger plan/ }).first().waitFor();
+                await page.waitForFunction(() => window.expired > 0);
+                check(app.tokens > given, "the page was asked for a token");
+                check((await page.evaluate(() => window.filter)) === "action:document.*", "the page is told of the filter");
+            }
+            check((await page.context().cookies()).length === 0, "no cookie is set");
+            await page.context().close();
+        }
+        const page = await open(browser);
+        await page.goto(`${origin}/frame`);
+        await page.frameLocator("iframe").getByRole("button", { name: /Merger plan/ }).first().waitFor();
+        check((await page.frameLocator("iframe").locator("main").innerText()).includes("Merger plan"), "the frame shows the log");
+        await page.context().close();
+        // A page of another origin may not frame it: the same frame from 127.0.0.1 stays empty.
+        const foreign = await open(browser);
+        await foreign.goto(`http://127.0.0.1:${app.port}/frame`);
+        await foreign.waitForTimeout(1500);
+        check((await foreign.frameLocator("iframe").locator("#app").count()) === 0, "a foreign page cannot frame the portal");
+        app.server.close();
+    },
+};
+
+/** React comes as CommonJS; this makes one module of its parts. */
+function react() {
+    const parts = { react: "react/cjs/react.production.js", scheduler: "scheduler/cjs/scheduler.production.js", "react-dom": "react-dom/cjs/react-dom.production.js", "react-dom/client": "react-dom/cjs/react-dom-client.production.js" };
+    const root = path.dirname(require.resolve("react/package.json"));
+    const made = Object.entries(parts).map(([name, file]) => `${JSON.stringify(name)}: (module, exports, require) => {${fs.readFileSync(path.join(root, "..", file), "utf8")}}`);
+    return `const made = {${made.join(",")}}; const known = {};
+        const require = (name) => { if (!known[name]) { known[name] = { exports: {} }; made[name](known[name], known[name].exports, require); } return known[name].exports; };
+        export const React = require("react"); export const { createRoot } = require("react-dom/client");`;
+}
+
+/** An application of a customer: it mints portal sessions for its own pages. */
+function pages() {
+    const element = `<audit-log-viewer src="${facts.url}" range="24h"></audit-log-viewer>`;
+    const provide = "async () => { window.asked = (window.asked || 0) + 1; return (await fetch('/token')).text(); }";
+    const script = {
+        plain: `const viewer = document.querySelector("audit-log-viewer"); viewer.tokenProvider = ${provide};
+            viewer.addEventListener("token-expired", () => (window.expired = (window.expired || 0) + 1));
+            viewer.addEventListener("filter-change", (event) => (window.filter = event.detail.filter));`,
+        react: `import { React, createRoot } from "/module/react";
+            createRoot(document.getElementById("root")).render(React.createElement("audit-log-viewer", { src: "${facts.url}", tokenProvider: ${provide} }));`,
+        vue: `import { createApp, h } from "/module/vue";
+            createApp({ render: () => h("audit-log-viewer", { src: "${facts.url}", ".tokenProvider": ${provide} }) }).mount("#root");`,
+    };
+    const state = { tokens: 0 };
+    const mint = async (origin) => {
+        const body = { actor: { id: "u1", name: "Una" }, origin, restrict: "target.id:doc_7", hide_fields: ["context.ip", "metadata"], ttl_s: 300 };
+        const reply = await fetch(`${facts.url}/v1/tenants/${facts.tenant}/portal-sessions`, { method: "POST", headers: { authorization: `Bearer ${facts.admin_key}`, "content-type": "application/json" }, body: JSON.stringify(body) });
+        check(reply.status === 201, `portal session: ${reply.status} ${await reply.clone().text()}`);
+        return reply.json();
+    };
+    state.server = http.createServer(async (request, response) => {
+        const origin = `http://localhost:${state.port}`;
+        const answer = (type, text) => (response.writeHead(200, { "content-type": type }), response.end(text));
+        if (request.url === "/token") {
+            state.tokens += 1;
+            return answer("text/plain", (await mint(origin)).token);
+        }
+        if (request.url.startsWith("/module/")) return answer("text/javascript", request.url.endsWith("react") ? react() : fs.readFileSync(require.resolve("vue/dist/vue.esm-browser.prod.js")));
+        const name = request.url.slice(1);
+        const head = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Customer</title><link rel="icon" href="data:,"></head>`;
+        if (name === "frame") {
+            const { url } = await mint(origin);
+            return answer("text/html", `${head}<body><h1>Audit log</h1><iframe title="Audit log" width="1200" height="640" src="${facts.url}${url}"></iframe></body></html>`);
+        }
+        if (!(name in script)) return (response.writeHead(404), response.end());
+        const body = name === "plain" ? element : '<div id="root"></div>';
+        return answer("text/html", `${head}<body><main><h1>Audit log</h1>${body}</main><script type="module" src="${facts.url}/console/embed.js"></script><script type="module">${script[name]}</script></body></html>`);
+    });
+    return new Promise((resolve) => state.server.listen(0, () => ((state.port = state.server.address().port), resolve(state))));
+}
+
+(async () => {
+    const browser = await chromium.launch({
+        executablePath: facts.chromium,
+        args: [...(process.getuid() === 0 ? ["--no-sandbox"] : []), "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+    });
+    try {
+        for (const name of wanted) {
+            const began = Date.now();
+            try {
+                await scenarios[name](browser);
+            } catch (error) {
+                const pages = browser.contexts().flatMap((context) => context.pages());
+                for (const [at, page] of pages.entries()) await page.screenshot({ path: path.join(outDir, `failed-${name}-${at}.png`) }).catch(() => undefined);
+                throw new Error(`${name}: ${error.stack}`);
+            }
+            for (const context of browser.contexts()) await context.close();
+            process.stderr.write(`${name}: ${Date.now() - began} ms\n`);
+        }
+    } finally {
+        await browser.close();
+    }
+    process.stdout.write(`${JSON.stringify(found)}\n`);
+})().catch((error) => {
+    process.stderr.write(`${error.stack}\n`);
+    process.exit(1);
+});
