@@ -12,7 +12,8 @@ use utoipa::{
 };
 
 use crate::routes::{
-counts, deliveries, destinations, environments, events, exports, formio, health, keys, proofs, sessions, tail, tenants,
+    counts, deliveries, destinations, environments, events, exports, formio, health, keys, proofs,
+    sessions, tail, tenants,
 };
 
 /// Returns the document as indented JSON with a line end.

@@ -35,7 +35,7 @@ struct Case {
 }
 
 fn cases(destination: &str, key_id: &str) -> Vec<Case> {
-use Expected::{ByLink, ByCode, Forbidden, Hides, NotFound, Own, Public, UnknownTenant};
+    use Expected::{ByCode, ByLink, Forbidden, Hides, NotFound, Own, Public, UnknownTenant};
     let tenant = "/v1/tenants/owner".to_owned();
     let one = format!("{tenant}/destinations/{destination}");
     let export = format!("{tenant}/exports/exp_01ARYZ6S410000000000000000");
