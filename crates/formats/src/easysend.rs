@@ -103,14 +103,47 @@ fn put_ecs(
             payload.text("@timestamp", &text.replace('Z', "000"));
         }
     }
-    payload.object("client", |client| _ = client.optional("ip", view.text("/context/ip")));
-    payload.object("ecs", |ecs| _ = ecs.text("version", "8.11"));
-    payload.object("event", |event| {
-        event.text("action", fields::event_name(view, actions));
-        event.text("timezone", "UTC");
-    });
+    match source.object("client") {
+        Some(json) => _ = payload.raw("client", json),
+        None => {
+            payload.object("client", |client| _ = client.optional("ip", view.text("/context/ip")));
+        }
+    }
+    match source.object("ecs") {
+        Some(json) => _ = payload.raw("ecs", json),
+        None => _ = payload.object("ecs", |ecs| _ = ecs.text("version", "8.11")),
+    }
+    match source.object("event") {
+        Some(json) => _ = payload.raw("event", json),
+        None => {
+            payload.object("event", |event| {
+                event.text("action", fields::event_name(view, actions));
+                event.text("timezone", "UTC");
+            });
+        }
+    }
     payload.raw("geo", source.field("geo").unwrap_or(b"{}"));
+    if source.is_ecs {
+        let known = |token: &[u8]| {
+            ECS_MEMBERS.iter().any(|name| crate::intake::object::is_key(token, name))
+        };
+        let more: Vec<_> = members(source.fields).filter(|(token, _)| !known(token)).collect();
+        payload.raw_members(more.iter());
+    }
 }
+
+/// The members that stand first in payload B; dotted keys come back nested.
+const ECS_MEMBERS: [&str; 9] = [
+    "@timestamp",
+    "client",
+    "ecs",
+    "event",
+    "geo",
+    "client.ip",
+    "ecs.version",
+    "event.action",
+    "event.timezone",
+];
 
 fn is_value(json: &&[u8]) -> bool {
     !matches!(json.first(), None | Some(b'{' | b'[' | b'n'))
@@ -119,13 +152,23 @@ fn is_value(json: &&[u8]) -> bool {
 /// What an EasySend adapter kept of the payload because no member of the event holds it.
 struct Source<'a> {
     fields: &'a [u8],
+    /// It was payload B.
+    is_ecs: bool,
 }
 
 impl<'a> Source<'a> {
     fn of(view: &View<'a>) -> Self {
         let source = member(&view.event.body, "source").unwrap_or_default();
         let ours = view.text("/source/system") == Some("easysend");
-        Self { fields: member(source, "fields").filter(|_| ours).unwrap_or_default() }
+        Self {
+            fields: member(source, "fields").filter(|_| ours).unwrap_or_default(),
+            is_ecs: ours && view.text("/source/payload") == Some("b"),
+        }
+    }
+
+    /// Returns an object of payload B as it came.
+    fn object(&self, name: &str) -> Option<&'a [u8]> {
+        self.field(name).filter(|json| self.is_ecs && json.starts_with(b"{"))
     }
 
     /// Returns the field as JSON.

@@ -22,6 +22,7 @@ pub mod otlp;
 mod party;
 pub mod product;
 mod residue;
+pub mod retraced;
 mod shorten;
 pub mod structured_data;
 pub mod syslog;

@@ -206,7 +206,7 @@ fn string_end(text: &[u8]) -> Option<usize> {
 }
 
 /// Returns the length of the value that `text` starts with: up to the comma or brace that ends the member.
-fn value_end(text: &[u8]) -> Option<usize> {
+pub(crate) fn value_end(text: &[u8]) -> Option<usize> {
     let (mut at, mut depth) = (0, 0usize);
     loop {
         match text.get(at)? {
