@@ -9,6 +9,7 @@
 //! a method that returned `Ok` has synced what it changed (`synchronous=FULL`). Deleted content is overwritten
 //! (`secure_delete`); [`Catalog::purge`] also empties the write-ahead log.
 
+mod actions;
 mod delivery;
 mod exports;
 mod inspect;
@@ -19,9 +20,11 @@ mod rows;
 mod schema;
 mod signed_heads;
 mod sums;
+mod sources;
 mod tenants;
 #[cfg(test)]
 mod tests;
+mod views;
 
 use std::{path::Path, path::PathBuf, sync::Arc};
 
@@ -31,6 +34,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use exports::{CUSTODY_KEPT, CustodyRow, ExportFile, ExportProgress, ExportRow, ExportState};
 pub use inspect::CatalogFaults;
+pub use actions::ActionSchemaRow;
 pub use manifest::{
     Extent, HeadRow, JournalPosition, Loaded, Manifest, SealCommit, SegmentMeta, SwapCommit,
 };
@@ -41,6 +45,8 @@ pub use rows::{
 };
 pub use schema::FORMAT_VERSION;
 pub use signed_heads::LogKeyRow;
+pub use sources::SourceRow;
+pub use views::ViewRow;
 
 /// Attempts kept per destination; older ones make room.
 pub const ATTEMPTS_KEPT: usize = 200;
