@@ -24,6 +24,8 @@ const NO_PROJECT: &str = "NoProject";
 pub enum IroncoreOutcome {
     /// Durable.
     Accepted(Receipt),
+    /// The source is switched off: thrown away and counted.
+    SwitchedOff,
     /// Its tenant is unknown in a closed environment: thrown away and counted, as the protocol's own service does.
     Discarded,
     /// The body or the request is refused in the protocol's words.
@@ -56,6 +58,8 @@ pub struct FormioReport {
     pub unparsed: u64,
     /// Events that were not accepted.
     pub refused: u64,
+    /// Lines that were thrown away because the source is switched off.
+    pub switched_off: u64,
     /// The first flagged events: line number and flags.
     pub flagged_lines: Vec<(u64, Vec<&'static str>)>,
     /// The first refused events: line number and reason.
@@ -70,6 +74,9 @@ impl Service {
         body: &[u8],
     ) -> Result<IroncoreOutcome, IntakeError> {
         self.permit(caller, Scope::Ingest, "events.submit")?;
+        if self.is_switched_off(caller.environment()?, "ironcore", None) {
+            return Ok(IroncoreOutcome::SwitchedOff);
+        }
         match ironcore::parse(body, self.limits()) {
             Ok(mapped) => self.ironcore_mapped(caller, &mapped).await,
             Err(refusal) => Ok(IroncoreOutcome::Refused(refusal)),
@@ -83,6 +90,9 @@ impl Service {
         body: &[u8],
     ) -> Result<IroncoreOutcome, IntakeError> {
         self.permit(caller, Scope::Ingest, "events.submit")?;
+        if self.is_switched_off(caller.environment()?, "ironcore", None) {
+            return Ok(IroncoreOutcome::SwitchedOff);
+        }
         let mapped = match ironcore::report_operations(body, self.limits()) {
             Ok(mapped) => mapped,
             Err(refusal) => return Ok(IroncoreOutcome::Refused(refusal)),
@@ -101,7 +111,7 @@ impl Service {
     ) -> Result<IroncoreOutcome, IntakeError> {
         let prepared = match self.check_events(caller, &[&mapped.json], Door::Adapter, None) {
             Ok(prepared) => prepared,
-            Err(IntakeError::Invalid(mut items)) => {
+            Err(IntakeError::Invalid(mut items) | IntakeError::Schema(mut items)) => {
                 let first =
                     if items.is_empty() { None } else { Some(items.swap_remove(0).violation) };
                 return Ok(IroncoreOutcome::Refused(Refusal::InvalidBody(
@@ -141,8 +151,12 @@ impl Service {
         tenant: FormioTenant,
     ) -> Result<FormioReport, IntakeError> {
         self.permit(caller, Scope::Ingest, "events.submit")?;
-        caller.environment()?;
         let mut report = FormioReport::default();
+        if self.is_switched_off(caller.environment()?, "formio", None) {
+            report.lines = body.split_inclusive(|byte| *byte == b'\n').count() as u64;
+            report.switched_off = report.lines;
+            return Ok(report);
+        }
         let mut reader = formio::Reader::default();
         let mut items = Vec::with_capacity(LINES_MAX);
         let lines = body.split_inclusive(|byte| *byte == b'\n');
@@ -206,6 +220,7 @@ impl Service {
                 Ok(prepared) => checked.prepared.extend(prepared),
                 Err(
                     IntakeError::Invalid(items)
+                    | IntakeError::Schema(items)
                     | IntakeError::UnknownTenant(items)
                     | IntakeError::TenantClosed(items),
                 ) => checked.refused.push((item.line_number, reason(&items))),

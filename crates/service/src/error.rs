@@ -78,6 +78,12 @@ pub enum IntakeError {
     /// The store takes no writes.
     #[error("the store takes no writes")]
     ReadOnly(#[source] Cause),
+    /// Events that break the schema of their action, where that is enforced.
+    #[error("{} violations of schemas", .0.len())]
+    Schema(Vec<ItemViolation>),
+    /// An administrator switched the native API off as a source.
+    #[error("an administrator switched this source of events off")]
+    SwitchedOff,
     /// Acknowledged events of the log are damaged; it takes no more until a person has looked.
     #[error("acknowledged events of this log are damaged")]
     Damaged,

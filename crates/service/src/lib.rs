@@ -5,6 +5,7 @@
 //! read and every administrative change is itself an event in the environment's `_audit` tenant, and a change
 //! happens only after its event is durable.
 
+mod actions;
 mod adapters;
 mod audit;
 mod authorise;
@@ -14,6 +15,7 @@ pub mod credential;
 mod cursor;
 mod destinations;
 mod directory;
+mod doors;
 mod environments;
 mod error;
 mod exports;
@@ -29,11 +31,14 @@ mod secret;
 mod service;
 mod sessions;
 mod settings;
+mod sources;
 mod submit;
 mod tail;
 mod tenants;
 mod vault;
+mod views;
 
+pub use actions::{ActionSchema, SchemaMode};
 pub use adapters::{FormioReport, FormioTenant, IroncoreOutcome};
 pub use caller::{Caller, Origin, Principal};
 pub use counts::{Edge, FacetField, Facets, Histogram, Selection};
@@ -44,6 +49,11 @@ pub use destinations::{
     QuarantinedEvent, Replay, ReplayEdge, Rotated,
 };
 pub use directory::Environment;
+pub use doors::{
+    Taken,
+    easysend::{SecurityLogPage, SecurityLogs},
+    retraced::{RetracedPage, RetracedReceipt, RetracedSearchError},
+};
 pub use error::{
     AccessError, Cause, ChangeError, FilterProblem, IntakeError, ItemViolation, OpenError,
     ReadError,
@@ -61,13 +71,13 @@ pub use sessions::{
     WebOrigin,
 };
 pub use settings::{Components, Settings};
+pub use sources::Source;
 pub use submit::{Form, Submitted};
 pub use tail::{Tail, TailEnd, TailPart, Tailing, TooManyTails};
 pub use tenants::{NewTenant, Tenant, TenantPage};
-pub use vault::{MasterKey, VaultError};
+pub use vault::{MasterKey, VaultError}; pub use views::{NewView, SavedView, ViewAnswer};
 
-pub use attestary_formats::intake::ironcore;
-pub use attestary_store::{Division, Facet, Outcome, Receipt, exports::FinishedExport};
+pub use attestary_formats::intake::{ cloudevents::structured as structured_cloudevent, fieldmap::FieldMap, ironcore, }; pub use attestary_store::{Division, Facet, Outcome, Receipt, exports::FinishedExport};
 
 /// Sizes of pages.
 pub mod search_limits {

@@ -168,7 +168,7 @@ pub(crate) fn parse_filter(text: &str) -> Result<Filter, FilterProblem> {
     })
 }
 
-fn digest(environment: &str, tenant: &TenantId, search: &Search) -> [u8; 8] {
+pub(crate) fn digest(environment: &str, tenant: &TenantId, search: &Search) -> [u8; 8] {
     let time = |time: Option<Timestamp>| time.map_or_else(String::new, |time| time.0.to_string());
     search_digest(&[
         environment,

@@ -13,6 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Caller, Components, CursorKey, NewKey, OpenError, Scope, Settings,
+    actions::Schemas,
     audit::Coalescer,
     caller::SYSTEM,
     destinations::Running,
@@ -23,6 +24,7 @@ use crate::{
     rates::Limiter,
     seats::Seats,
     sessions::Sessions,
+    sources::Switches,
     submit::Counters,
     tail::Tails,
     vault::{self, Vault},
@@ -59,6 +61,8 @@ struct Inner {
     keys: KeyIndex,
     sessions: Sessions,
     directory: Directory,
+    switches: Switches,
+    schemas: Schemas,
     coalescer: Coalescer,
     limiter: Limiter,
     reads: Seats,
@@ -89,6 +93,7 @@ impl Service {
         let service = Self(Arc::new(inner));
         service.open_own_logs().await?;
         service.make_first_operator_key().await?;
+        service.switch_installation().await?;
         service.start_destinations().await?;
         service.start_exports().await?;
         service.start_background();
@@ -178,6 +183,16 @@ impl Service {
 
     pub(crate) fn directory(&self) -> &Directory {
         &self.0.directory
+    }
+
+    /// Returns the schemas of actions.
+    pub(crate) fn schemas(&self) -> &Schemas {
+        &self.0.schemas
+    }
+
+    /// Returns the switches of the doors.
+    pub(crate) fn switches(&self) -> &Switches {
+        &self.0.switches
     }
 
     pub(crate) fn coalescer(&self) -> &Coalescer {
@@ -291,6 +306,9 @@ impl Inner {
         let environments =
             catalog.environments().map_err(|error| OpenError::Catalog(cause(error)))?;
         let tenants = catalog.all_tenants().map_err(|error| OpenError::Catalog(cause(error)))?;
+        let schemas = catalog.action_schemas().map_err(|error| OpenError::Catalog(cause(error)))?;
+        let modes = catalog.action_modes().map_err(|error| OpenError::Catalog(cause(error)))?;
+        let sources = catalog.sources().map_err(|error| OpenError::Catalog(cause(error)))?;
         Ok(Self {
             digest_key: DigestKey::new(&vault.derive("digest of submissions")),
             cursor_key: CursorKey::new(&vault.derive("page cursors")),
@@ -301,6 +319,8 @@ impl Inner {
             keys: KeyIndex::restored(keys),
             sessions: Sessions::default(),
             directory: Directory::restored(environments, tenants),
+            switches: Switches::restored(sources),
+            schemas: Schemas::restored(schemas, modes),
             coalescer: Coalescer::new(),
             limiter: Limiter::new(&settings.rates, settings.limits.batch_events_max),
             reads: Seats::new(READS_MAX, READS_EACH_MAX),

@@ -25,6 +25,8 @@ pub struct Settings {
     pub file_root: Option<PathBuf>,
     /// Limits on exports.
     pub exports: ExportSettings,
+    /// No door takes events: an installation with `NOAUDITLOG`.
+    pub audit_off: bool,
 }
 
 impl Settings {
@@ -38,6 +40,7 @@ impl Settings {
             rates: Rates::default(),
             outbound: Policy::default(),
             exports: ExportSettings::default(),
+            audit_off: false,
         }
     }
 }

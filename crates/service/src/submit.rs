@@ -58,7 +58,9 @@ impl Service {
         form: Form,
     ) -> Result<Submitted, IntakeError> {
         self.permit(caller, Scope::Ingest, "events.submit")?;
-        caller.environment()?;
+        if self.is_switched_off(caller.environment()?, "native", None) {
+            return Err(IntakeError::SwitchedOff);
+        }
         let checked = if body.len() < WORKER_BYTES_MIN {
             self.check_body(caller, &body, form)?
         } else {
@@ -120,6 +122,8 @@ impl Service {
                         findings.unknown_tenant(index, tenant);
                     } else if gate.is_tenant_closed(tenant) {
                         findings.closed_tenant(index, tenant);
+                    } else if self.breaks_schema(environment, index, &accepted, &mut findings) {
+                        // It is among the findings.
                     } else if findings.none() {
                         prepared.push(self.prepare(environment, &accepted, now_ms));
                     }
@@ -129,6 +133,22 @@ impl Service {
         }
         findings.refuse()?;
         Ok(prepared)
+    }
+
+    /// Adds how the event breaks the schema of its action, where that is enforced.
+    fn breaks_schema(
+        &self,
+        environment: &EnvironmentId,
+        index: usize,
+        accepted: &Accepted,
+        findings: &mut Findings,
+    ) -> bool {
+        let wrong = self.schemas().refused(environment, &accepted.body);
+        let breaks = !wrong.is_empty();
+        for violation in wrong {
+            push(&mut findings.schema, index, violation);
+        }
+        breaks
     }
 
     /// A tenant outside the key's list reads as one that does not exist.
@@ -207,11 +227,15 @@ struct Findings {
     invalid: Vec<ItemViolation>,
     unknown: Vec<ItemViolation>,
     closed: Vec<ItemViolation>,
+    schema: Vec<ItemViolation>,
 }
 
 impl Findings {
     fn none(&self) -> bool {
-        self.invalid.is_empty() && self.unknown.is_empty() && self.closed.is_empty()
+        self.invalid.is_empty()
+            && self.unknown.is_empty()
+            && self.closed.is_empty()
+            && self.schema.is_empty()
     }
 
     fn invalid(&mut self, index: usize, violations: Vec<Violation>) {
@@ -243,6 +267,9 @@ impl Findings {
         }
         if !self.closed.is_empty() {
             return Err(IntakeError::TenantClosed(self.closed));
+        }
+        if !self.schema.is_empty() {
+            return Err(IntakeError::Schema(self.schema));
         }
         Ok(())
     }

@@ -1,0 +1,152 @@
+//! Retraced: events with the receipts that its clients check, and the search behind their queries.
+
+use attestary_event::{EventId, View, actions::KnownActions};
+use attestary_formats::{intake::retraced as intake, retraced};
+use attestary_store::{Outcome, Receipt};
+
+use super::Foreign;
+use crate::{
+    AccessError, Caller, Cursor, FacetField, IntakeError, ItemViolation, Order, ReadError, Scope,
+    Search, Selection, Service,
+};
+
+/// Events of one page at most.
+const PAGE_MAX: usize = 200;
+
+/// What a Retraced client gets for an event.
+#[derive(Debug)]
+pub struct RetracedReceipt {
+    /// The event's id.
+    pub id: EventId,
+    /// What the client computes again and compares.
+    pub hash: String,
+    /// Where the event stands; `None` when its source is switched off.
+    pub receipt: Option<Receipt>,
+}
+
+/// A page of a Retraced search, newest first.
+#[derive(Debug)]
+pub struct RetracedPage {
+    /// Events that match, on all pages.
+    pub total: u64,
+    /// There are older ones.
+    pub has_previous: bool,
+    /// Cursor and node of each.
+    pub edges: Vec<(String, Vec<u8>)>,
+}
+
+/// Why a Retraced search was refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RetracedSearchError {
+    /// The query's text.
+    #[error(transparent)]
+    Query(#[from] retraced::QueryError),
+    /// Everything else.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+impl Service {
+    /// Takes Retraced events of a project, all or none.
+    pub async fn retraced_events(
+        &self,
+        caller: &Caller,
+        project: &str,
+        events: &[&[u8]],
+    ) -> Result<Vec<RetracedReceipt>, IntakeError> {
+        self.permit(caller, Scope::Ingest, "events.submit")?;
+        self.check_project(caller, project)?;
+        let (mut foreign, mut submitted, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, event) in events.iter().enumerate() {
+            match intake::parse(event, self.limits()) {
+                Ok(mapped) => {
+                    foreign.push(Foreign { json: mapped.json, system: "retraced", area: None });
+                    submitted.push(mapped.submitted);
+                }
+                Err(violation) => wrong.push(ItemViolation { index, violation }),
+            }
+        }
+        if !wrong.is_empty() {
+            return Err(IntakeError::Invalid(wrong));
+        }
+        let taken = self.take(caller, foreign, None).await?;
+        let receipts = taken.outcomes.into_iter().zip(submitted).map(|(outcome, submitted)| {
+            let receipt = match outcome {
+                Some(
+                    Outcome::Accepted(receipt)
+                    | Outcome::Duplicate(receipt)
+                    | Outcome::Conflict(receipt),
+                ) => Some(receipt),
+                _ => None,
+            };
+            let id = match &receipt {
+                Some(receipt) => receipt.id,
+                None => self.event_id(self.clock().now_ms()),
+            };
+            RetracedReceipt { id, hash: submitted.hash(&id.to_string()), receipt }
+        });
+        Ok(receipts.collect())
+    }
+
+    /// Answers a Retraced query: the newest `last` events, or those older than the cursor `before`.
+    pub async fn retraced_search(
+        &self,
+        caller: &Caller,
+        project: &str,
+        query: &str,
+        last: usize,
+        before: Option<String>,
+    ) -> Result<RetracedPage, RetracedSearchError> {
+        self.check_project(caller, project).map_err(ReadError::Access)?;
+        let query = retraced::translate(query)?;
+        let tenant = self.readable(caller, query.group.as_deref(), "events.search")?;
+        let filter = format!("-action:attestary.* {}", query.filter);
+        let last = last.clamp(1, PAGE_MAX);
+        let mut search = Search {
+            tenant: Some(tenant.as_str().to_owned()),
+            filter: filter.clone(),
+            order: Order::Descending,
+            limit: last + 1,
+            cursor: before,
+            ..Search::default()
+        };
+        let digest = crate::search::digest(
+            caller.environment().map_err(ReadError::Access)?.as_str(),
+            &tenant,
+            &search,
+        );
+        let mut events = Vec::new();
+        loop {
+            let found = self.search(caller, search.clone()).await?;
+            events.extend(found.events);
+            search.cursor = found.next_cursor;
+            if search.cursor.is_none() || events.len() > last {
+                break;
+            }
+            search.limit = last + 1 - events.len();
+        }
+        let selection = Selection { tenant: search.tenant, filter, from: None, to: None };
+        let field = FacetField::parse("action").map_err(|_| ReadError::TenantRequired)?;
+        let total = self.facets(caller, selection, vec![field], 1).await?.events;
+        let has_previous = events.len() > last;
+        events.truncate(last);
+        let edges = events.iter().map(|event| {
+            let cursor = Cursor { order: Order::Descending, seq: event.seq, search: digest };
+            let fields = event.fields();
+            let mut node = Vec::with_capacity(1024);
+            let view = View { event, fields: &fields };
+            retraced::write_node(&view, KnownActions::builtin(), &mut node);
+            (cursor.encode(self.cursor_key()), node)
+        });
+        Ok(RetracedPage { total, has_previous, edges: edges.collect() })
+    }
+
+    /// A project is an environment here; the key decides, so another name is nothing that exists.
+    pub(crate) fn check_project(&self, caller: &Caller, project: &str) -> Result<(), AccessError> {
+        if caller.environment()?.as_str() == project {
+            return Ok(());
+        }
+        Err(AccessError::NotFound)
+    }
+}
