@@ -12,8 +12,7 @@ use crate::{
     problem::{
         ALREADY_EXISTS, CONFLICT, CORRUPT, ENVIRONMENT_REQUIRED, FilterPlace, INTERNAL,
         INVALID_BODY, INVALID_CURSOR, INVALID_EVENT, INVALID_FILTER, INVALID_QUERY, Item, PUSHBACK,
-        Problem, RATE_LIMITED, READ_ONLY, SCOPE_REQUIRED, SIGNING_REFUSED, TENANT_CLOSED,
-        TENANT_REQUIRED, TOO_LARGE, TOO_MANY_TAILS, UNAUTHENTICATED, UNAVAILABLE, UNKNOWN_TENANT,
+Problem, RATE_LIMITED, READ_ONLY, SCHEMA_VIOLATION, SCOPE_REQUIRED, SIGNING_REFUSED, SWITCHED_OFF, TENANT_CLOSED, TENANT_REQUIRED, TOO_LARGE, TOO_MANY_TAILS, UNAUTHENTICATED, UNAVAILABLE, UNKNOWN_TENANT,
     },
 };
 
@@ -74,6 +73,13 @@ impl From<IntakeError> for Problem {
                 )
                 .retry_after(10)
             }
+            IntakeError::Schema(items) => listed(
+                &SCHEMA_VIOLATION,
+                items,
+                "event breaks the schema of its action",
+                "events break the schemas of their actions",
+            ),
+            IntakeError::SwitchedOff => Self::new(&SWITCHED_OFF, sentence(&error)),
             IntakeError::Damaged => Self::new(&CORRUPT, sentence(&error)),
             IntakeError::Unavailable(cause) => unavailable(&*cause),
             other => internal(&other),

@@ -59,6 +59,19 @@ pub(crate) fn caller(
     Ok(caller)
 }
 
+/// Returns the caller behind the key in the header `apiKey`, where some systems put it, or a bearer token.
+pub(crate) fn caller_or_api_key(parts: &Parts, state: &State) -> Result<Caller, Problem> {
+    let mut headers = parts.headers.clone();
+    if let Some(key) = parts.headers.get("apikey") {
+        let mut bearer = b"Bearer ".to_vec();
+        bearer.extend_from_slice(key.as_bytes());
+        let value = http::HeaderValue::from_bytes(&bearer)
+            .map_err(|_| Problem::from(AccessError::Unauthenticated))?;
+        headers.insert(header::AUTHORIZATION, value);
+    }
+    caller(&headers, parts.extensions.get(), state, &["bearer"])
+}
+
 fn presented<'a>(headers: &'a HeaderMap, schemes: &[&str]) -> Option<&'a str> {
     let (scheme, key) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known)).then(|| key.trim())

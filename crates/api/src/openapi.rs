@@ -12,8 +12,7 @@ use utoipa::{
 };
 
 use crate::routes::{
-    counts, deliveries, destinations, environments, events, exports, formio, health, keys, proofs,
-    sessions, tail, tenants,
+actions, counts, deliveries, destinations, easysend, environments, events, exports, formio, health, keys, proofs, sessions, sources, standard, tail, tenants, views,
 };
 
 /// Returns the document as indented JSON with a line end.
@@ -82,8 +81,7 @@ struct ProblemItem {
         exports::download,
         environments::create, environments::list, environments::one, environments::change,
         keys::create, keys::list, keys::one, keys::revoke,
-        sessions::start, sessions::own, sessions::end, sessions::create_link, sessions::create_portal,
-        formio::import,
+sessions::start, sessions::own, sessions::end, sessions::create_link, sessions::create_portal, formio::import, easysend::import, sources::list, sources::switch, actions::list, actions::set_mode, actions::versions, actions::create, actions::check, standard::cloudevents, standard::kubernetes, standard::ndjson, views::list, views::create, views::delete, views::results,
         health::live, health::ready, health::openapi,
     ),
     components(schemas(ProblemShape)),

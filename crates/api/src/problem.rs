@@ -51,10 +51,12 @@ kinds! {
     ID_CONFLICT "id-conflict" 409 "The event id was used for other content";
     TENANT_CLOSED "tenant-closed" 409 "The tenant takes no more events";
     ALREADY_EXISTS "already-exists" 409 "It exists already";
+    SWITCHED_OFF "switched-off" 409 "The source of events is switched off";
     CONFLICT "conflict" 409 "The current state does not allow this";
     TOO_LARGE "too-large" 413 "The request is larger than its limit";
     UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" 415 "The media type is not supported";
     UNSUPPORTED_ENCODING "unsupported-encoding" 415 "The content encoding is not supported";
+    SCHEMA_VIOLATION "schema-violation" 422 "An event breaks the schema of its action";
     RATE_LIMITED "rate-limited" 429 "Events come faster than they may";
     TOO_MANY_TAILS "too-many-tails" 429 "Too many tails are open";
     CORRUPT "corrupt" 500 "Stored events are damaged";

@@ -5,8 +5,7 @@ use std::io::Write as _;
 use attestary_event::{event::write_hex, scan::write_string};
 use attestary_service::{Evidence, Outcome, Receipt, Submitted, Wanted};
 use axum::response::{IntoResponse as _, Response};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http::{HeaderValue, StatusCode, header};
+use base64::{Engine as _, engine::general_purpose::STANDARD}; use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::problem::{CORRUPT, ID_CONFLICT, Problem};
 
@@ -151,6 +150,19 @@ fn write_proof(proof: &Result<String, String>, out: &mut Vec<u8>) {
             write_string(reason, out);
         }
     }
+}
+
+/// Puts a receipt into the headers, for replies whose body is another system's.
+pub(crate) fn into_headers(receipt: &Receipt, headers: &mut HeaderMap) {
+    let mut hash = Vec::with_capacity(64);
+    write_hex(&receipt.leaf_hash, &mut hash);
+    if let (Ok(id), Ok(hash)) =
+        (HeaderValue::from_str(&receipt.id.to_string()), HeaderValue::from_bytes(&hash))
+    {
+        headers.insert("attestary-event-id", id);
+        headers.insert("attestary-leaf-hash", hash);
+    }
+    headers.insert("attestary-seq", HeaderValue::from(receipt.seq));
 }
 
 /// Returns a JSON reply of bytes that are JSON already.

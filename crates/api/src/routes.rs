@@ -1,9 +1,11 @@
 //! All routes. Each native route stands in the OpenAPI document; the others are the paths of foreign clients.
 
 pub(crate) mod console;
+pub(crate) mod actions;
 pub(crate) mod counts;
 pub(crate) mod deliveries;
 pub(crate) mod destinations;
+pub(crate) mod easysend;
 pub(crate) mod environments;
 pub(crate) mod events;
 pub(crate) mod exports;
@@ -13,8 +15,13 @@ pub(crate) mod ironcore;
 pub(crate) mod keys;
 pub(crate) mod proofs;
 pub(crate) mod sessions;
+pub(crate) mod retraced;
+pub(crate) mod sources;
+pub(crate) mod standard;
 pub(crate) mod tail;
 pub(crate) mod tenants;
+pub(crate) mod views;
+pub(crate) mod workos;
 
 use attestary_event::Timestamp;
 use axum::{
@@ -48,6 +55,9 @@ fn native() -> Router<State> {
         .route("/v1/events/histogram", get(counts::histogram))
         .route("/v1/events/facets", get(counts::facets))
         .route("/v1/events/tail", get(tail::tail))
+        .route("/v1/events/check", post(actions::check))
+        .route("/v1/actions", get(actions::list).put(actions::set_mode))
+        .route("/v1/actions/{name}", get(actions::versions).post(actions::create))
         .route("/v1/events/{id}", get(events::one))
         .route("/v1/events/{id}/proof", get(proofs::event))
         .route("/v1/tenants", post(tenants::create).get(tenants::list))
@@ -97,6 +107,11 @@ fn native() -> Router<State> {
         .route("/v1/session", post(sessions::start).get(sessions::own).delete(sessions::end))
         .route("/v1/sign-in-links", post(sessions::create_link))
         .route("/v1/tenants/{tenant}/portal-sessions", post(sessions::create_portal))
+        .route("/v1/sources", get(sources::list))
+        .route("/v1/tenants/{tenant}/saved-views", post(views::create).get(views::list))
+        .route("/v1/tenants/{tenant}/saved-views/{id}", axum::routing::delete(views::delete))
+        .route("/v1/tenants/{tenant}/saved-views/{id}/results", get(views::results))
+        .route("/v1/sources/{system}", axum::routing::put(sources::switch))
         .route("/v1/openapi.json", get(health::openapi))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
@@ -114,6 +129,22 @@ fn console() -> Router<State> {
 fn foreign() -> Router<State> {
     Router::new()
         .route("/ingest/formio", post(formio::import))
+        .merge(retraced::routes())
+        .nest("/auditlog", retraced::routes())
+        .route("/audit_logs/events", post(workos::event))
+        .route("/audit_logs/actions", get(workos::schemas::actions))
+        .route(
+            "/audit_logs/actions/{name}/schemas",
+            get(workos::schemas::versions).post(workos::schemas::create),
+        )
+        .route("/audit_logs/{*rest}", axum::routing::any(workos::elsewhere))
+        .route("/organizations/{*rest}", axum::routing::any(workos::elsewhere))
+        .route("/portal/{*rest}", axum::routing::any(workos::elsewhere))
+        .route("/ingest/cloudevents", post(standard::cloudevents))
+        .route("/ingest/kubernetes", post(standard::kubernetes))
+        .route("/ingest/ndjson", post(standard::ndjson))
+        .route("/ingest/easysend", post(easysend::import))
+        .route("/player/api/get-security-logs", get(easysend::logs))
         .route(
             "/api/1/event/security-event",
             post(ironcore::event).fallback(ironcore::wrong_method),

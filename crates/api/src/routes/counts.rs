@@ -132,7 +132,9 @@ pub(crate) async fn histogram(
         ("filter" = Option<String>, Query, description = "Text in the filter language"),
         ("from" = Option<String>, Query, description = "Only events that happened at or after this time"),
         ("to" = Option<String>, Query, description = "Only events that happened before this time"),
-        ("fields" = String, Query, description = "Paths of the filter language between commas, at most 10, such as action,actor.id,metadata.plan"),
+        ("fields" = Option<String>, Query, description = "Paths of the filter language between commas, at most 10, such as action,actor.id,metadata.plan"),
+        ("group_by" = Option<String>, Query, description = "Another name of fields; one of the two is needed"),
+        ("min_count" = Option<u64>, Query, description = "List only values that occur so often"),
         ("limit" = Option<u32>, Query, description = "Values listed for each field: 1 to 100; 10 by default"),
     ),
     responses((status = 200, description = "The counts", body = Facets))
@@ -142,19 +144,26 @@ pub(crate) async fn facets(
     Authed(caller): Authed,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let query =
-        Query::parse(query.as_deref(), &["tenant", "filter", "from", "to", "fields", "limit"])?;
+    let query = Query::parse(query.as_deref(), &FACET_PARAMETERS)?;
+    let least = query.number("min_count")?.unwrap_or(0);
     let limit = query.count("limit", limits::VALUES_MAX)?.unwrap_or(limits::VALUES_DEFAULT);
     let fields = fields(&query)?;
     let found = state.service.facets(&caller, selection(&query)?, fields, limit).await?;
     let view = Facets {
-        data: found.fields.into_iter().map(|(name, facet)| facet_view(name, facet)).collect(),
+        data: found
+            .fields
+            .into_iter()
+            .map(|(name, facet)| facet_view(name, facet, least))
+            .collect(),
         events: found.events,
         complete: found.edge.is_none(),
         complete_from: found.edge.map(complete_from),
     };
     Ok(reply(StatusCode::OK, &view))
 }
+
+const FACET_PARAMETERS: [&str; 8] =
+    ["tenant", "filter", "from", "to", "fields", "group_by", "min_count", "limit"];
 
 fn selection(query: &Query<'_>) -> Result<Selection, Problem> {
     Ok(Selection {
@@ -178,7 +187,13 @@ fn division(query: &Query<'_>) -> Result<Division, Problem> {
 }
 
 fn fields(query: &Query<'_>) -> Result<Vec<FacetField>, Problem> {
-    let Some(names) = query.list("fields") else {
+    let names = match (query.list("fields"), query.list("group_by")) {
+        (Some(_), Some(_)) => {
+            return Err(wrong("group_by", "is another name of \"fields\": give one of them"));
+        }
+        (one, other) => one.or(other),
+    };
+    let Some(names) = names else {
         return Err(wrong("fields", "is required: paths between commas, such as action,actor.id"));
     };
     if names.len() > limits::FIELDS_MAX {
@@ -202,8 +217,9 @@ fn bucket(start: String, [success, failure, denied, unknown]: [u64; 4]) -> Bucke
     Bucket { start, success, failure, denied, unknown }
 }
 
-fn facet_view(field: String, facet: attestary_service::Facet) -> Facet {
-    let values = facet.values.into_iter();
+/// Returns the values that occur at least `least` times.
+pub(crate) fn facet_view(field: String, facet: attestary_service::Facet, least: u64) -> Facet {
+    let values = facet.values.into_iter().filter(|value| value.events >= least);
     Facet {
         field,
         values: values

@@ -1,13 +1,13 @@
 //! `/v1/events`: submit, search, read one.
 
-use attestary_event::EventId;
-use attestary_service::{Found, Order, Search, Wanted, search_limits};
+use attestary_event::{Event, EventId}; use attestary_service::{Found, Order, Search, Wanted, search_limits};
 use axum::{
     extract::{Path, RawQuery, State as Shared},
     response::Response,
 };
 use http::StatusCode;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::{
@@ -168,6 +168,16 @@ fn page(found: &Found) -> Vec<u8> {
     }
     out.push(b'}');
     out
+}
+
+/// Returns events as the JSON they are stored as.
+pub(crate) fn raw(events: &[Event]) -> Vec<Box<RawValue>> {
+    let json = events.iter().map(|event| {
+        let mut out = Vec::with_capacity(event.body.len() + 384);
+        event.write_json(&mut out);
+        String::from_utf8(out).ok().and_then(|text| RawValue::from_string(text).ok())
+    });
+    json.flatten().collect()
 }
 
 /// Read one event by its id.

@@ -34,6 +34,8 @@ pub(crate) struct ReportView {
     unparsed: u64,
     /// Events that were not accepted.
     refused: u64,
+    /// Lines that were thrown away because the source is switched off.
+    switched_off: u64,
     /// The first 1,000 flagged ones.
     flagged_lines: Vec<FlaggedLine>,
     /// The first 1,000 refused ones.
@@ -98,6 +100,7 @@ fn view(report: FormioReport) -> ReportView {
         flagged: report.flagged,
         unparsed: report.unparsed,
         refused: report.refused,
+        switched_off: report.switched_off,
         flagged_lines: flagged.collect(),
         refused_lines: refused.collect(),
     }

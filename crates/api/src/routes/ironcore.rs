@@ -8,7 +8,6 @@ use std::{
     sync::{LazyLock, Mutex, PoisonError},
 };
 
-use attestary_event::event::write_hex;
 use attestary_service::{AccessError, Caller, IntakeError, IroncoreOutcome, Receipt, ironcore};
 use axum::{
     extract::{Request, State as Shared},
@@ -22,6 +21,7 @@ use crate::{
     body,
     extract::{self, Posted},
     problem::Problem,
+    receipts,
 };
 
 /// Accept one security event.
@@ -80,7 +80,7 @@ async fn posted(state: &State, request: Request) -> Result<Posted, Response> {
 fn answer(outcome: Result<IroncoreOutcome, IntakeError>) -> Response {
     match outcome {
         Ok(IroncoreOutcome::Accepted(receipt)) => accepted(&receipt),
-        Ok(IroncoreOutcome::Discarded) => success(),
+        Ok(IroncoreOutcome::Discarded | IroncoreOutcome::SwitchedOff) => success(),
         Ok(IroncoreOutcome::Refused(refusal)) => refused(&refusal),
         Err(error) => refused_intake(error),
     }
@@ -126,16 +126,7 @@ fn from_problem(problem: &Problem) -> Response {
 
 fn accepted(receipt: &Receipt) -> Response {
     let mut response = success();
-    let headers = response.headers_mut();
-    let mut hash = Vec::with_capacity(64);
-    write_hex(&receipt.leaf_hash, &mut hash);
-    if let (Ok(id), Ok(hash)) =
-        (HeaderValue::from_str(&receipt.id.to_string()), HeaderValue::from_bytes(&hash))
-    {
-        headers.insert("attestary-event-id", id);
-        headers.insert("attestary-leaf-hash", hash);
-    }
-    headers.insert("attestary-seq", HeaderValue::from(receipt.seq));
+    receipts::into_headers(receipt, response.headers_mut());
     response
 }
 

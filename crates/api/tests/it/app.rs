@@ -216,6 +216,10 @@ pub(crate) async fn send(request: reqwest::RequestBuilder) -> Reply {
 async fn open(dir: PathBuf, output: Lines, rates: Rates) -> Service {
     let mut settings = attestary_service::Settings::new(dir);
     settings.rates = rates;
+    open_with(settings, output).await
+}
+
+pub(crate) async fn open_with(mut settings: attestary_service::Settings, output: Lines) -> Service {
     settings.outbound.loopback = true;
     // Small files: each test makes its own.
     settings.store.journal_file_bytes = 16 << 20;
@@ -228,7 +232,7 @@ async fn open(dir: PathBuf, output: Lines, rates: Rates) -> Service {
     Service::open(settings, components).await.unwrap()
 }
 
-fn install_provider() {
+pub(crate) fn install_provider() {
     static DONE: OnceLock<()> = OnceLock::new();
     DONE.get_or_init(|| {
         let _ = rustls::crypto::ring::default_provider().install_default();

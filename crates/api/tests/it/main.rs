@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod access;
+mod actions;
 mod app;
 mod audit;
 mod bad_input;
@@ -11,6 +12,7 @@ mod compression;
 mod counts;
 mod deliveries;
 mod destinations;
+mod easysend;
 mod environments;
 mod exports;
 mod formio;
@@ -19,11 +21,16 @@ mod keys;
 mod openapi;
 mod proofs;
 mod rates;
+mod retraced;
 mod search;
 mod serving;
 mod sessions;
+mod sources;
+mod standard;
 mod tails;
 mod tenants;
+mod views;
+mod workos;
 
 #[test]
 fn every_file_of_tests_is_part_of_this_binary() {

@@ -1,0 +1,283 @@
+//! The paths of Retraced's publisher API, for its unmodified clients.
+//!
+//! A project is an environment: the key's own. Errors are `{status, type, error}`; those of a query have GraphQL's
+//! shape. A node always has every field, so the document of a query is not read, only its variables.
+
+use attestary_event::scan::{Batch, BatchForm, split_batch};
+use attestary_service::{
+    AccessError, IntakeError, ReadError, RetracedReceipt, RetracedSearchError,
+};
+use axum::{
+    Router,
+    extract::{Path, Request, State as Shared},
+    response::Response,
+    routing::post,
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::Deserialize;
+use serde_json::{Value, json, value::RawValue};
+
+use super::reply;
+use crate::{
+    app::State,
+    body,
+    extract::{self, Posted},
+    problem::Problem,
+    receipts,
+};
+
+/// Events of one bulk request at most; the original takes 50.
+const BULK_MAX: usize = 1_000;
+/// Bytes of a query's body.
+const QUERY_BYTES_MAX: usize = 64 * 1024;
+/// Events of a page when the query does not say.
+const PAGE_DEFAULT: usize = 20;
+
+/// Returns the routes below the prefix that a client was given.
+pub(crate) fn routes() -> Router<State> {
+    Router::new()
+        .route("/publisher/v1/project/{project}/event", post(event))
+        .route("/publisher/v1/project/{project}/event/bulk", post(bulk))
+        .route("/publisher/v1/project/{project}/graphql", post(graphql))
+        // Where the older Go client goes.
+        .route("/v1/project/{project}/event", post(event))
+}
+
+async fn event(
+    Shared(state): Shared<State>,
+    Path(project): Path<String>,
+    request: Request,
+) -> Response {
+    let posted = match posted(&state, request).await {
+        Ok(posted) => posted,
+        Err(problem) => return from_problem(&problem),
+    };
+    match state.service.retraced_events(&posted.caller, &project, &[&posted.body]).await {
+        Ok(receipts) => match receipts.first() {
+            Some(receipt) => {
+                let mut response = reply(StatusCode::CREATED, &view(receipt));
+                if let Some(receipt) = &receipt.receipt {
+                    receipts::into_headers(receipt, response.headers_mut());
+                }
+                response
+            }
+            None => from_problem(&Problem::from(IntakeError::Damaged)),
+        },
+        Err(error) => refused(error, false),
+    }
+}
+
+async fn bulk(
+    Shared(state): Shared<State>,
+    Path(project): Path<String>,
+    request: Request,
+) -> Response {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Bulk<'a> {
+        #[serde(borrow)]
+        events: &'a RawValue,
+    }
+    let posted = match posted(&state, request).await {
+        Ok(posted) => posted,
+        Err(problem) => return from_problem(&problem),
+    };
+    let Ok(Bulk { events }) = serde_json::from_slice(&posted.body) else {
+        return failed(StatusCode::BAD_REQUEST, "the body must be {\"events\": [...]}", None);
+    };
+    let events = match split_batch(events.get().as_bytes(), BatchForm::Json, state.service.limits())
+    {
+        Ok(Batch::Many(events)) if events.len() <= BULK_MAX => events,
+        Ok(_) => {
+            let message = format!("\"events\" must be an array of at most {BULK_MAX} events");
+            return failed(StatusCode::BAD_REQUEST, &message, None);
+        }
+        Err(error) => return failed(StatusCode::BAD_REQUEST, &error.to_string(), None),
+    };
+    match state.service.retraced_events(&posted.caller, &project, &events).await {
+        Ok(receipts) => {
+            let views: Vec<Value> = receipts.iter().map(view).collect();
+            reply(StatusCode::CREATED, &views)
+        }
+        Err(error) => refused(error, true),
+    }
+}
+
+/// What a query's body holds; the document and the operation's name are not needed.
+#[derive(Deserialize)]
+struct Asked {
+    #[serde(default)]
+    variables: Variables,
+}
+
+#[derive(Deserialize, Default)]
+struct Variables {
+    #[serde(default)]
+    query: Option<String>,
+    #[serde(default)]
+    last: Option<usize>,
+    #[serde(default)]
+    before: Option<String>,
+}
+
+async fn graphql(
+    Shared(state): Shared<State>,
+    Path(project): Path<String>,
+    request: Request,
+) -> Response {
+    let posted = match posted(&state, request).await {
+        Ok(posted) => posted,
+        // A reply without "errors" is how a viewer learns that its token has expired.
+        Err(problem) => return from_problem(&problem),
+    };
+    if posted.body.len() > QUERY_BYTES_MAX {
+        return query_error(StatusCode::PAYLOAD_TOO_LARGE, "the query is too long");
+    }
+    let Ok(asked) = serde_json::from_slice::<Asked>(&posted.body) else {
+        return query_error(StatusCode::BAD_REQUEST, "the body must be {query, variables}");
+    };
+    let Variables { query, last, before } = asked.variables;
+    let found = state
+        .service
+        .retraced_search(
+            &posted.caller,
+            &project,
+            query.as_deref().unwrap_or_default(),
+            last.unwrap_or(PAGE_DEFAULT),
+            before.filter(|before| !before.is_empty()),
+        )
+        .await;
+    match found {
+        Ok(page) => {
+            let mut edges = Vec::with_capacity(page.edges.len());
+            for (cursor, node) in page.edges {
+                match serde_json::from_slice::<Box<RawValue>>(&node) {
+                    Ok(node) => edges.push(Edge { cursor, node }),
+                    Err(error) => tracing::error!(%error, "a node is not JSON"),
+                }
+            }
+            let page_info = PageInfo { has_previous: page.has_previous };
+            let search = Found { total: page.total, page_info, edges };
+            reply(StatusCode::OK, &Answer { data: Data { search } })
+        }
+        Err(RetracedSearchError::Query(error)) => {
+            query_error(StatusCode::BAD_REQUEST, &error.to_string())
+        }
+        Err(RetracedSearchError::Read(ReadError::TenantRequired)) => query_error(
+            StatusCode::BAD_REQUEST,
+            "this key sees several groups: add group.id:… to the query, or use a key of one tenant",
+        ),
+        Err(RetracedSearchError::Read(ReadError::Access(AccessError::Scope { scope }))) => {
+            query_error(
+                StatusCode::FORBIDDEN,
+                &format!("this needs a key with the scope \"{scope}\""),
+            )
+        }
+        Err(RetracedSearchError::Read(error)) => {
+            let problem = Problem::from(error);
+            query_error(problem.kind.status(), &problem.detail)
+        }
+        Err(other) => query_error(StatusCode::BAD_REQUEST, &other.to_string()),
+    }
+}
+
+#[derive(serde::Serialize)]
+struct Answer {
+    data: Data,
+}
+
+#[derive(serde::Serialize)]
+struct Data {
+    search: Found,
+}
+
+#[derive(serde::Serialize)]
+struct Found {
+    #[serde(rename = "totalCount")]
+    total: u64,
+    #[serde(rename = "pageInfo")]
+    page_info: PageInfo,
+    edges: Vec<Edge>,
+}
+
+#[derive(serde::Serialize)]
+struct PageInfo {
+    #[serde(rename = "hasPreviousPage")]
+    has_previous: bool,
+}
+
+#[derive(serde::Serialize)]
+struct Edge {
+    cursor: String,
+    node: Box<RawValue>,
+}
+
+fn view(receipt: &RetracedReceipt) -> Value {
+    json!({ "id": receipt.id.to_string(), "hash": receipt.hash })
+}
+
+/// Authenticates by `token=KEY` or `Token token=KEY` and reads the body.
+async fn posted(state: &State, request: Request) -> Result<Posted, Problem> {
+    let (parts, body) = request.into_parts();
+    let mut headers = parts.headers.clone();
+    bearer(&mut headers);
+    match extract::caller(&headers, parts.extensions.get(), state, &["bearer"]) {
+        Ok(caller) => extract::read(caller, parts.headers, body, state).await,
+        Err(problem) => {
+            body::drain(body).await;
+            Err(problem)
+        }
+    }
+}
+
+/// Spells the key as every other door has it.
+fn bearer(headers: &mut HeaderMap) {
+    let text = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let key = text.and_then(|text| text.split_once("token=")).map(|(_, key)| key.trim());
+    let value = key.and_then(|key| HeaderValue::from_str(&format!("Bearer {key}")).ok());
+    match value {
+        Some(value) => _ = headers.insert(header::AUTHORIZATION, value),
+        None => _ = headers.remove(header::AUTHORIZATION),
+    }
+}
+
+fn refused(error: IntakeError, bulk: bool) -> Response {
+    match error {
+        IntakeError::Invalid(items)
+        | IntakeError::Schema(items)
+        | IntakeError::UnknownTenant(items) => {
+            let list = items.iter().map(|item| {
+                let pointer = item.violation.pointer.trim_start_matches('/').replace('/', ".");
+                let text = format!("{pointer}: {}", item.violation.detail);
+                if bulk { json!({ "index": item.index, "message": text }) } else { json!(text) }
+            });
+            let message = items.first().map_or_else(String::new, |item| {
+                let at = if bulk { format!("events[{}]", item.index) } else { String::new() };
+                format!("{at}{}: {}", item.violation.pointer, item.violation.detail)
+            });
+            failed(StatusCode::BAD_REQUEST, &message, Some(list.collect()))
+        }
+        other => from_problem(&Problem::from(other)),
+    }
+}
+
+fn from_problem(problem: &Problem) -> Response {
+    let mut response = failed(problem.kind.status(), &problem.detail, None);
+    if let Some(seconds) = problem.retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+fn failed(status: StatusCode, message: &str, invalid: Option<Vec<Value>>) -> Response {
+    let kind = status.canonical_reason().unwrap_or("Error").to_ascii_uppercase().replace(' ', "_");
+    let mut body = json!({ "status": status.as_u16(), "type": kind, "error": message });
+    if let Some(invalid) = invalid {
+        body["invalid"] = invalid.into();
+    }
+    reply(status, &body)
+}
+
+fn query_error(status: StatusCode, message: &str) -> Response {
+    reply(status, &json!({ "errors": [{ "message": message }] }))
+}
