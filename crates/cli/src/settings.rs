@@ -23,6 +23,10 @@ use crate::{
 /// The default configuration, with its comments.
 pub(crate) const DEFAULT: &str = include_str!("../../../attestary.toml");
 
+/// What Form.io's deployments set to switch the audit log off, and the variable that it stands for.
+const NO_AUDIT_LOG: &str = "NOAUDITLOG";
+const AUDIT_OFF: &str = "ATTESTARY__INTAKE__AUDIT_OFF";
+
 /// Checked settings of `serve`.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -58,6 +62,7 @@ struct File {
     environments: Vec<String>,
     http: Http,
     limits: LimitsTable,
+    intake: Intake,
     store: Store,
     keys: Keys,
     delivery: Delivery,
@@ -96,6 +101,12 @@ struct LimitsTable {
     key_events_per_second: u32,
     tenant_events_per_second: u32,
     key_tenants_per_hour: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Intake {
+    audit_off: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -183,7 +194,8 @@ impl Settings {
         let mut variables: Vec<_> = variables.collect();
         variables.sort();
         for (name, text) in variables {
-            layers::lay_variable(&mut table, &name, &text)?;
+            let name = if name == NO_AUDIT_LOG { AUDIT_OFF } else { &name };
+            layers::lay_variable(&mut table, name, &text)?;
         }
         let file: File = table.try_into().map_err(|error: toml::de::Error| {
             Failure::new(
@@ -258,6 +270,7 @@ fn api(http: &Http) -> Result<attestary_api::Settings, Failure> {
 fn service(file: File) -> Result<attestary_service::Settings, Failure> {
     let mut settings = attestary_service::Settings::new(file.data_dir);
     settings.limits = limits(&file.limits)?;
+    settings.audit_off = file.intake.audit_off;
     settings.rates = Rates {
         key_events_per_second: NonZeroU32::new(file.limits.key_events_per_second),
         tenant_events_per_second: NonZeroU32::new(file.limits.tenant_events_per_second),
@@ -530,5 +543,18 @@ mod tests {
             "-1",
             Err("the configuration is not valid: invalid value: integer `-1`, expected usize"),
         );
+    }
+
+    // seeds: FO-16
+    #[test]
+    fn form_ios_switch_is_understood() {
+        let read = |text: &str| {
+            let variables = [("NOAUDITLOG".to_owned(), text.to_owned())];
+            Settings::read(None, variables.into_iter()).map(|settings| settings.service.audit_off)
+        };
+        assert!(read("true").unwrap());
+        assert!(!read("false").unwrap());
+        assert!(read("perhaps").is_err());
+        assert!(!Settings::read(None, std::iter::empty()).unwrap().service.audit_off);
     }
 }

@@ -5,9 +5,12 @@
 //! ends only where an event starts and the clock has moved on to a later second: a line's continuation never
 //! parts from it, nor equal lines from each other.
 
+mod follow;
+
 use std::{
     io::{self, BufRead as _, BufReader, Read},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
@@ -17,9 +20,10 @@ use serde::Deserialize;
 
 use crate::{
     client::{Client, Role, Target},
-    exit::{Exit, Failure},
+    exit::{Exit, Failure, code_of},
     output, progress,
 };
+use follow::{Log, PositionFile};
 
 /// What can be imported.
 #[derive(Debug, Subcommand)]
@@ -35,6 +39,12 @@ pub(crate) struct Formio {
     file: PathBuf,
     #[command(flatten)]
     owner: Owner,
+    /// Go on with what is appended, also after the file is rotated by renaming; ends with Ctrl-C
+    #[arg(long)]
+    follow: bool,
+    /// Where the place in the log is kept between runs; FILE.attestary when not given
+    #[arg(long, value_name = "FILE", requires = "follow")]
+    position: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -75,6 +85,9 @@ struct Report {
 pub(crate) async fn run(import: Import, target: &Target) -> anyhow::Result<()> {
     let Import::Formio(formio) = import;
     let client = Client::new(target, Role::Ingest)?;
+    if formio.follow {
+        return run_following(&formio, &client).await;
+    }
     let (input, total) = open(&formio.file)?;
     let bar = total
         .map_or_else(|| progress::counter("importing"), |total| progress::bar("importing", total));
@@ -85,12 +98,7 @@ pub(crate) async fn run(import: Import, target: &Target) -> anyhow::Result<()> {
         parts.next().with_context(|| format!("cannot read {}", formio.file.display()))?
     {
         let bytes = part.len() as u64;
-        let mut request =
-            client.request(Method::POST, "/ingest/formio").header("content-type", "text/plain");
-        if let Some(tenant) = &formio.owner.tenant {
-            request = request.query(&[("tenant", tenant)]);
-        }
-        let report: Report = client.json(request.body(part)).await?;
+        let report: Report = client.json(formio.request(&client).body(part)).await?;
         sum = Report {
             accepted: sum.accepted + report.accepted,
             duplicates: sum.duplicates + report.duplicates,
@@ -113,6 +121,99 @@ pub(crate) async fn run(import: Import, target: &Target) -> anyhow::Result<()> {
             .into());
     }
     Ok(())
+}
+
+impl Formio {
+    fn request(&self, client: &Client) -> reqwest::RequestBuilder {
+        let request =
+            client.request(Method::POST, "/ingest/formio").header("content-type", "text/plain");
+        match &self.owner.tenant {
+            Some(tenant) => request.query(&[("tenant", tenant)]),
+            None => request,
+        }
+    }
+}
+
+/// How long nothing may come before what is there counts as whole.
+const IDLE: Duration = Duration::from_secs(1);
+/// Between two looks at a log that has not grown.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Waits between attempts to reach a server that does not take a part.
+const RETRY_FIRST: Duration = Duration::from_millis(500);
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// Follows the log until the process ends.
+async fn run_following(formio: &Formio, client: &Client) -> anyhow::Result<()> {
+    if formio.file == Path::new("-") {
+        return Err(Failure::new(
+            Exit::Usage,
+            "standard input cannot be followed: it has no place to go on from",
+        )
+        .hint("leave --follow out: standard input is read to its end anyway")
+        .into());
+    }
+    let kept = formio.position.clone().unwrap_or_else(|| {
+        let mut name = formio.file.as_os_str().to_owned();
+        name.push(".attestary");
+        name.into()
+    });
+    let unreadable = || format!("cannot follow {}", formio.file.display());
+    let unkept = || format!("cannot keep the place in {}", kept.display());
+    let positions = PositionFile::new(kept.clone());
+    let position = positions.read().with_context(unkept)?;
+    let mut log = Log::open(&formio.file, &position).with_context(unreadable)?;
+    let (mut again, mut sent, mut came_at) = (position.sending(), None, Instant::now());
+    loop {
+        let came = log.read().with_context(unreadable)?;
+        if came {
+            came_at = Instant::now();
+        }
+        let idle = !came && came_at.elapsed() >= IDLE;
+        let part = match again {
+            Some(sending) => {
+                let part = log.part_again(&sending);
+                if part.is_none() && came {
+                    continue;
+                }
+                again = None;
+                part
+            }
+            None => log.part(idle),
+        };
+        let Some(part) = part.filter(|part| idle || sent != Some(part.end())) else {
+            tokio::time::sleep(LOOK_EVERY).await;
+            continue;
+        };
+        positions.write(&log.sending(&part)).with_context(unkept)?;
+        let report = send_until_taken(formio, client, &part.bytes).await?;
+        if report.refused > 0 {
+            output::talk(format!(
+                "warning: {} events were refused; may this key write to these tenants?",
+                report.refused
+            ));
+        }
+        sent = Some(part.end());
+        positions.write(&log.done(&part)).with_context(unkept)?;
+    }
+}
+
+/// Sends a part as often as it takes. Only what the server refuses for good ends it.
+async fn send_until_taken(formio: &Formio, client: &Client, part: &[u8]) -> anyhow::Result<Report> {
+    let mut wait = RETRY_FIRST;
+    loop {
+        let sent = client.json(formio.request(client).body(part.to_vec())).await;
+        let error = match sent {
+            Ok(report) => return Ok(report),
+            Err(error) => error,
+        };
+        let code = code_of(&error);
+        if code != Exit::Unreachable as u8 && code != Exit::Unavailable as u8 {
+            return Err(error);
+        }
+        output::talk(format!("warning: {error:#}; trying again in {wait:?}"));
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(RETRY_MAX);
+    }
 }
 
 /// Opens the input; returns its length when that is known.

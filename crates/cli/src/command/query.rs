@@ -1,5 +1,8 @@
 //! `attestary query`: events of a tenant that match a filter, newest first.
 
+mod timeline;
+mod views;
+
 use clap::Args;
 use reqwest::Method;
 use serde_json::{Value, value::RawValue};
@@ -18,6 +21,15 @@ const PAGE_EVENTS_MAX: usize = 1_000;
 pub(crate) struct Query {
     /// Filter, for example 'action:user.* outcome:failure'; without one, every event
     filter: Option<String>,
+    /// Everything that one request did, in its order, by the request's id
+    #[arg(long, value_name = "REQUEST", conflicts_with_all = ["filter", "view", "oldest"])]
+    timeline: Option<String>,
+    /// Answer a saved view, such as failed-logins, personal-data or object-access
+    #[arg(long, value_name = "VIEW", conflicts_with_all = ["filter", "from", "to", "oldest"], requires = "tenant")]
+    view: Option<String>,
+    /// Id of the object that the saved view asks about
+    #[arg(long, value_name = "ID", requires = "view")]
+    target: Option<String>,
     /// Tenant whose log is searched; may be left out when the key sees only one
     #[arg(long, short, value_name = "ID")]
     tenant: Option<String>,
@@ -39,8 +51,16 @@ pub(crate) struct Query {
 }
 
 /// Prints the events.
-pub(crate) async fn run(query: Query, target: &Target) -> anyhow::Result<()> {
+pub(crate) async fn run(mut query: Query, target: &Target) -> anyhow::Result<()> {
     let client = Client::new(target, Role::Read)?;
+    if let Some(view) = &query.view {
+        return views::run(&query, view, &client).await;
+    }
+    if let Some(request) = &query.timeline {
+        query.filter = Some(timeline::filter(request));
+        query.oldest = true;
+        query.limit = query.limit.max(timeline::EVENTS_MIN);
+    }
     let mut found: Vec<Box<RawValue>> = Vec::new();
     let mut cursor: Option<String> = None;
     while found.len() < query.limit {
@@ -59,6 +79,10 @@ pub(crate) async fn run(query: Query, target: &Target) -> anyhow::Result<()> {
     }
     let events: Vec<Value> =
         found.iter().map(|event| serde_json::from_str(event.get())).collect::<Result<_, _>>()?;
+    if query.timeline.is_some() {
+        output::line(timeline::render(&events));
+        return Ok(());
+    }
     let rows: Vec<[String; 7]> = events.iter().map(row).collect();
     output::line(table::render(HEADER, &rows));
     Ok(())
