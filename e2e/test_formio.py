@@ -5,6 +5,9 @@ in many lines have names here.
 """
 
 import pathlib
+import random
+import subprocess
+import time
 
 import pytest
 
@@ -120,3 +123,71 @@ def test_importing_again_adds_nothing(attestary, tmp_path):
     for _ in range(2):
         attestary.command("import", "formio", str(file), "--tenant", "again")
         assert len(attestary.submitted("again")) == 29
+
+
+def read_lines(first, count, second):
+    """Lines of one request each; every fifth one comes twice in the same millisecond."""
+    lines = []
+    for number in range(first, first + count):
+        at = f"2024-04-25T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}.{number % 1000:03}Z"
+        line = f"{at} FORM_READ 4d7649c7-d24c-4b61-bc7e-{number:012x} {APP} NoSession No User 662aa7bccf86fe3fba034afa\n"
+        lines += [line] * (2 if number % 5 == 0 else 1)
+    return lines
+
+
+# seeds: FO-01 with kill -9 of the follower while the file rotates
+def test_a_follower_that_is_killed_imports_every_line_once(attestary, tmp_path):
+    log, dice = tmp_path / "audit.log", random.Random(7)
+    log.touch()
+
+    def follow():
+        environment = {name: value for name, value in harness.os.environ.items() if not name.startswith("ATTESTARY")}
+        return subprocess.Popen(
+            [harness.binary(), "import", "formio", str(log), "--tenant", "followed", "--follow"],
+            env={**environment, "ATTESTARY_DATA": str(attestary.data)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    written, rotations, follower = [], 0, follow()
+    try:
+        for round_number in range(40):
+            lines = read_lines(round_number * 50, dice.randint(0, 50), round_number)
+            with open(log, "a") as file:
+                # Not always whole lines at once.
+                text = "".join(lines)
+                cut = dice.randint(0, len(text))
+                file.write(text[:cut])
+                file.flush()
+                time.sleep(dice.random() * 0.05)
+                file.write(text[cut:])
+            written += lines
+            if dice.random() < 0.3:
+                rotations += 1
+                log.rename(tmp_path / f"audit.log.{rotations}")
+                log.touch()
+            if dice.random() < 0.4:
+                follower.kill()
+                follower.wait()
+                follower = follow()
+            time.sleep(dice.random() * 0.1)
+        assert rotations > 3
+        harness.until("every line is there", lambda: len(attestary.submitted("followed")) >= len(written))
+        time.sleep(2.5)
+        events = attestary.submitted("followed")
+        assert sorted(event["source"]["raw"] for event in events) == sorted(line.rstrip("\n") for line in written)
+        assert follower.poll() is None
+    finally:
+        follower.kill()
+        follower.wait()
+
+
+# seeds: FO-09
+def test_the_timeline_of_a_request(attestary, tmp_path):
+    file = tmp_path / "audit.log"
+    file.write_text("\n".join(LINES) + "\n")
+    attestary.command("import", "formio", str(file), "--tenant", "line")
+    shown = attestary.command("query", "--tenant", "line", "--timeline", PAGE).stdout.decode().splitlines()
+    rows = [line for line in shown if "+0 ms" in line]
+    assert len(rows) == 3 and "POST /project/" in rows[0] and "REQUEST_START" in rows[0]
+    assert any("200" in row and "REQUEST_END" in row for row in rows)
+    listed = attestary.call("GET", "/v1/events", key="read_key", expect=200,
+                            params={"tenant": "line", "filter": f"context.request_id:{PAGE}", "order": "asc"}).json()["data"]
+    assert [event["action"] for event in listed] == ["REQUEST_START", "REQUEST_END", "AUTH_ANONYMOUS"]

@@ -213,3 +213,21 @@ def test_alloy_client_logs_every_event(attestary):
     with pytest.raises(alloy.AlloyError) as refused:
         asyncio.run(log(attestary.facts["ingest_key"][:-4] + "AAAA"))
     assert "101" in str(refused.value) or getattr(refused.value, "code", None) == 101
+
+
+# seeds: IC-02 IC-27 with the npm client @ironcorelabs/tenant-security-nodejs, 50 calls at once
+def test_parallel_calls_reach_the_receiver_of_their_own_tenant(attestary, webhooks):
+    tenants, hooks = ["one", "two"], [webhooks(), webhooks()]
+    for tenant, hook in zip(tenants, hooks):
+        attestary.call("POST", "/v1/tenants", json={"id": tenant}, expect=201)
+        attestary.destination(tenant, name="siem", type="webhook", config={"url": hook.url}, format={"type": "ironcore"},
+                              start="beginning", filter="-action:attestary.*")
+    done = subprocess.run(["node", "parallel.js", attestary.url, attestary.facts["ingest_key"], *tenants],
+                          cwd=NODE, capture_output=True, timeout=harness.PATIENCE_SECONDS)
+    assert done.returncode == 0 and done.stdout == b"100\n", done.stderr.decode()
+    for number, (tenant, hook) in enumerate(zip(tenants, hooks)):
+        harness.until("the receiver has its own", lambda: len({r["iclFields"]["tspRayId"] for r in hook.bodies()}) >= 50)
+        assert {record["tenantId"] for record in hook.bodies()} == {tenant}
+        wanted = {f"n{n}" for n in range(100) if n % 2 == number}
+        assert {record["iclFields"]["objectId"] for record in hook.bodies()} == wanted
+        assert {event["targets"][0]["id"] for event in attestary.submitted(tenant)} == wanted

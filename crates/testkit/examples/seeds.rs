@@ -3,13 +3,15 @@
 #[path = "../tests/sources/mod.rs"]
 mod sources;
 
+use std::io::Write as _;
+
 use attestary_testkit::seeds;
 
 #[expect(clippy::print_stdout, reason = "a program that is run by hand")]
 fn main() -> std::io::Result<()> {
     let (seeds, claims, wrong) = sources::read();
     for wrong in wrong.into_iter().chain(seeds::disagreements(&seeds, &claims)) {
-        println!("{wrong}");
+        writeln!(std::io::stdout(), "{wrong}")?;
     }
     std::fs::write(sources::root().join(sources::PAGE), seeds::page(&seeds, &claims))
 }

@@ -1,0 +1,88 @@
+"""The WorkOS packages, unmodified: their calls succeed or fail with their own types, and every field can be read back."""
+
+import json
+import pathlib
+import subprocess
+from datetime import datetime, timezone
+from urllib.parse import urlsplit
+
+import pytest
+
+import harness
+
+NODE = pathlib.Path(__file__).parent / "node"
+ORGANIZATION = "org_01ABC"
+
+
+def wrong(key):
+    return key[:-1] + ("a" if key[-1] != "a" else "b")
+
+
+def check_event(event, number):
+    assert event["tenant"] == ORGANIZATION and event["action"] == "document.updated"
+    assert event["occurred_at"] == datetime.fromtimestamp((1700000000123 + number) / 1000, timezone.utc).isoformat(
+        timespec="milliseconds").replace("+00:00", "Z")
+    assert event["actor"] == {"type": "user", "id": f"user_{number}", "name": "Ä User",
+                              "metadata": {"seats": 3, "trial": False, "plan": "pro"}}
+    assert event["targets"] == [{"type": "document", "id": f"doc_{number}", "metadata": {"pages": "12"}},
+                                {"type": "team", "id": "team_1"}]
+    place = {"location": "Vienna, AT"} if number % 2 else {"ip": "203.0.113.9"}
+    assert event["context"] == {"user_agent": "Mozilla/5.0", **place}
+    assert event["metadata"] == {"number": number, "extra": True}
+
+
+# seeds: WO-07 with the npm package @workos-inc/node
+def test_node_package(attestary):
+    url = urlsplit(attestary.url)
+    key = attestary.facts["ingest_key"]
+    done = subprocess.run(["node", "workos.js", url.hostname, str(url.port), key, wrong(key), ORGANIZATION,
+                           attestary.facts["admin_key"]],
+                          cwd=NODE, capture_output=True, timeout=harness.PATIENCE_SECONDS)
+    assert done.returncode == 0, done.stderr.decode()
+    calls = {}
+    for line in done.stdout.decode().splitlines():
+        call = json.loads(line)
+        calls.setdefault(call["name"], []).append(call)
+    assert all("resolved" in call for name in ("event", "first", "repeat") for call in calls[name]), calls
+    assert calls["conflict"][0]["kind"] == "ConflictException" and calls["conflict"][0]["status"] == 409
+    assert calls["invalid"][0]["kind"] == "BadRequestException" and "actor.id" in calls["invalid"][0]["message"]
+    assert calls["stranger"][0]["kind"] == "UnauthorizedException"
+    assert calls["invalid"][0]["requestID"]
+    assert [call["resolved"]["version"] for call in calls["schema"]] == [1, 1, 2]
+    versions = calls["schemas"][0]["resolved"]
+    assert sorted(schema["version"] for schema in versions) == [1, 2]
+    assert calls["noPath"][0]["kind"] == "NotFoundException"
+    events = attestary.submitted(ORGANIZATION)
+    assert len(events) == 11
+    for number, event in enumerate(events):
+        check_event(event, number)
+
+
+# seeds: WO-07 with the PyPI package workos
+def test_python_package(attestary):
+    workos = pytest.importorskip("workos")
+    from workos.audit_logs.models import AuditLogEvent
+
+    def client(key):
+        return workos.WorkOSClient(api_key=key, client_id="client_x", base_url=attestary.url)
+
+    body = {"action": "document.updated", "occurred_at": "2023-11-14T22:13:20.123Z",
+            "actor": {"type": "user", "id": "user_0", "name": "Ä User", "metadata": {"seats": 3, "trial": False, "plan": "pro"}},
+            "targets": [{"type": "document", "id": "doc_0", "metadata": {"pages": "12"}}, {"type": "team", "id": "team_1"}],
+            "context": {"location": "203.0.113.9", "user_agent": "Mozilla/5.0"}, "metadata": {"number": 0, "extra": True}}
+    event = AuditLogEvent.from_dict(body)
+    answer = client(attestary.facts["ingest_key"]).audit_logs.create_event(organization_id=ORGANIZATION, event=event)
+    assert answer.success is True
+    check_event(attestary.submitted(ORGANIZATION)[0], 0)
+    with pytest.raises(Exception) as refused:
+        client(wrong(attestary.facts["ingest_key"])).audit_logs.create_event(organization_id=ORGANIZATION, event=event)
+    assert "Authentication" in type(refused.value).__name__ or "Unauthorized" in type(refused.value).__name__
+
+    from workos.audit_logs.models import AuditLogSchemaTargetInput
+    admin = client(attestary.facts["admin_key"]).audit_logs
+    metadata = {"type": "object", "properties": {"seats": {"type": "number", "minimum": 1}}, "required": ["seats"]}
+    for version, schema in [(1, metadata), (1, metadata), (2, {"type": "object"})]:
+        made = admin.create_schema("team.resized", targets=[AuditLogSchemaTargetInput(type="team")], metadata=schema)
+        assert made.version == version
+    assert [action.name for action in admin.list_actions().data] == ["team.resized"]
+    assert [schema.version for schema in admin.list_action_schemas("team.resized").data] == [2, 1]
