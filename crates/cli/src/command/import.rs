@@ -163,7 +163,12 @@ async fn run_following(formio: &Formio, client: &Client) -> anyhow::Result<()> {
     let position = positions.read().with_context(unkept)?;
     let mut log = Log::open(&formio.file, &position).with_context(unreadable)?;
     let (mut again, mut sent, mut came_at) = (position.sending(), None, Instant::now());
+    let mut is_known = position.is_known();
     loop {
+        if !is_known && let Some(start) = log.begin().with_context(unreadable)? {
+            positions.write(&start).with_context(unkept)?;
+            is_known = true;
+        }
         let came = log.read().with_context(unreadable)?;
         if came {
             came_at = Instant::now();

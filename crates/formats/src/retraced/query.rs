@@ -122,8 +122,7 @@ impl Query {
             "received" => self.range("received", "received_at", value),
             "created" => self.range("created", "occurred_at", value),
             "description" => {
-                let text = quoted(value, false);
-                let inner = text.trim_matches('"');
+                let inner = escaped(value);
                 self.push(&format!("description:\"*{inner}*\""));
                 Ok(())
             }
@@ -170,8 +169,12 @@ fn quoted(value: &str, prefix: bool) -> String {
         Some(text) => (text, "*"),
         None => (value, ""),
     };
-    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('*', "\\*");
-    format!("\"{escaped}{star}\"")
+    format!("\"{}{star}\"", escaped(text))
+}
+
+/// Escapes what means something inside quotes.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('*', "\\*")
 }
 
 #[cfg(test)]

@@ -109,6 +109,11 @@ impl Part {
 }
 
 impl Position {
+    /// True when a file of the log is known.
+    pub(super) fn is_known(&self) -> bool {
+        self.done.is_some()
+    }
+
     /// Returns the end of the part that was about to be sent.
     pub(super) fn sending(&self) -> Option<Place> {
         self.sending
@@ -129,6 +134,16 @@ impl Log {
             }
         }
         Ok(log)
+    }
+
+    /// Begins with the file that has the name now, when there is one; returns what to write down before anything of it
+    /// is sent, so that the file is known when it is rotated before that.
+    pub(super) fn begin(&mut self) -> io::Result<Option<Position>> {
+        if self.current.is_none() {
+            self.current = self.first()?;
+        }
+        let place = self.current.as_ref().map(|open| open.place);
+        Ok(place.map(|place| Position { done: Some(place), sending: None }))
     }
 
     /// Reads what has come. Returns false when nothing has.
@@ -385,6 +400,9 @@ mod tests {
         };
         let position = positions.read().unwrap();
         let mut log = Log::open(path, &position).unwrap();
+        if !position.is_known() {
+            positions.write(&log.begin().unwrap().unwrap()).unwrap();
+        }
         let mut again = position.sending;
         loop {
             let came = log.read().unwrap();
@@ -422,6 +440,8 @@ mod tests {
             let positions = PositionFile::new(dir.path().join("position"));
             let mut server = Server { seen: Vec::new() };
             let (mut wanted, mut number, mut rotations) = (Vec::new(), 0, 0);
+            File::create(&path).unwrap();
+            run(&path, &positions, &mut server, usize::MAX);
             for round in 0..12 {
                 let mut file = OpenOptions::new().append(true).create(true).open(&path).unwrap();
                 for _ in 0..(seed * 7 + round * 3) % 11 {
