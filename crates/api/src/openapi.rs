@@ -12,7 +12,8 @@ use utoipa::{
 };
 
 use crate::routes::{
-actions, counts, deliveries, destinations, easysend, environments, events, exports, formio, health, keys, proofs, sessions, sources, standard, tail, tenants, views,
+    actions, counts, deliveries, destinations, easysend, environments, events, exports, formio,
+    health, keys, proofs, sessions, sources, standard, tail, tenants, views,
 };
 
 /// Returns the document as indented JSON with a line end.

@@ -5,7 +5,8 @@ use std::io::Write as _;
 use attestary_event::{event::write_hex, scan::write_string};
 use attestary_service::{Evidence, Outcome, Receipt, Submitted, Wanted};
 use axum::response::{IntoResponse as _, Response};
-use base64::{Engine as _, engine::general_purpose::STANDARD}; use http::{HeaderMap, HeaderValue, StatusCode, header};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::problem::{CORRUPT, ID_CONFLICT, Problem};
 

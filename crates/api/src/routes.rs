@@ -1,7 +1,7 @@
 //! All routes. Each native route stands in the OpenAPI document; the others are the paths of foreign clients.
 
-pub(crate) mod console;
 pub(crate) mod actions;
+pub(crate) mod console;
 pub(crate) mod counts;
 pub(crate) mod deliveries;
 pub(crate) mod destinations;
@@ -14,8 +14,8 @@ pub(crate) mod health;
 pub(crate) mod ironcore;
 pub(crate) mod keys;
 pub(crate) mod proofs;
-pub(crate) mod sessions;
 pub(crate) mod retraced;
+pub(crate) mod sessions;
 pub(crate) mod sources;
 pub(crate) mod standard;
 pub(crate) mod tail;

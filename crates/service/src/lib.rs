@@ -75,9 +75,13 @@ pub use sources::Source;
 pub use submit::{Form, Submitted};
 pub use tail::{Tail, TailEnd, TailPart, Tailing, TooManyTails};
 pub use tenants::{NewTenant, Tenant, TenantPage};
-pub use vault::{MasterKey, VaultError}; pub use views::{NewView, SavedView, ViewAnswer};
+pub use vault::{MasterKey, VaultError};
+pub use views::{NewView, SavedView, ViewAnswer};
 
-pub use attestary_formats::intake::{ cloudevents::structured as structured_cloudevent, fieldmap::FieldMap, ironcore, }; pub use attestary_store::{Division, Facet, Outcome, Receipt, exports::FinishedExport};
+pub use attestary_formats::intake::{
+    cloudevents::structured as structured_cloudevent, fieldmap::FieldMap, ironcore,
+};
+pub use attestary_store::{Division, Facet, Outcome, Receipt, exports::FinishedExport};
 
 /// Sizes of pages.
 pub mod search_limits {

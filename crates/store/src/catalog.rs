@@ -19,8 +19,8 @@ mod replays;
 mod rows;
 mod schema;
 mod signed_heads;
-mod sums;
 mod sources;
+mod sums;
 mod tenants;
 #[cfg(test)]
 mod tests;
@@ -32,9 +32,9 @@ use attestary_event::ErrorKind;
 use parking_lot::Mutex;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+pub use actions::ActionSchemaRow;
 pub use exports::{CUSTODY_KEPT, CustodyRow, ExportFile, ExportProgress, ExportRow, ExportState};
 pub use inspect::CatalogFaults;
-pub use actions::ActionSchemaRow;
 pub use manifest::{
     Extent, HeadRow, JournalPosition, Loaded, Manifest, SealCommit, SegmentMeta, SwapCommit,
 };

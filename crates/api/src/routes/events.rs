@@ -1,6 +1,7 @@
 //! `/v1/events`: submit, search, read one.
 
-use attestary_event::{Event, EventId}; use attestary_service::{Found, Order, Search, Wanted, search_limits};
+use attestary_event::{Event, EventId};
+use attestary_service::{Found, Order, Search, Wanted, search_limits};
 use axum::{
     extract::{Path, RawQuery, State as Shared},
     response::Response,

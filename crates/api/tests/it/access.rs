@@ -39,7 +39,9 @@ struct Case {
 }
 
 fn cases(destination: &str, key_id: &str) -> Vec<Case> {
-use Expected::{ByCode, ByLink, Checks, Elsewhere, Forbidden, Hides, NotFound, Own, Public, UnknownTenant};
+    use Expected::{
+        ByCode, ByLink, Checks, Elsewhere, Forbidden, Hides, NotFound, Own, Public, UnknownTenant,
+    };
     let tenant = "/v1/tenants/owner".to_owned();
     let one = format!("{tenant}/destinations/{destination}");
     let export = format!("{tenant}/exports/exp_01ARYZ6S410000000000000000");

@@ -14,7 +14,16 @@ pub const FORMAT_VERSION: i64 = 2;
 const STEPS: [&[&str]; FORMAT_VERSION as usize] = [&[V1], V2];
 
 /// What came after the first version, an area a line.
-const V2: &[&str] = &[ RUNS, super::signed_heads::TABLES, super::replays::TABLES, super::exports::TABLES, sums::TABLES, , super::sources::SOURCES, super::views::VIEWS, super::actions::ACTIONS];
+const V2: &[&str] = &[
+    RUNS,
+    super::signed_heads::TABLES,
+    super::replays::TABLES,
+    super::exports::TABLES,
+    super::sources::SOURCES,
+    super::views::VIEWS,
+    super::actions::ACTIONS,
+    sums::TABLES,
+];
 
 /// Segments say what merge wrote them.
 const RUNS: &str = "
