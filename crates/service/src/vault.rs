@@ -341,7 +341,7 @@ mod tests {
         let digits = "0f".repeat(32);
         let given = MasterKey::of_text(&format!(" {digits}\n")).unwrap();
         let first = Vault::open(dir.path(), &given, &rng()).unwrap();
-        assert!(!dir.path().join(FILE).exists());
+        assert!(!dir.path().join(FILE).try_exists().unwrap());
         let path = dir.path().join("elsewhere");
         write_private(&path, digits.as_bytes()).unwrap();
         let second = Vault::open(dir.path(), &MasterKey::File(path), &rng()).unwrap();

@@ -169,7 +169,7 @@ fn no_changed_byte_is_served_as_intact() {
         let kind = file.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
         let bytes = fs::read(sound.join(&file)).unwrap();
         for at in (0..bytes.len()).step_by(step) {
-            for mutation in 0..MUTATIONS.len() {
+            for mutation in MUTATIONS {
                 // A sample takes one of the three at each place.
                 turn += 1;
                 if step > 1 && turn % MUTATIONS.len() != at / step % MUTATIONS.len() {
@@ -177,16 +177,12 @@ fn no_changed_byte_is_served_as_intact() {
                 }
                 copy(&sound, &work);
                 let mut changed = bytes.clone();
-                changed[at] ^= MUTATIONS[mutation];
+                changed[at] ^= mutation;
                 fs::write(work.join(&file), &changed).unwrap();
                 let tally = tallies.entry(kind.clone()).or_default();
                 let verdict = judge(&runtime, &work, &expected, tally);
                 if let Err(fault) = verdict {
-                    faults.push(format!(
-                        "{} byte {at} ^ {:#x}: {fault}",
-                        file.display(),
-                        MUTATIONS[mutation]
-                    ));
+                    faults.push(format!("{} byte {at} ^ {:#x}: {fault}", file.display(), mutation));
                 }
             }
         }

@@ -7,7 +7,6 @@ use std::io::Write as _;
 
 use attestary_testkit::seeds;
 
-#[expect(clippy::print_stdout, reason = "a program that is run by hand")]
 fn main() -> std::io::Result<()> {
     let (seeds, claims, wrong) = sources::read();
     for wrong in wrong.into_iter().chain(seeds::disagreements(&seeds, &claims)) {

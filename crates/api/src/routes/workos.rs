@@ -73,6 +73,7 @@ pub(crate) async fn posted(state: &State, request: Request) -> Result<Posted, Re
     }
 }
 
+#[expect(clippy::result_large_err, reason = "the refusal is the reply")]
 fn idempotency_key(posted: &Posted) -> Result<Option<String>, Response> {
     let Some(value) = posted.headers.get("idempotency-key") else { return Ok(None) };
     let key = value.to_str().unwrap_or_default();

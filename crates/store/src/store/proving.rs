@@ -209,7 +209,7 @@ impl Store {
         match path.kind() {
             TileKind::Hashes(level) => {
                 let height = tile::TILE_HEIGHT * u32::from(level);
-                let size = end.checked_mul(1 << height).unwrap_or(u64::MAX);
+                let size = end.saturating_mul(1 << height);
                 let head = self.covering(environment, tenant, size)?;
                 self.prove(head, move |nodes| {
                     let mut hashes = vec![[0; 32]; path.width()];
@@ -223,7 +223,7 @@ impl Store {
                 self.covering(environment, tenant, end)?;
                 let events = self.disclosed(environment, tenant, first..end).await?;
                 let entries: Vec<_> = events.iter().map(|event| event.entry.encode()).collect();
-                let bundle = tile::bundle::encode(entries.iter().map(|entry| entry.as_slice()));
+                let bundle = tile::bundle::encode(entries.iter().map(<[u8; 88]>::as_slice));
                 Ok(bundle.expect("a bundle has at most 256 entries of 88 bytes"))
             }
         }

@@ -145,7 +145,7 @@ impl Signer {
         let mut current = HashSet::new();
         for head in heads {
             let log = state.log(head.slot);
-            let size = log.map_or(0, |log| log.size());
+            let size = log.map_or(0, super::super::state::LogState::size);
             let damaged = log.is_some_and(|log| !log.damaged.is_empty());
             if head.size > size && !damaged {
                 let (slot, signed) = (head.slot, head.size);
