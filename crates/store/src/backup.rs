@@ -59,7 +59,9 @@ pub enum BackupError {
     #[error("cannot copy the journal")]
     Journal(#[source] JournalError),
     /// Segments or journal files were replaced during every try.
-    #[error("the data changed during each of {tries} tries: try again at a quieter time")]
+    #[error(
+        "the data changed during each of {tries} tries, or its journal is damaged: check it, or try again at a quieter time"
+    )]
     Restless {
         /// How often it was tried.
         tries: u32,

@@ -199,7 +199,7 @@ fn cases(destination: &str, key_id: &str) -> Vec<Case> {
         case(
             "POST /v1/tenants/{tenant}/destinations/{id}/rotate",
             &format!("{one}/rotate"),
-            None,
+            Some(json!({})),
             NotFound,
         ),
         case(

@@ -276,7 +276,7 @@ async fn bad_administrative_bodies_are_refused_by_pointer() {
 async fn unknown_paths_and_methods_are_problems_too() {
     let app = TestApp::start().await;
     let key = app.key(&ALL, None).await;
-    app.get("/", &key).await.problem("not-found", 404);
+    app.get("/nothing", &key).await.problem("not-found", 404);
     app.get("/v1/nothing", &key).await.problem("not-found", 404);
     let reply = app.delete("/v1/events", &key).await;
     reply.problem("method-not-allowed", 405);

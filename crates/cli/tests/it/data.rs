@@ -21,6 +21,7 @@ fn submit(server: &Server, numbers: std::ops::Range<u32>) {
     let events: Vec<Value> = numbers
         .map(|n| json!({"tenant": "acme", "action": "doc.read", "actor": {"type": "user", "id": n.to_string()}}))
         .collect();
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let status = runtime.block_on(async {
         let request = reqwest::Client::new()
@@ -66,6 +67,8 @@ fn damage_ends_the_check_with_its_own_code() {
     let data = root.path().join("data");
     let mut server = Server::start(&data);
     submit(&server, 0..100);
+    // A later batch proves that the one before it was acknowledged.
+    submit(&server, 100..110);
     server.kill();
     let file = data.join("journal/0000/00000000.journal");
     let mut bytes = fs::read(&file).unwrap();

@@ -128,7 +128,7 @@ fn header_values_are_taken_out_of_what_is_shown() {
     let shown = serde_json::to_value(&config).unwrap();
     assert_eq!(
         shown,
-        json!({"type": "webhook", "config": {"url": "https://siem.example.com/in", "headers": ["authorization"]}})
+        json!({"type": "webhook", "config": {"url": "https://siem.example.com/in", "headers": ["authorization"], "signature": "v1"}})
     );
     assert_eq!(secrets.headers["authorization"].danger_reveal(), "Bearer hush");
     assert_eq!(serde_json::from_value::<DestinationConfig>(shown).unwrap(), config);

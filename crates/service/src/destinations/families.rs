@@ -1,8 +1,6 @@
 //! Families of known actions, each with the filter that selects it: a click instead of a list to type.
 
-use attestary_event::actions::KnownActions;
-
-use super::running::FAMILIES;
+use super::running::{FAMILIES, known_actions};
 use crate::{Caller, ReadError, Scope, Service};
 
 /// A family of known actions.
@@ -38,10 +36,10 @@ fn title(id: &str) -> &'static str {
 
 /// Returns all families.
 fn all() -> Vec<EventFamily> {
-    let known = FAMILIES.iter().map(|(id, text)| {
-        let family = KnownActions::from_families(&[(*id, *text)]);
-        let family = family.expect("the event crate's tests read the same files");
-        let actions: Vec<String> = family.iter().map(|spec| spec.name.clone()).collect();
+    let all = known_actions();
+    let known = FAMILIES.iter().map(|(id, _)| {
+        let of_family = all.iter().filter(|spec| spec.family == *id);
+        let actions: Vec<String> = of_family.map(|spec| spec.name.clone()).collect();
         EventFamily { id, title: title(id), filter: filter(&actions), actions }
     });
     let (id, title, actions) = DELIVERY;

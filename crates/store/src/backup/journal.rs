@@ -22,8 +22,9 @@ use crate::{
     state::State,
 };
 
-/// Bytes read at once.
-const CHUNK_BYTES: u64 = 1 << 20;
+/// Bytes read at once: a page. The system copies a larger piece from front to back, and a batch that is written and
+/// synced meanwhile would be seen from its middle on, which reads as damage.
+const CHUNK_BYTES: u64 = 4 << 10;
 
 /// A partition's unsealed files, copied.
 pub(super) struct Copied {
@@ -132,6 +133,8 @@ pub(super) struct Summary {
     pub(super) logs: u64,
     pub(super) events: u64,
     pub(super) roots: Hash,
+    /// Batches or records in the copy are not what was written.
+    pub(super) damaged: bool,
 }
 
 /// Replays the journals under `journal` on top of the catalog's heads.
@@ -143,12 +146,13 @@ pub(super) fn summary(loaded: &Loaded, journal: &Path) -> Result<Summary, Backup
         inspect(&mut disk, partition, position(loaded, partition), &mut fold)
             .map_err(BackupError::Journal)?;
     }
+    let mut summary = Summary { logs: 0, events: 0, roots: [0; 32], damaged: fold.0.read_only() };
     let mut logs: Vec<_> = fold.0.logs().filter(|(_, log)| !log.deleted).collect();
     logs.sort_unstable_by_key(|(slot, _)| *slot);
     let mut digest = Sha256::new();
-    let mut summary = Summary { logs: 0, events: 0, roots: [0; 32] };
     for (slot, log) in logs {
         summary.logs += 1;
+        summary.damaged |= !log.damaged.is_empty();
         summary.events += log.size();
         digest.update(slot.to_be_bytes());
         digest.update(log.origin_id);

@@ -16,7 +16,7 @@ const TRIES: u32 = 8;
 
 /// Files that belong to a data directory and hold no events: keys.
 fn is_kept(name: &str) -> bool {
-    name.ends_with(".key")
+    name.ends_with(".key") || name == "master.check"
 }
 
 /// How a backup is taken.
@@ -97,6 +97,10 @@ impl Taking<'_> {
         }
         self.keys(&mut own)?;
         let summary = journal::summary(&loaded, &self.directory.join("journal"))?;
+        // Bytes that were caught half written look like damage: the next copy finds them whole.
+        if summary.damaged {
+            return Ok(None);
+        }
         let files = own.into_iter().map(|path| {
             let bytes = files::read(&self.directory.join(&path))?;
             Ok((path, hex(&sha256(&bytes))))
