@@ -59,7 +59,7 @@ def test_every_event_is_in_one_object_across_kills(attestary, s3):
         stored = {event["seq"]: event for event in server.events(TENANT)}
         assert all(event["leaf_hash"] == stored[event["seq"]]["leaf_hash"] for event in found)
         key = s3.keys("audit")[0]
-        assert key.startswith(f"logs/environment=production/tenant={TENANT}/dt="), key
+        assert key.startswith(f"logs/environment=development/tenant={TENANT}/dt="), key
         head = s3.client.head_object(Bucket="audit", Key=key)
         assert head["ContentEncoding"] == "gzip" and head["Metadata"]["attestary-destination"].startswith("dst_")
 

@@ -91,6 +91,8 @@ impl Objects {
         if matches!(put.signature, Signature::Aws { .. }) {
             // Stores that lock objects ask for a checksum; the others compare it.
             let sum = STANDARD.encode(prepared.sha256);
+            // Object Lock asks for the name of the checksum beside it.
+            insert(&mut headers, "x-amz-sdk-checksum-algorithm", "SHA256");
             insert(&mut headers, "x-amz-checksum-sha256", &sum);
         }
         let hash = hex(&prepared.sha256);
