@@ -119,8 +119,8 @@ def test_objects_are_locked_and_credentials_are_named(attestary, s3):
     attestary.submit(event(1))
     harness.until("the object is there", lambda: s3.events("locked"))
     [version] = s3.client.list_object_versions(Bucket="locked")["Versions"]
-    held = s3.client.get_object_retention(Bucket="locked", Key=version["Key"])["Retention"]
-    assert held["Mode"] == "COMPLIANCE"
+    held = s3.client.head_object(Bucket="locked", Key=version["Key"])
+    assert held["ObjectLockMode"] == "COMPLIANCE" and held["ObjectLockRetainUntilDate"]
     with pytest.raises(botocore.exceptions.ClientError, match="AccessDenied"):
         s3.client.delete_object(Bucket="locked", Key=version["Key"], VersionId=version["VersionId"])
 
