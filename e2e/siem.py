@@ -574,7 +574,7 @@ class Template(Receiver):
 
     def handle(self, method: str, path: str, headers: dict, body: bytes) -> Any:
         self.expect(method == "PUT" and headers.get("content-type") == "application/xml", "method and type")
-        self.expect(headers.get("idempotency-key", "").startswith("dst_"), "idempotency key")
+        self.expect(headers.get("idempotency-key", "").startswith(("dst_", "rpl_")), "idempotency key")
         return super().handle("POST", path, headers, body)
 
     def parse(self, headers: dict, body: bytes) -> list:

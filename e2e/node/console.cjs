@@ -261,6 +261,7 @@ const scenarios = {
         await clean(page, "help");
         await shot(page, "help-light");
         await page.keyboard.press("Escape");
+        await page.getByRole("heading", { name: "Keyboard" }).waitFor({ state: "hidden" });
         await page.keyboard.press("g");
         await page.keyboard.press("d");
         await page.getByRole("heading", { name: "Destinations" }).waitFor();
