@@ -262,12 +262,6 @@ const scenarios = {
         await shot(page, "help-light");
         await page.keyboard.press("Escape");
         await page.getByRole("heading", { name: "Keyboard" }).waitFor({ state: "hidden" });
-        await page.keyboard.press("g");
-        await page.keyboard.press("d");
-        await page.getByRole("heading", { name: "Destinations" }).waitFor();
-        await page.keyboard.press("g");
-        await page.keyboard.press("e");
-        await ready(page);
         await page.keyboard.press("t");
         await page.keyboard.press("End");
         await page.getByLabel("From", { exact: true }).waitFor();
