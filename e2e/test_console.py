@@ -46,13 +46,13 @@ def drive(server, directory, *scenarios, **facts):
     return json.loads(done.stdout)
 
 
-def test_a_person_searches_connects_and_embeds(attestary, webhook, tmp_path):
+def test_a_person_searches_and_connects(attestary, webhook, tmp_path):
     hostile = console_seed.hostile(attestary.tenant)
     attestary.submit(hostile)
     events = console_seed.events(attestary.tenant)
     for start in range(0, len(events), 500):
         attestary.submit(events[start:start + 500])
-    scenarios = ["first", "search", "live", "hostile", "keyboard", "destinations", "embed", "administration"]
+    scenarios = ["first", "search", "live", "hostile", "keyboard", "destinations", "administration"]
     found = drive(attestary, tmp_path, *scenarios, hostile=len(hostile), webhook=webhook.url)
     print(found)
     assert found["states"] >= 40
@@ -64,5 +64,4 @@ def test_a_person_searches_connects_and_embeds(attestary, webhook, tmp_path):
     assert all(event["outcome"] == "failure" for event in delivered)
     # Whoever looked is in the environment's own log.
     trail = attestary.events("_audit")
-    assert any(event["actor"].get("id") == "u1" for event in trail), "reads of the portal session are recorded"
     assert any(event.get("metadata", {}).get("operation") == "session.end" for event in trail)
