@@ -15,7 +15,7 @@ use crate::{
     disk::RealDisk,
     journal::{
         Damage, Position, Replay,
-        format::{FILE_HEADER_BYTES, FileHeader, HeaderRead},
+        format::{FILE_HEADER_BYTES, FileHeader, HeaderRead, ROW_BYTES},
         inspect,
     },
     record::Record,
@@ -59,14 +59,20 @@ pub(super) fn copy(directory: &Path, from: Position) -> Result<Copied, BackupErr
         let mut bytes = backwards(file, path)?;
         // The header is the first thing that changes when a file is written anew.
         copied.whole &= head(file, path)? == *before && bytes.starts_with(before);
-        let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        bytes.truncate(used.next_multiple_of(8).min(bytes.len()));
+        bytes.truncate(used(&bytes));
         copied.files.push((name.clone(), bytes));
     }
     copied.files.reverse();
     let first = found.last().map(|(generation, ..)| *generation);
     copied.whole &= from.generation == 0 || first == Some(from.generation);
     Ok(copied)
+}
+
+/// Returns how much of a file to keep: what is written, and the zeros with which a batch may end. Its last row begins
+/// with an offset, which is not zero, so less than a row and its padding are.
+fn used(bytes: &[u8]) -> usize {
+    let written = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    (written + ROW_BYTES + 8).next_multiple_of(8).min(bytes.len())
 }
 
 fn head(file: &File, path: &Path) -> Result<Vec<u8>, BackupError> {

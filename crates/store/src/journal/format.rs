@@ -25,7 +25,8 @@ pub const BATCH_HEADER_BYTES: usize = 64;
 const FILE_MAGIC: &[u8; 8] = b"ATTJRNL1";
 pub(super) const BATCH_MAGIC: &[u8; 4] = b"ATB1";
 const HEADER_COPY_BYTES: usize = 512;
-const ROW_BYTES: usize = 28;
+/// Bytes of a row of a batch's table.
+pub const ROW_BYTES: usize = 28;
 
 /// What a file's header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -54,6 +54,22 @@ async fn what_is_restored_is_what_was_backed_up() {
     store.close().await;
 }
 
+/// A batch ends with its last row's position and padding: mostly zeros, as many as its length makes them.
+#[tokio::test]
+async fn the_last_batch_is_copied_whatever_it_ends_with() {
+    let root = tempfile::tempdir().unwrap();
+    let (data, repository) = (root.path().join("data"), root.path().join("backup"));
+    let store = open(&data);
+    let mut events = 0;
+    for digits in 0..16 {
+        store.submit(vec![event("acme", 10_u128.pow(digits))]).await.unwrap();
+        let taken = backup(&data, &repository, u64::from(digits), Some(1));
+        assert!(taken.events > events, "{digits}: {} after {events}", taken.events);
+        events = taken.events;
+    }
+    store.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_under_load_is_a_consistent_moment() {
     let root = tempfile::tempdir().unwrap();
