@@ -52,7 +52,7 @@ def test_a_person_searches_and_connects(attestary, webhook, tmp_path):
     events = console_seed.events(attestary.tenant)
     for start in range(0, len(events), 500):
         attestary.submit(events[start:start + 500])
-    scenarios = ["first", "search", "live", "hostile", "keyboard", "destinations", "administration"]
+    scenarios = ["first", "search", "live", "hostile", "keyboard", "destinations", "embed", "administration"]
     found = drive(attestary, tmp_path, *scenarios, hostile=len(hostile), webhook=webhook.url)
     print(found)
     assert found["states"] >= 40

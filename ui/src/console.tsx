@@ -11,6 +11,7 @@ import { TenantsPage, type Tenant } from './pages/tenants.tsx';
 import { Link, navigate, path } from './router.ts';
 import { consoleEn } from './messages/console.en.ts';
 import { extend, language, setLocale, t } from './text.ts';
+import { taken } from './keys.ts';
 import { Help } from './pages/help.tsx';
 import { announcement, announce } from './announce.ts';
 import { applyTheme, theme, setTheme, type Theme } from './theme.ts';
@@ -149,9 +150,7 @@ function Shell({ session, onEnd }: { session: Session; onEnd: () => void }) {
   useEffect(() => {
     const waiting = { g: false };
     const onKey = (event: KeyboardEvent): void => {
-      const target = event.target as HTMLElement;
-      if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName)) return;
-      if (!shortcutsOn()) return;
+      if (taken(event) || !shortcutsOn()) return;
       if (event.key === '?') help.current?.showModal();
       else if (waiting.g && event.key === 'd' && current) navigate(`/console/t/${encodeURIComponent(current)}/destinations`);
       else if (waiting.g && event.key === 'e' && current) navigate(`/console/t/${encodeURIComponent(current)}/events`);

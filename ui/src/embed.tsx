@@ -20,8 +20,9 @@ type TokenProvider = () => string | Promise<string>;
 
 export class AuditLogViewer extends HTMLElement {
   static readonly observedAttributes = ['filter', 'range', 'theme', 'lang'];
-  tokenProvider: TokenProvider | null = null;
+  private provider: TokenProvider | null = null;
   private held = '';
+  private beginning = false;
   private view: View | null = null;
   private readonly root = this.attachShadow({ mode: 'open' });
   private readonly spoken = signal('');
@@ -33,23 +34,31 @@ export class AuditLogViewer extends HTMLElement {
 
   set token(next: string) {
     this.held = next;
-    if (this.isConnected && !this.view) void this.begin();
+    void this.begin();
+  }
+
+  get tokenProvider(): TokenProvider | null {
+    return this.provider;
+  }
+
+  /** A page may set it at any time: before the element is defined, or long after it was put into the page. */
+  set tokenProvider(next: TokenProvider | null) {
+    this.provider = next;
+    void this.begin();
   }
 
   connectedCallback(): void {
-    // Properties that were set before the element was defined.
+    // Properties that were set before the element was defined stand in the way of its own.
     for (const name of ['token', 'tokenProvider'] as const) {
-      if (Object.hasOwn(this, name) && name === 'token') {
-        const value = this[name];
-        delete (this as Record<string, unknown>)[name];
-        this.token = value;
-      }
+      if (!Object.hasOwn(this, name)) continue;
+      const value = this[name];
+      delete (this as Record<string, unknown>)[name];
+      (this as Record<string, unknown>)[name] = value;
     }
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(`${uplot}\n${style}`);
     this.root.adoptedStyleSheets = [sheet];
-    // A page sets the provider right after it made the element.
-    queueMicrotask(() => void this.begin());
+    void this.begin();
   }
 
   disconnectedCallback(): void {
@@ -71,16 +80,34 @@ export class AuditLogViewer extends HTMLElement {
 
   private async renew(): Promise<boolean> {
     this.dispatchEvent(new CustomEvent('token-expired', { bubbles: true, composed: true }));
-    if (!this.tokenProvider) return false;
+    if (!this.provider) return false;
     const before = this.held;
-    this.held = await this.tokenProvider();
+    this.held = await this.provider();
     return this.held !== '' && this.held !== before;
   }
 
   private async begin(): Promise<void> {
-    if (this.view || !this.isConnected) return;
-    if (!this.held && this.tokenProvider) this.held = await this.tokenProvider();
-    if (!this.held) return;
+    if (this.view || this.beginning || !this.isConnected || !(this.held || this.provider)) return;
+    this.beginning = true;
+    try {
+      await this.show();
+    } finally {
+      this.beginning = false;
+    }
+  }
+
+  private refused(): void {
+    render(<p class="problem" role="alert">{t('portal.ended')}</p>, this.root);
+  }
+
+  private async show(): Promise<void> {
+    await setLocale(this.getAttribute('lang'));
+    try {
+      if (!this.held && this.provider) this.held = await this.provider();
+    } catch {
+      this.held = '';
+    }
+    if (!this.held) return this.refused();
     const client = new Client(this.getAttribute('src') ?? new URL(import.meta.url).origin, {
       headers: () => ({ authorization: `Bearer ${this.held}` }),
       renew: () => this.renew(),
@@ -89,10 +116,11 @@ export class AuditLogViewer extends HTMLElement {
     try {
       session = await client.get<Session>('/v1/session');
     } catch {
-      await setLocale(this.getAttribute('lang'));
-      render(<p class="problem" role="alert">{t('portal.ended')}</p>, this.root);
-      return;
+      // What was held is worth nothing; a new token or provider begins anew.
+      this.held = '';
+      return this.refused();
     }
+    if (!this.isConnected) return;
     await setLocale(this.getAttribute('lang') ?? session.locale ?? document.documentElement.lang);
     if (!this.hasAttribute('theme') && session.theme) this.setAttribute('theme', session.theme);
     const state = new URLSearchParams({ q: this.getAttribute('filter') ?? '', range: this.getAttribute('range') ?? '24h' });

@@ -5,9 +5,9 @@ use crate::File;
 /// Every file, by path.
 pub static FILES: &[File] = &[
     File {
-        path: "assets/console-Dd-DPYQm.js",
+        path: "assets/console-DNm8Q3IK.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/console-Dd-DPYQm.js"),
+        bytes: include_bytes!("../dist/assets/console-DNm8Q3IK.js"),
     },
     File {
         path: "assets/console.de-DF1tDBa_.js",
@@ -20,14 +20,14 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/de-dZbtJaa_.js"),
     },
     File {
-        path: "assets/portal-BcuWssrT.js",
+        path: "assets/portal-BPQNA9jM.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/portal-BcuWssrT.js"),
+        bytes: include_bytes!("../dist/assets/portal-BPQNA9jM.js"),
     },
     File {
-        path: "assets/viewer-DR4AiO5v.js",
+        path: "assets/viewer-BrxpcsWU.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/viewer-DR4AiO5v.js"),
+        bytes: include_bytes!("../dist/assets/viewer-BrxpcsWU.js"),
     },
     File {
         path: "assets/viewer-F1F8E_Q7.css",

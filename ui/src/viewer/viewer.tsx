@@ -2,6 +2,7 @@
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Problem } from '../client.ts';
+import { taken } from '../keys.ts';
 import { locale, t, type Key } from '../text.ts';
 import { FilterBar } from './bar.tsx';
 import { Chart } from './chart.tsx';
@@ -171,8 +172,7 @@ function useKeys(view: View, root: { current: HTMLElement | null }): void {
       find('.tbody')?.dispatchEvent(new CustomEvent('attestary-focus-row', { detail: at }));
     };
     const onKey = (event: KeyboardEvent): void => {
-      const target = event.composedPath()[0] as HTMLElement;
-      if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName)) return;
+      if (taken(event)) return;
       if (event.key === 'Escape' && view.open.value) {
         view.setOpen(view.open.value);
         move(0);
