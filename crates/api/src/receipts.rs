@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use attestary_event::{event::write_hex, scan::write_string};
-use attestary_service::{Evidence, Outcome, Receipt, Submitted, Wanted};
+use attestary_service::{Evidence, Outcome, Receipt, Remains, Submitted, Wanted};
 use axum::response::{IntoResponse as _, Response};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -134,10 +134,13 @@ impl<'a> More<'a> {
 
 /// What the leaf commits to. The payload is spliced in: its number tokens stay what was hashed.
 fn write_committed(evidence: &Evidence, out: &mut Vec<u8>) {
-    let _ = write!(out, ",\"entry\":\"{}\",\"seed\":\"", STANDARD.encode(evidence.entry));
-    write_hex(&evidence.seed, out);
+    let _ = write!(out, ",\"entry\":\"{}\"", STANDARD.encode(evidence.entry));
+    // A repeat of an event that lost fields since has nothing that a client could hash itself.
+    let Remains::Whole { seed, body } = &evidence.remains else { return };
+    out.extend_from_slice(b",\"seed\":\"");
+    write_hex(seed, out);
     out.extend_from_slice(b"\",\"payload\":");
-    out.extend_from_slice(&evidence.payload);
+    out.extend_from_slice(body);
 }
 
 fn write_proof(proof: &Result<String, String>, out: &mut Vec<u8>) {

@@ -25,6 +25,22 @@ pub enum Kind {
     EmptyArray = b'a',
 }
 
+impl Kind {
+    /// Returns the type with this committed byte.
+    pub fn of_byte(byte: u8) -> Option<Self> {
+        let all = [
+            Self::String,
+            Self::Number,
+            Self::True,
+            Self::False,
+            Self::Null,
+            Self::EmptyObject,
+            Self::EmptyArray,
+        ];
+        all.into_iter().find(|kind| *kind as u8 == byte)
+    }
+}
+
 /// One flattened field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field<'a> {
@@ -95,6 +111,22 @@ impl Fields {
     /// Flattens a stored body, which was scanned under limits before it was accepted.
     pub fn of_stored(body: &[u8]) -> Self {
         Self::parse(body, &crate::scan::STORED).unwrap_or_default()
+    }
+
+    /// Returns the given fields: for events of which only some are left.
+    pub fn of_parts<'a>(parts: impl Iterator<Item = Field<'a>>) -> Self {
+        let mut fields = Self::default();
+        for part in parts {
+            let mut push = |text: &str| {
+                let start = fields.arena.len() as u32;
+                fields.arena.push_str(text);
+                (start, fields.arena.len() as u32)
+            };
+            let (pointer, value) = (push(part.pointer), push(part.value));
+            fields.slots.push(Slot { head: 0, pointer, value, kind: part.kind });
+        }
+        fields.sort();
+        fields
     }
 
     /// Returns the number of fields.

@@ -5,6 +5,7 @@
 //! meaning of an event through this one, so each rule about an event has one home here.
 
 pub mod actions;
+pub mod erase;
 pub mod error;
 pub mod event;
 pub mod fields;

@@ -10,6 +10,7 @@
 //! | roots, inclusion, consistency | [`frontier`], [`tree`], [`tile`] |
 //! | signatures | [`key`], [`signer`], [`note`], [`checkpoint`] |
 //! | proofs that travel | [`proof_file`], [`witness`], [`epoch`], [`slot_proof`] |
+//! | what is gone | [`removal`] |
 //! | what is trusted | [`policy`], [`trust`] |
 //!
 //! Sources: RFC 6962 section 2.1, RFC 9162 section 2.1, C2SP signed-note, tlog-checkpoint, tlog-cosignature, tlog-tiles,

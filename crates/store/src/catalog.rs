@@ -13,6 +13,7 @@ mod actions;
 mod delivery;
 mod exports;
 mod inspect;
+mod governance;
 mod keys;
 mod manifest;
 mod replays;
@@ -35,6 +36,9 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub use actions::ActionSchemaRow;
 pub use exports::{CUSTODY_KEPT, CustodyRow, ExportFile, ExportProgress, ExportRow, ExportState};
 pub use inspect::CatalogFaults;
+pub use governance::{
+    ErasureRow, HoldRow, PolicyRow, RemovalKind, RemovalRow, RemovalState, RunRow,
+};
 pub use manifest::{
     Extent, HeadRow, JournalPosition, Loaded, Manifest, SealCommit, SegmentMeta, SwapCommit,
 };

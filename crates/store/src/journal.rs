@@ -11,6 +11,7 @@
 pub mod format;
 mod inspect;
 mod read;
+mod scrub;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use std::{collections::VecDeque, io};
 use format::{BATCH_HEADER_BYTES, BatchHeader, FILE_HEADER_BYTES, FileHeader};
 pub use inspect::{Inspection, inspect};
 pub use read::{Damage, Replay};
+pub use scrub::{Scrub, Scrubbed};
 
 use crate::{
     disk::{Disk, DiskFile as _},
@@ -172,6 +174,8 @@ pub struct Journal<D: Disk> {
     /// Number of batches known to be on stable storage: the high-water mark.
     synced: u64,
     poisoned: bool,
+    /// Everything before it is sealed.
+    trimmed: Position,
 }
 
 impl<D: Disk> std::fmt::Debug for Journal<D> {
@@ -209,6 +213,7 @@ impl<D: Disk> Journal<D> {
             owner_epoch: from.owner_epoch,
             synced: from.batch,
             poisoned: false,
+            trimmed: from,
         };
         read::recover(&mut journal, from, replay)?;
         journal.owner_epoch += 1;
@@ -290,6 +295,7 @@ impl<D: Disk> Journal<D> {
 
     /// Lets files go whose every batch lies before `position`: they are written again later.
     pub fn trim(&mut self, position: Position) {
+        self.trimmed = position;
         while self.full.front().is_some_and(|(generation, _)| *generation < position.generation) {
             self.spare.extend(self.full.pop_front().map(|(_, name)| name));
         }

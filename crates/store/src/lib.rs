@@ -31,10 +31,13 @@ pub mod tail;
 pub use catalog::Catalog;
 pub use partition::{Outcome, Receipt};
 pub use query::{
-    Axis, Division, Facet, FacetValue, Facets, Histogram, Order, Page, Reach, TooManyBuckets,
+    Axis, Division, Facet, FacetValue, Facets, Histogram, Order, Page, Reach, Remains,
+    TooManyBuckets,
 };
+pub use segment::removed::Part;
 pub use seam::{Clock, Rng, SystemClock, SystemRng};
 pub use store::{
     Counted, DeleteError, Disclosed, FixedHead, Flow, HeadError, Health, LogHead, OpenError,
     ProveError, ReadError, Search, Settings, Store, SubmitError,
+    removal::{Pick, Picker, Pickers, RemovalError, Rewritten, Sealed, SegmentFacts},
 };

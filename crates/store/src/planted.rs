@@ -32,6 +32,16 @@ pub enum Bug {
     SwapBeforeCommit,
     /// Show heads although the head register does not hold their batch.
     ShowBeforeSwap,
+    /// Leave erased values in the body that is shown.
+    KeepErased,
+    /// Delete the objects of rewritten segments before the catalog committed their successors.
+    DeleteBeforeCommit,
+    /// Leave the objects of rewritten segments where they are.
+    KeepOldObject,
+    /// Take one event too many out of a segment.
+    RemoveOneMore,
+    /// Leave the journal's old bytes where they are.
+    KeepJournal,
 }
 
 impl Bug {
@@ -52,6 +62,15 @@ impl Bug {
     /// Every wrong turn of signing.
     pub const SIGNING: [Self; 3] =
         [Self::IgnoreRegister, Self::SwapBeforeCommit, Self::ShowBeforeSwap];
+
+    /// Every wrong turn of removing: what the tests of removals plant.
+    pub const REMOVAL: [Self; 5] = [
+        Self::KeepErased,
+        Self::DeleteBeforeCommit,
+        Self::KeepOldObject,
+        Self::RemoveOneMore,
+        Self::KeepJournal,
+    ];
 }
 
 #[cfg(feature = "mutants")]

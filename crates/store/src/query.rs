@@ -18,6 +18,7 @@ mod tally;
 mod tests;
 pub(crate) mod tree;
 mod unsealed;
+mod visit;
 
 use std::{ops::ControlFlow, ops::Range};
 
@@ -29,7 +30,8 @@ pub use histogram::{Histogram, HistogramQuery};
 pub use lookup::{Found, find_ids};
 use plan::{Plan, Progress};
 pub use tally::Reach;
-pub use tree::Committed;
+pub use tree::{Committed, Remains};
+pub(crate) use visit::visit_sealed;
 
 use crate::{
     catalog::{Extent, Manifest, SegmentMeta},

@@ -130,6 +130,13 @@ fn put_text(out: &mut Vec<u8>, text: Option<&str>) {
     }
 }
 
+/// Returns the encoded text columns of an event with these fields, for [`RawTexts::parse`].
+pub(crate) fn text_columns(fields: &Fields) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_columns(&mut out, fields);
+    out
+}
+
 /// Text columns in their order, then targets in array order, each as (type, id). One walk over the fields.
 fn put_columns(out: &mut Vec<u8>, fields: &Fields) {
     let mut columns = [None; TEXT_COLUMNS.len()];
@@ -406,13 +413,7 @@ impl<'a> Record<'a> {
 
     /// [`Self::texts`] before it is checked to be UTF-8; `None` when the columns do not add up.
     pub(crate) fn raw_texts(&self) -> Option<RawTexts<'a>> {
-        let mut cursor = Cursor(&self.columns()[9..]);
-        let mut columns = [None; TEXT_COLUMNS.len()];
-        for column in &mut columns {
-            *column = cursor.bytes()?;
-        }
-        let count = u16::from_le_bytes(array(cursor.take(2)?, 0));
-        Some(RawTexts { columns, count, targets: cursor.0 })
+        RawTexts::parse(&self.columns()[9..])
     }
 
     /// One text column without decoding the ones after it.
@@ -476,6 +477,17 @@ pub(crate) struct RawTexts<'a> {
 }
 
 impl<'a> RawTexts<'a> {
+    /// Reads what [`text_columns`] wrote; `None` when the columns do not add up.
+    pub(crate) fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let mut cursor = Cursor(bytes);
+        let mut columns = [None; TEXT_COLUMNS.len()];
+        for column in &mut columns {
+            *column = cursor.bytes()?;
+        }
+        let count = u16::from_le_bytes(array(cursor.take(2)?, 0));
+        Some(Self { columns, count, targets: cursor.0 })
+    }
+
     /// Returns each target's type and id; those behind malformed bytes are absent.
     pub(crate) fn targets(&self) -> impl Iterator<Item = (Option<&'a [u8]>, Option<&'a [u8]>)> {
         let mut cursor = Cursor(self.targets);

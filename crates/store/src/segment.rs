@@ -3,7 +3,8 @@
 //! A segment holds rows of many tenants, sorted by (slot, seq). The catalog's manifest says which rows belong to
 //! which tenant ([`crate::catalog::Extent`]), so a tenant's rows are read without decoding its neighbours'. Columns,
 //! encodings and page sizes are in [`schema`]; any Parquet reader can use the files. Leaf hashes are not stored: they
-//! are recomputed from the content on every read, which needs the log's origin ([`Logs`]).
+//! are recomputed from the content on every read, which needs the log's origin ([`Logs`]). Where retention or an erasure
+//! took content away, the row stays with what its leaf hash still needs ([`removed`]).
 //!
 //! Every byte that is read was checked against the CRCs in the manifest first, so damaged bytes are an error and
 //! never reach a decoder.
@@ -15,6 +16,7 @@
 mod cache;
 mod file;
 pub(crate) mod merge;
+pub(crate) mod removed;
 pub mod rewrite;
 mod rows;
 pub mod schema;
@@ -38,7 +40,7 @@ use parquet::errors::ParquetError;
 use crate::{catalog::SegmentMeta, record::RecordError};
 
 pub(crate) use file::{Rows, SegmentFile};
-pub(crate) use rows::{EventRows, key_columns};
+pub(crate) use rows::{EventRows, array, key_columns};
 pub use schema::FORMAT_VERSION;
 pub use source::BLOCK_BYTES;
 #[cfg(test)]

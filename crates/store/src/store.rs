@@ -13,6 +13,7 @@ mod nodes;
 mod opening;
 mod proving;
 mod reading;
+pub mod removal;
 mod sealer;
 pub mod settings;
 mod signer;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use attestary_event::TenantId;
 use attestary_ledger::entry::ENTRY_BYTES;
-use attestary_store::Outcome;
+use attestary_store::{Outcome, Remains};
 
 use super::prove_error;
 use crate::{Caller, ReadError, Service};
@@ -25,10 +25,8 @@ pub struct Evidence {
     pub origin: String,
     /// What the leaf is the hash of.
     pub entry: [u8; ENTRY_BYTES],
-    /// Source of the salts.
-    pub seed: [u8; 16],
-    /// The event as committed, compact JSON.
-    pub payload: Box<[u8]>,
+    /// The event and its salts, as far as they are there.
+    pub remains: Remains,
     /// A `.tlog-proof` file, when it was asked for; why there is none otherwise.
     pub proof: Option<Result<String, String>>,
 }
@@ -79,8 +77,7 @@ impl Service {
         let evidence = events.into_iter().enumerate().map(|(index, event)| Evidence {
             origin: origin.clone().unwrap_or_default(),
             entry: event.entry.encode(),
-            seed: event.seed,
-            payload: event.body,
+            remains: event.remains,
             proof: proofs.as_ref().map(|proofs| match proofs {
                 Ok(files) => files.get(index).cloned().ok_or_else(String::new),
                 Err(reason) => Err(reason.clone()),

@@ -225,7 +225,7 @@ impl Catalog {
     }
 }
 
-fn set_meta(transaction: &Transaction<'_>, name: &str, value: u64) -> Result<()> {
+pub(super) fn set_meta(transaction: &Transaction<'_>, name: &str, value: u64) -> Result<()> {
     let text = "INSERT INTO meta (name, value) VALUES (?1, ?2)
                 ON CONFLICT (name) DO UPDATE SET value = excluded.value";
     transaction.prepare_cached(text)?.execute(params![name, signed(value)])?;

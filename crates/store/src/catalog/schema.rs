@@ -22,6 +22,7 @@ const V2: &[&str] = &[
     super::sources::SOURCES,
     super::views::VIEWS,
     super::actions::ACTIONS,
+    super::governance::TABLES,
     sums::TABLES,
 ];
 

@@ -155,11 +155,10 @@ impl Reader<'_> {
                 .as_fixed_size_binary();
             let events = EventRows::of(&batch, self.path)?;
             for row in 0..events.len() {
-                let mut content = events.content(row, log)?;
-                content.hash();
+                let hash = events.leaf_hash(row, log)?;
                 let node =
                     (!nodes.is_null(row)).then(|| nodes.value(row).try_into().ok()).flatten();
-                let leaf = Leaf { hash: content.event.leaf_hash, node };
+                let leaf = Leaf { hash, node };
                 leaves.push((events.seq(row), leaf));
             }
         }

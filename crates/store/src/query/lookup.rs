@@ -101,22 +101,20 @@ fn answers(
         let batch = batch?;
         let events = EventRows::of(&batch, file.path())?;
         for row in 0..events.len() {
-            let mut content = events.content(row, log)?;
-            content.hash();
             let answer = Found {
-                seq: content.event.seq,
-                received_ms: content.event.received_at.0.cast_unsigned(),
+                seq: events.seq(row),
+                received_ms: events.received_ms(row),
                 digest: events.digest(row),
-                leaf_hash: content.event.leaf_hash,
+                leaf_hash: events.leaf_hash(row, log)?,
             };
-            answers.push((content.event.id, answer));
+            answers.push((events.id(row), answer));
         }
     }
     Ok(answers)
 }
 
 impl ReadView<'_> {
-    /// Returns the event called `id`; of repeats, the one with the lowest seq.
+    /// Returns the event called `id`; of repeats that still have a payload, the one with the lowest seq.
     pub fn event_by_id(&self, slot: u64, id: EventId) -> Result<Option<Event>, SegmentError> {
         let log = self.log(slot)?;
         let mut found: Option<Event> = None;
@@ -126,7 +124,13 @@ impl ReadView<'_> {
             }
             let file = self.segments.open(meta)?;
             let rows = rows_of_ids(&file, extent, &[id])?;
-            let event = rows.first().map(|row| one_event(&file, row, &log)).transpose()?;
+            let mut event = None;
+            for row in &rows {
+                event = one_event(&file, row, &log)?;
+                if event.is_some() {
+                    break;
+                }
+            }
             found = match (found, event) {
                 (Some(a), Some(b)) => Some(if a.seq < b.seq { a } else { b }),
                 (a, b) => a.or(b),
@@ -145,7 +149,7 @@ impl ReadView<'_> {
         Ok(found)
     }
 
-    /// Returns events from `from_seq` on, ascending: at most `events_max`, and no more once their bodies take
+    /// Returns events from `from_seq` on that still have a payload, ascending: at most `events_max`, and no more once their bodies take
     /// `bytes_max` bytes, but at least one if there is one.
     pub fn read(
         &self,
@@ -211,10 +215,11 @@ impl Taken {
     }
 }
 
-fn one_event(file: &SegmentFile, row: &Rows, log: &Log) -> Result<Event, SegmentError> {
+/// Returns `None` when the event's payload was removed.
+fn one_event(file: &SegmentFile, row: &Rows, log: &Log) -> Result<Option<Event>, SegmentError> {
     let mut events = Vec::new();
     collect(file, row, 0, log, &mut events)?;
-    events.pop().ok_or_else(|| file.corrupt(format!("row {} cannot be read", row.start)))
+    Ok(events.pop())
 }
 
 /// Adds events of `extent` from `from_seq` on until there are `events_max` or their bodies take `bytes_max` bytes.
@@ -253,9 +258,10 @@ fn collect(
         let batch = batch?;
         let events = EventRows::of(&batch, file.path())?;
         for row in (0..events.len()).filter(|row| events.seq(*row) >= from_seq) {
-            let mut content = events.content(row, log)?;
-            content.hash();
-            out.push(content.event);
+            if let Some(mut content) = events.content(row, log)? {
+                content.hash();
+                out.push(content.event);
+            }
         }
     }
     Ok(())

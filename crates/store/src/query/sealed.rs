@@ -15,7 +15,9 @@ use super::{
 };
 use crate::{
     catalog::Extent,
-    segment::{EventRows, Log, Rows, SegmentError, SegmentFile, schema::Column},
+    segment::{
+        EventRows, Log, Rows, SegmentError, SegmentFile, removed::NO_PAYLOAD, schema::Column,
+    },
 };
 
 /// Bodies read at once.
@@ -29,7 +31,7 @@ pub(super) fn search(
     log: &Log,
     progress: &mut Progress,
 ) -> Result<(), SegmentError> {
-    let tests = Tests::of(plan, extent);
+    let tests = Tests::of(plan, extent, file);
     let rows = rows(extent, plan);
     let mut groups = file.groups(&rows);
     if plan.order == Order::Descending {
@@ -233,7 +235,7 @@ impl Search<'_> {
 
     /// Leaf hashes are costly beside most filters: they are computed for selected events only, where that is enough.
     fn selected(&self, events: &EventRows<'_>, row: usize) -> Result<Option<Event>, SegmentError> {
-        let mut content = events.content(row, self.log)?;
+        let Some(mut content) = events.content(row, self.log)? else { return Ok(None) };
         if self.plan.needs_leaf_hash() {
             content.hash();
         }
@@ -274,7 +276,7 @@ pub(super) struct Tests {
 }
 
 impl Tests {
-    pub(super) fn of(plan: &Plan, extent: &Extent) -> Self {
+    pub(super) fn of(plan: &Plan, extent: &Extent, file: &SegmentFile) -> Self {
         let within =
             |range: filter::Range, min: i64, max: i64| range.contains(min) && range.contains(max);
         let mut columns: Vec<_> = plan.texts.iter().map(|(column, _)| *column).collect();
@@ -288,7 +290,8 @@ impl Tests {
         ) {
             columns.push(Column::ReceivedAt);
         }
-        if plan.severity != filter::Range::ALL {
+        // Rows without payload show in the same column.
+        if plan.severity != filter::Range::ALL || file.has_removed() {
             columns.push(Column::Severity);
         }
         if plan.ids.is_some() {
@@ -319,7 +322,10 @@ impl Tests {
                 Column::ReceivedAt => test_times(array, plan.received, &mut mask),
                 Column::Severity => {
                     let severities = array.as_primitive::<types::UInt8Type>();
-                    keep(&mut mask, |row| plan.severity.contains(i64::from(severities.value(row))));
+                    keep(&mut mask, |row| {
+                        let severity = severities.value(row);
+                        severity != NO_PAYLOAD && plan.severity.contains(i64::from(severity))
+                    });
                 }
                 Column::Seq => {
                     let seqs = array.as_primitive::<types::UInt64Type>();

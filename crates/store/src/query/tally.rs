@@ -185,7 +185,7 @@ impl<'a> Tally<'a> {
         slice: &Range<u64>,
     ) -> Result<(), SegmentError> {
         let rows = row_of(file, extent, slice.start)?..row_of(file, extent, slice.end)?;
-        let tests = Tests::of(self.plan, extent);
+        let tests = Tests::of(self.plan, extent, file);
         for (group, share) in file.groups(&rows) {
             if may_match(file, group, self.plan)? {
                 match self.columns.clone() {
@@ -242,7 +242,7 @@ impl<'a> Tally<'a> {
                 let events = EventRows::of(&batch, file.path())?;
                 let rows = BatchRows::of(&batch);
                 for at in 0..events.len() {
-                    let mut content = events.content(at, &self.log)?;
+                    let Some(mut content) = events.content(at, &self.log)? else { continue };
                     if self.plan.needs_leaf_hash() {
                         content.hash();
                     }

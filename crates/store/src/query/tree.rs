@@ -8,21 +8,50 @@ use attestary_ledger::{Entry, Hash};
 use super::ReadView;
 use crate::{
     catalog::Extent,
-    segment::{EventRows, Rows, SegmentError, schema::Column},
+    segment::{EventRows, Rows, SegmentError, removed::Part, schema::Column},
 };
 
 /// Leaves under a kept node.
 pub(crate) const NODE_LEAVES: u64 = 16;
 
-/// A sealed event as its leaf commits to it.
+/// An event as its leaf commits to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
     /// What the leaf is the hash of.
     pub entry: Entry,
-    /// Source of the salts.
-    pub seed: [u8; 16],
-    /// The committed members as compact JSON.
-    pub body: Box<[u8]>,
+    /// What the entry's hash of all fields can be computed from.
+    pub remains: Remains,
+}
+
+/// What is there of an event's content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remains {
+    /// Everything.
+    Whole {
+        /// Source of the salts.
+        seed: [u8; 16],
+        /// The committed members as compact JSON.
+        body: Box<[u8]>,
+    },
+    /// Some fields were erased.
+    Parts {
+        /// Every committed field in the order of the pointers, those that went as their hashes.
+        parts: Vec<Part>,
+        /// The fields that stay as compact JSON, for people; nothing is hashed from it.
+        body: Box<[u8]>,
+    },
+    /// The payload was removed: the hash in the entry is all there is.
+    Nothing,
+}
+
+impl Remains {
+    /// Returns what is left to show, as compact JSON.
+    pub fn body(&self) -> Option<&[u8]> {
+        match self {
+            Self::Whole { body, .. } | Self::Parts { body, .. } => Some(body),
+            Self::Nothing => None,
+        }
+    }
 }
 
 impl ReadView<'_> {
@@ -40,9 +69,13 @@ impl ReadView<'_> {
                 let batch = batch?;
                 let events = EventRows::of(&batch, file.path())?;
                 for row in (0..events.len()).filter(|row| seqs.contains(&events.seq(*row))) {
-                    let content = events.content(row, &log)?;
-                    let (entry, seed) = (content.entry(), content.seed());
-                    f(Committed { entry, seed, body: content.event.body });
+                    f(match events.content(row, &log)? {
+                        Some(content) => content.committed(),
+                        None => Committed {
+                            entry: events.removed_entry(row, &log)?,
+                            remains: Remains::Nothing,
+                        },
+                    });
                 }
             }
         }

@@ -19,7 +19,7 @@ use parquet::{
 
 use super::{
     FORMAT_VERSION, SegmentError,
-    schema::{Column, MAGIC, MAGIC_KEY, READ_SCHEMA, SCHEMA, Sizes, VERSION_KEY},
+    schema::{Column, MAGIC, MAGIC_KEY, READ_SCHEMA, REMOVED_KEY, SCHEMA, Sizes, VERSION_KEY},
     source::Source,
 };
 use crate::catalog::SegmentMeta;
@@ -91,6 +91,21 @@ impl SegmentFile {
     /// Returns a pair of the key-value metadata.
     pub(crate) fn value(&self, key: &str) -> Option<&str> {
         value(&self.metadata, key)
+    }
+
+    /// Returns a column of a batch that was read with it.
+    pub(crate) fn column<'b>(
+        &self,
+        batch: &'b RecordBatch,
+        column: Column,
+    ) -> Result<&'b arrow_array::ArrayRef, SegmentError> {
+        let found = batch.column_by_name(column.name());
+        found.ok_or_else(|| self.corrupt(format!("column {} is missing", column.name())))
+    }
+
+    /// Returns true when the payload of some rows was removed.
+    pub(crate) fn has_removed(&self) -> bool {
+        self.value(REMOVED_KEY).is_some()
     }
 
     /// Returns the error for bytes of this segment that do not fit.

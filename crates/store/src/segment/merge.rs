@@ -21,7 +21,7 @@ use super::{
     SegmentError, Segments, Written,
     rewrite::all_columns,
     schema::{Column, Effort, LOG_NAME_KEY, SCHEMA},
-    write::writer,
+    write::{mark_removed, writer},
 };
 use crate::catalog::{Extent, SegmentMeta};
 
@@ -43,7 +43,8 @@ pub(crate) fn merge<E: From<SegmentError>>(
     let mut readers =
         inputs.iter().map(|meta| Reader::open(segments, meta)).collect::<Result<Vec<_>, _>>()?;
     let log_name = readers.first().map_or_else(String::new, |reader| reader.log_name.clone());
-    let mut output = Output::new(segments, &log_name)?;
+    let removed = readers.iter().any(|reader| reader.removed);
+    let mut output = Output::new(segments, &log_name, removed)?;
     for part in parts(inputs)? {
         let mut left = part.rows as usize;
         while left > 0 {
@@ -51,7 +52,8 @@ pub(crate) fn merge<E: From<SegmentError>>(
             left -= rows.num_rows();
             output.add(part.slot, &rows)?;
             if output.bytes() >= bytes_max {
-                let full = std::mem::replace(&mut output, Output::new(segments, &log_name)?);
+                let full =
+                    std::mem::replace(&mut output, Output::new(segments, &log_name, removed)?);
                 done(full.finish()?)?;
             }
         }
@@ -90,6 +92,8 @@ fn parts(inputs: &[Arc<SegmentMeta>]) -> Result<Vec<Part>, SegmentError> {
 struct Reader {
     path: String,
     log_name: String,
+    /// Rows of it lost their payload.
+    removed: bool,
     batches: Box<dyn Iterator<Item = Result<RecordBatch, SegmentError>>>,
     /// What is left of the batch in hand.
     batch: RecordBatch,
@@ -103,6 +107,7 @@ impl Reader {
         Ok(Self {
             path: meta.path.clone(),
             log_name: file.value(LOG_NAME_KEY).unwrap_or_default().to_owned(),
+            removed: file.has_removed(),
             batches: Box::new(
                 file.batches_as_written(&all_columns(), std::slice::from_ref(&rows))?,
             ),
@@ -135,10 +140,14 @@ struct Output {
 }
 
 impl Output {
-    fn new(segments: &Segments, log_name: &str) -> Result<Self, SegmentError> {
+    fn new(segments: &Segments, log_name: &str, removed: bool) -> Result<Self, SegmentError> {
         let sizes = segments.sizes();
+        let mut writer = writer(log_name, sizes, Effort::Merge).map_err(encode)?;
+        if removed {
+            mark_removed(&mut writer);
+        }
         Ok(Self {
-            writer: writer(log_name, sizes, Effort::Merge).map_err(encode)?,
+            writer,
             pending: vec![],
             pending_rows: 0,
             chunk_rows: CHUNK_ROWS.min(sizes.row_group_rows),

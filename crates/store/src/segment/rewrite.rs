@@ -1,11 +1,16 @@
-//! Rewriting segments without the rows of one tenant, for its deletion.
+//! Rewriting segments: without the rows of one tenant, for its deletion, or without what removal lists name.
 //!
-//! Rows are copied column by column; nothing is recomputed, so the other tenants' leaves and nodes stay as they are.
+//! Rows are copied column by column; nothing is recomputed, so leaves and nodes stay as they are. A row that loses its
+//! payload or some fields stays, with what its leaf hash still needs, so that row numbers and extents stay too.
+
+mod removal;
+
+pub use removal::{Lists, take_out};
 
 use super::{
     Rows, SegmentError, Segments, Written,
     schema::{Column, Effort, LOG_NAME_KEY, SCHEMA},
-    write::writer,
+    write::{mark_removed, writer},
 };
 use crate::{
     catalog::{Extent, SegmentMeta},
@@ -29,6 +34,9 @@ pub fn without(
     let effort = if meta.level == 0 { Effort::Seal } else { Effort::Merge };
     let mut writer = writer(file.value(LOG_NAME_KEY).unwrap_or_default(), file.sizes(), effort)
         .map_err(encode)?;
+    if file.has_removed() {
+        mark_removed(&mut writer);
+    }
     for batch in file.batches_as_written(&all_columns(), &kept)? {
         writer.write(&batch?).map_err(encode)?;
     }

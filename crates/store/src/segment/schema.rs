@@ -1,7 +1,7 @@
 //! The columns of a segment, their encodings, and the sizes of pages and row groups.
 //!
-//! Version 1. Columns are found by name, so later versions may add some; `body`, `seed`, `digest` and `disclosures` are
-//! nullable from the start because erasure empties the first three and fills the last. Numbers behind the sizes (2 M
+//! Columns are found by name, so later versions may add some; `body`, `seed`, `digest` and `disclosures` are nullable
+//! because erasure empties the first three and fills the last, which version 1 never did. Numbers behind the sizes (2 M
 //! events of 650 B, 1,000 tenants) come from `examples/query_bench.rs`.
 
 use std::sync::{Arc, LazyLock};
@@ -19,7 +19,7 @@ use parquet::{
 use crate::record::TEXT_COLUMNS;
 
 /// Version of the segment format.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// Key-value metadata: what kind of file this is.
 pub const MAGIC_KEY: &str = "attestary.segment";
@@ -29,6 +29,8 @@ pub const MAGIC: &str = "attestary.segment";
 pub const VERSION_KEY: &str = "attestary.format_version";
 /// Key-value metadata: the first part of the origin of every log in the file.
 pub const LOG_NAME_KEY: &str = "attestary.log_name";
+/// Key-value metadata, `yes` or absent: rows of the file lost their payload.
+pub const REMOVED_KEY: &str = "attestary.removed";
 
 /// How many rows are kept together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +110,7 @@ pub enum Column {
     Seed,
     /// Keyed digest of the submission.
     Digest,
-    /// What is left of an erased event (not written by version 1).
+    /// What is left of an event whose payload or fields are gone ([`super::removed`]).
     Disclosures,
     /// Level-4 node of the Merkle tree on the row that completes it.
     Node16,

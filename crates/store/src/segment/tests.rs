@@ -261,8 +261,8 @@ fn a_foreign_or_newer_file_is_refused() {
     check(schema::MAGIC, "1", "opens");
     check(
         schema::MAGIC,
-        "2",
-        "segment segments/s1.parquet has format 2; this release reads up to 1",
+        "3",
+        "segment segments/s1.parquet has format 3; this release reads up to 2",
     );
     check(
         schema::MAGIC,

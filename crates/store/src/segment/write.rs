@@ -11,11 +11,11 @@ use arrow_array::{
 };
 use attestary_ledger::Hash;
 use bytes::Bytes;
-use parquet::{arrow::ArrowWriter, errors::ParquetError};
+use parquet::{arrow::ArrowWriter, errors::ParquetError, file::metadata::KeyValue};
 
 use super::{
     BLOCK_BYTES, FORMAT_VERSION, Log, Logs, SegmentError, Segments,
-    schema::{Effort, SCHEMA, Sizes, properties},
+    schema::{Effort, REMOVED_KEY, SCHEMA, Sizes, properties},
     sha256,
 };
 use crate::{
@@ -152,8 +152,33 @@ fn extent_of(record: &Record<'_>, row: u64) -> Extent {
     }
 }
 
+/// Says in the file that rows of it lost their payload.
+pub(super) fn mark_removed(writer: &mut ArrowWriter<Vec<u8>>) {
+    let pair = KeyValue::new(REMOVED_KEY.to_owned(), "yes".to_owned());
+    writer.append_key_value_metadata(pair);
+}
+
+/// A row of which something was removed.
+pub(super) struct LeftRow<'a> {
+    pub(super) slot: u64,
+    pub(super) seq: u64,
+    pub(super) id: &'a [u8],
+    pub(super) received_ms: i64,
+    pub(super) occurred_ms: i64,
+    pub(super) severity: u8,
+    pub(super) flags: u16,
+    pub(super) n_fields: u16,
+    pub(super) texts: &'a RawTexts<'a>,
+    pub(super) tenant: &'a str,
+    pub(super) environment: &'a str,
+    pub(super) body: Option<&'a [u8]>,
+    pub(super) disclosures: &'a [u8],
+    pub(super) node16: Option<&'a [u8]>,
+    pub(super) client_id: bool,
+}
+
 /// Column builders for a bounded number of rows, in the order of the schema.
-struct Chunk {
+pub(super) struct Chunk {
     rows: usize,
     body_bytes: usize,
     slot: UInt64Builder,
@@ -242,6 +267,32 @@ impl Chunk {
         Ok(())
     }
 
+    /// Adds a row of which something was removed: it has neither seed nor digest any more.
+    pub(super) fn add_left(&mut self, row: &LeftRow<'_>) -> Result<(), ParquetError> {
+        self.rows += 1;
+        self.slot.append_value(row.slot);
+        self.seq.append_value(row.seq);
+        self.id.append_value(row.id)?;
+        self.received_at.append_value(row.received_ms);
+        self.occurred_at.append_value(row.occurred_ms);
+        self.severity.append_value(row.severity);
+        self.flags.append_value(row.flags);
+        self.n_fields.append_value(row.n_fields);
+        self.add_texts(row.texts).map_err(|error| ParquetError::External(Box::new(error)))?;
+        self.tenant.append_value(row.tenant);
+        self.environment.append_value(row.environment);
+        self.body.append_option(row.body);
+        self.seed.append_null();
+        self.digest.append_null();
+        self.disclosures.append_value(row.disclosures);
+        match row.node16 {
+            Some(node) => self.node16.append_value(node)?,
+            None => self.node16.append_null(),
+        }
+        self.client_id.append_value(row.client_id);
+        Ok(())
+    }
+
     fn add_texts(&mut self, texts: &RawTexts<'_>) -> Result<(), RecordError> {
         for (builder, text) in self.texts.iter_mut().zip(texts.columns) {
             builder.append_option(text);
@@ -256,7 +307,7 @@ impl Chunk {
     }
 
     /// Returns the rows as a batch and starts over.
-    fn finish(&mut self) -> Result<RecordBatch, ParquetError> {
+    pub(super) fn finish(&mut self) -> Result<RecordBatch, ParquetError> {
         self.rows = 0;
         self.body_bytes = 0;
         let mut columns: Vec<ArrayRef> = vec![

@@ -18,7 +18,7 @@ use super::{
     signer::{Demand, Failed},
 };
 use crate::{
-    query::{Committed, ReadView},
+    query::{Committed, ReadView, Remains},
     segment::SegmentError,
     signing::{Head, Refusal},
 };
@@ -36,7 +36,7 @@ pub struct FixedHead {
     pub root: Hash,
 }
 
-/// An event as its leaf commits to it: what a verifier needs to compute the leaf again.
+/// An event as its leaf commits to it: what a verifier needs to compute the leaf again, as far as it is there.
 pub type Disclosed = Committed;
 
 /// Why there is no head.
@@ -356,8 +356,7 @@ impl Inner {
             let record = unsealed.record();
             note(Disclosed {
                 entry: record.entry(log.origin_id),
-                seed: record.seed(),
-                body: record.body().into(),
+                remains: Remains::Whole { seed: record.seed(), body: record.body().into() },
             });
         });
         let sealed_end = seqs.end.min(manifest.next_seq(slot));

@@ -24,6 +24,13 @@ pub(super) struct World {
 }
 
 impl World {
+    /// Names a point at which a test may stop the process.
+    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "only tests stop here"))]
+    pub(super) fn step(&self, _name: &str) {
+        #[cfg(test)]
+        super::removal::tests::reached(_name);
+    }
+
     pub(super) fn random<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         self.rng.fill(&mut bytes);

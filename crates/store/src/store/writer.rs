@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     disk::RealDisk,
+    journal::{Scrub, Scrubbed},
     partition::{Frozen, Outcome, Partition},
     record::Prepared,
 };
@@ -87,6 +88,12 @@ pub(super) enum Message {
     /// Seals everything there is; answers when it is committed.
     Seal {
         reply: oneshot::Sender<()>,
+    },
+    /// Overwrites some of what journal files hold of sealed events.
+    Scrub {
+        scrub: Scrub,
+        bytes_max: u64,
+        reply: oneshot::Sender<(Scrub, Result<Scrubbed, String>)>,
     },
     Close {
         reply: oneshot::Sender<()>,
@@ -226,6 +233,10 @@ impl Writer {
                 self.waiting.push(reply);
                 self.seal();
             }
+            Message::Scrub { mut scrub, bytes_max, reply } => {
+                let done = self.scrub(&mut scrub, bytes_max);
+                let _ = reply.send((scrub, done));
+            }
             Message::Close { reply } => {
                 self.mark();
                 let _ = reply.send(());
@@ -240,6 +251,14 @@ impl Writer {
     fn frontier(&self, slot: u64) -> Option<Frontier> {
         let log = self.partition.state().log(slot)?;
         (!log.deleted && log.damaged.is_empty()).then(|| log.frontier.clone())
+    }
+
+    fn scrub(&mut self, scrub: &mut Scrub, bytes_max: u64) -> Result<Scrubbed, String> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        let scrubbed = self.partition.journal().scrub(scrub, bytes_max);
+        scrubbed.map_err(|error| self.fail(&error))
     }
 
     fn commit(&mut self, mut group: Vec<Submission>) {
