@@ -99,6 +99,11 @@ impl Members {
         }
     }
 
+    /// Returns the members as they are, for documents that somebody else checks.
+    pub(crate) fn into_map(self) -> Map<String, Value> {
+        self.map
+    }
+
     /// Adds a violation that the caller found.
     pub(crate) fn refuse(&mut self, violation: Violation) {
         self.violations.push(violation);

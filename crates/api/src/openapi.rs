@@ -13,7 +13,7 @@ use utoipa::{
 
 use crate::routes::{
     actions, counts, deliveries, destinations, easysend, environments, events, exports, formio,
-    health, keys, proofs, sessions, sources, standard, tail, tenants, views,
+    governance, health, keys, proofs, sessions, sources, standard, tail, tenants, views,
 };
 
 /// Returns the document as indented JSON with a line end.
@@ -83,6 +83,13 @@ struct ProblemItem {
         environments::create, environments::list, environments::one, environments::change,
         keys::create, keys::list, keys::one, keys::revoke,
 sessions::start, sessions::own, sessions::end, sessions::create_link, sessions::create_portal, formio::import, easysend::import, sources::list, sources::switch, actions::list, actions::set_mode, actions::versions, actions::create, actions::check, standard::cloudevents, standard::kubernetes, standard::ndjson, views::list, views::create, views::delete, views::results,
+        governance::environment_retention, governance::set_environment_retention,
+        governance::unset_environment_retention, governance::tenant_retention, governance::set_tenant_retention,
+        governance::unset_tenant_retention, governance::preview_retention, governance::run_environment_retention,
+        governance::run_tenant_retention, governance::retention_runs, governance::place_hold, governance::holds,
+        governance::one_hold, governance::release_hold, governance::request_erasure, governance::erasures,
+        governance::one_erasure, governance::certificate, governance::retention_certificate, governance::removals, governance::removal_list,
+        governance::clock_state, governance::confirm_clock,
         health::live, health::ready, health::openapi,
     ),
     components(schemas(ProblemShape)),

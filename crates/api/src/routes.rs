@@ -10,6 +10,7 @@ pub(crate) mod environments;
 pub(crate) mod events;
 pub(crate) mod exports;
 pub(crate) mod formio;
+pub(crate) mod governance;
 pub(crate) mod health;
 pub(crate) mod ironcore;
 pub(crate) mod keys;
@@ -42,7 +43,7 @@ use crate::{
 
 /// Returns the routes.
 pub(crate) fn all(settings: &Settings) -> Router<State> {
-    let mut router = native().merge(foreign()).merge(console());
+    let mut router = native().merge(governed()).merge(foreign()).merge(console());
     if settings.metrics {
         router = router.route("/metrics", get(health::metrics));
     }
@@ -124,6 +125,38 @@ fn console() -> Router<State> {
         .route("/console/", get(console::index))
         .route("/console/portal/{link}", get(console::portal))
         .route("/console/{*path}", get(console::below))
+}
+
+fn governed() -> Router<State> {
+    use governance as g;
+    Router::new()
+        .route(
+            "/v1/retention",
+            get(g::environment_retention)
+                .put(g::set_environment_retention)
+                .delete(g::unset_environment_retention),
+        )
+        .route("/v1/retention/runs", get(g::retention_runs).post(g::run_environment_retention))
+        .route(
+            "/v1/tenants/{tenant}/retention",
+            get(g::tenant_retention).put(g::set_tenant_retention).delete(g::unset_tenant_retention),
+        )
+        .route("/v1/tenants/{tenant}/retention/preview", post(g::preview_retention))
+        .route("/v1/tenants/{tenant}/retention/runs", post(g::run_tenant_retention))
+        .route("/v1/tenants/{tenant}/holds", get(g::holds).post(g::place_hold))
+        .route("/v1/tenants/{tenant}/holds/{id}", get(g::one_hold))
+        .route("/v1/tenants/{tenant}/holds/{id}/release", post(g::release_hold))
+        .route("/v1/tenants/{tenant}/erasures", get(g::erasures).post(g::request_erasure))
+        .route("/v1/tenants/{tenant}/erasures/{id}", get(g::one_erasure))
+        .route("/v1/tenants/{tenant}/erasures/{id}/certificate", get(g::certificate))
+        .route(
+            "/v1/tenants/{tenant}/retention/runs/{id}/certificate",
+            get(g::retention_certificate),
+        )
+        .route("/v1/tenants/{tenant}/removals", get(g::removals))
+        .route("/v1/tenants/{tenant}/removals/{id}/list", get(g::removal_list))
+        .route("/v1/clock", get(g::clock_state))
+        .route("/v1/clock/confirm", post(g::confirm_clock))
 }
 
 fn foreign() -> Router<State> {

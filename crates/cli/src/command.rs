@@ -6,6 +6,7 @@ pub(crate) mod destinations;
 pub(crate) mod dev;
 pub(crate) mod export;
 pub(crate) mod fsck;
+pub(crate) mod governance;
 pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod openapi;

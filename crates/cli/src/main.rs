@@ -89,6 +89,12 @@ enum Command {
     Restore(command::backup::Restore),
     /// Make a link that opens the console signed in, once
     SignIn(At<command::sign_in::SignIn>),
+    /// Say how long events are kept, and remove what is over
+    Retention(Of<command::governance::Retention>),
+    /// Place, list and release legal holds
+    Holds(Of<command::governance::Holds>),
+    /// Erase persons, events and fields
+    Erasures(Of<command::governance::Erasures>),
     /// Print the OpenAPI document
     Openapi,
     /// Check or print the configuration
@@ -136,6 +142,13 @@ fn run(command: Command) -> anyhow::Result<()> {
             Command::Restore(restore) => command::backup::restore(restore).await,
             Command::SignIn(sign_in) => {
                 command::sign_in::run(sign_in.options, &sign_in.target).await
+            }
+            Command::Retention(retention) => {
+                command::governance::retention(retention.action, &retention.target).await
+            }
+            Command::Holds(holds) => command::governance::holds(holds.action, &holds.target).await,
+            Command::Erasures(erasures) => {
+                command::governance::erasures(erasures.action, &erasures.target).await
             }
             Command::Openapi => command::openapi::run(),
             Command::Config(config) => command::config::run(config),

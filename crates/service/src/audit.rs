@@ -30,6 +30,11 @@ pub(crate) mod action {
     pub(crate) const KEY: &str = "attestary.key.rotated";
     pub(crate) const POLICY: &str = "attestary.policy.changed";
     pub(crate) const EXPORT: &str = "attestary.export";
+    pub(crate) const CLOCK: &str = "attestary.clock.stepped";
+    pub(crate) const RETENTION_APPLIED: &str = "attestary.retention.applied";
+    pub(crate) const ERASURE_APPLIED: &str = "attestary.erasure.applied";
+    pub(crate) const HOLD_PLACED: &str = "attestary.hold.placed";
+    pub(crate) const HOLD_RELEASED: &str = "attestary.hold.released";
     pub(crate) const DESTINATION: &str = "attestary.destination.changed";
 }
 
@@ -158,6 +163,35 @@ impl Service {
         let outcomes = self.store().submit(vec![prepared]).await.map_err(submit_error)?;
         match outcomes.as_slice() {
             [Outcome::Accepted(receipt)] => Ok(receipt.seq),
+            _ => Err(IntakeError::Damaged),
+        }
+    }
+
+    /// Writes an act into the tenant's own log, where those who verify it look; durable when it returns.
+    pub(crate) async fn note(
+        &self,
+        caller: &Caller,
+        tenant: &TenantId,
+        act: Act,
+    ) -> Result<(), IntakeError> {
+        let id = self.event_id(self.clock().now_ms());
+        self.record_in(caller, tenant, id, act).await.map(drop)
+    }
+
+    /// Records an act in a tenant's own log under an id that was fixed before; returns its seq, durable. Doing it
+    /// again is no harm: only what the event says about itself may differ, such as its time.
+    pub(crate) async fn record_once(
+        &self,
+        caller: &Caller,
+        tenant: &TenantId,
+        id: EventId,
+        act: Act,
+    ) -> Result<u64, IntakeError> {
+        let prepared =
+            self.prepare_own(&caller.environment, tenant, act.json(caller), Some(id))?;
+        match self.store().submit(vec![prepared]).await.map_err(submit_error)?.as_slice() {
+            [Outcome::Accepted(receipt) | Outcome::Duplicate(receipt)]
+            | [Outcome::Conflict(receipt)] => Ok(receipt.seq),
             _ => Err(IntakeError::Damaged),
         }
     }

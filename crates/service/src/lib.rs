@@ -19,6 +19,7 @@ mod doors;
 mod environments;
 mod error;
 mod exports;
+mod govern;
 mod ids;
 mod keys;
 mod lens;
@@ -59,6 +60,14 @@ pub use error::{
     ReadError,
 };
 pub use exports::{Download, Export, ExportForm, ExportLink, ExportSettings, NewExport};
+pub use govern::{
+    clock::ClockState,
+    erasures::{ErasurePage, NewErasure},
+    holds::{HoldPage, NewHold},
+    removals::RemovalPage,
+    retention::Retention,
+    runs::{Preview as RetentionPreview, RunPage},
+};
 pub use keys::{CreatedKey, Key, NewKey};
 pub use proofs::{Consistency, EventProof, Evidence, RotatedKey, Wanted};
 pub use rates::Rates;
@@ -82,6 +91,9 @@ pub use attestary_formats::intake::{
     cloudevents::structured as structured_cloudevent, fieldmap::FieldMap, ironcore,
 };
 pub use attestary_store::{Division, Facet, Outcome, Receipt, Remains, exports::FinishedExport};
+pub use attestary_store::catalog::{
+    ErasureRow, HoldRow, RemovalKind, RemovalRow, RemovalState, RunRow,
+};
 
 /// Sizes of pages.
 pub mod search_limits {

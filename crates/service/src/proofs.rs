@@ -157,10 +157,22 @@ impl Service {
         tenant: &TenantId,
         head: &FixedHead,
     ) -> Result<Note, ReadError> {
+        let text = Checkpoint::new(&head.origin, head.size, head.root).to_string();
+        self.sign_text(environment, tenant, head, text).await
+    }
+
+    /// Signs a text with the key of a log that is valid for its head. The text must not pass for a checkpoint of
+    /// anything but that head: its first line is no origin.
+    pub(crate) async fn sign_text(
+        &self,
+        environment: &EnvironmentId,
+        tenant: &TenantId,
+        head: &FixedHead,
+        text: String,
+    ) -> Result<Note, ReadError> {
         let epoch = self.key_epoch(environment, tenant, head).await?;
         let signer = self.vault().log_signer(&head.origin, epoch);
         let signer = signer.map_err(|error| ReadError::Unavailable(cause(error)))?;
-        let text = Checkpoint::new(&head.origin, head.size, head.root).to_string();
         let signed = Note::new(text).and_then(|mut note| {
             let signature = signer.sign(note.text());
             note.push(signature)?;

@@ -20,6 +20,7 @@ use crate::{
     directory::Directory,
     error::cause,
     exports,
+    govern::Govern,
     keys::KeyIndex,
     rates::Limiter,
     seats::Seats,
@@ -67,6 +68,7 @@ struct Inner {
     limiter: Limiter,
     reads: Seats,
     counts: Seats,
+    govern: Govern,
     tails: Arc<Tails>,
     counters: Counters,
     key_turn: Semaphore,
@@ -97,6 +99,7 @@ impl Service {
         service.start_destinations().await?;
         service.start_exports().await?;
         service.start_background();
+        service.start_governance();
         Ok(service)
     }
 
@@ -197,6 +200,10 @@ impl Service {
 
     pub(crate) fn coalescer(&self) -> &Coalescer {
         &self.0.coalescer
+    }
+
+    pub(crate) fn govern(&self) -> &Govern {
+        &self.0.govern
     }
 
     pub(crate) fn limiter(&self) -> &Limiter {
@@ -309,7 +316,9 @@ impl Inner {
         let schemas = catalog.action_schemas().map_err(|error| OpenError::Catalog(cause(error)))?;
         let modes = catalog.action_modes().map_err(|error| OpenError::Catalog(cause(error)))?;
         let sources = catalog.sources().map_err(|error| OpenError::Catalog(cause(error)))?;
+        let policies = catalog.policies().map_err(|error| OpenError::Catalog(cause(error)))?;
         Ok(Self {
+            govern: Govern::restored(policies).map_err(|error| OpenError::Catalog(cause(error)))?,
             digest_key: DigestKey::new(&vault.derive("digest of submissions")),
             cursor_key: CursorKey::new(&vault.derive("page cursors")),
             line_key: vault.derive("ids of imported lines"),

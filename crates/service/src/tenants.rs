@@ -155,6 +155,8 @@ impl Service {
         let id = self.visible(caller, id)?;
         let environment = caller.environment()?.clone();
         let log = self.store().log(&environment, &id).ok_or(AccessError::NotFound)?;
+        let _turn = self.govern().turn().await;
+        self.refuse_when_kept(&environment, &id).await?;
         let act = Act::new(action::POLICY, "tenant.delete")
             .on("tenant", id.as_str())
             .with("events", log.size)

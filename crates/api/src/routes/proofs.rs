@@ -179,7 +179,7 @@ fn view(found: Consistency) -> ConsistencyView {
     }
 }
 
-fn text(body: String) -> Response {
+pub(super) fn text(body: String) -> Response {
     with_type(body.into_response(), "text/plain; charset=utf-8")
 }
 

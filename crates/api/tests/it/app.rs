@@ -1,11 +1,19 @@
 //! A running service with keys for every role, and short ways to speak to it.
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, sync::Mutex, sync::OnceLock};
+use std::{
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use attestary_api::{Settings, Tls};
 use attestary_event::EnvironmentId;
 use attestary_service::{Caller, Components, NewKey, NewTenant, Rates, Scope, Service};
-use attestary_store::{SystemClock, SystemRng};
+use attestary_store::{Clock, SystemClock, SystemRng};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use reqwest::{Method, StatusCode, header::HeaderMap};
@@ -26,6 +34,8 @@ pub(crate) struct TestApp {
     pub(crate) client: reqwest::Client,
     pub(crate) output: Lines,
     pub(crate) dir: Arc<tempfile::TempDir>,
+    /// Milliseconds that the service's wall clock stands ahead.
+    pub(crate) ahead_ms: Arc<AtomicU64>,
     shutdown: CancellationToken,
     serving: JoinHandle<io::Result<()>>,
 }
@@ -102,7 +112,9 @@ impl TestApp {
         install_provider();
         attestary_api::install_metrics();
         let output = Lines::default();
-        let service = open(dir.path().to_owned(), output.clone(), rates).await;
+        let ahead_ms = Arc::new(AtomicU64::new(0));
+        let service =
+            open(dir.path().to_owned(), output.clone(), rates, Arc::clone(&ahead_ms)).await;
         let existing = service.list_environments(&Caller::installation_itself()).await.unwrap();
         if existing.is_empty() {
             service
@@ -123,7 +135,7 @@ impl TestApp {
             .unwrap();
         let url = format!("{scheme}://localhost:{}", address.port());
         let client_url = if scheme == "http" { format!("http://{address}") } else { url };
-        Self { url: client_url, address, service, client, output, dir, shutdown, serving }
+        Self { url: client_url, address, service, client, output, dir, ahead_ms, shutdown, serving }
     }
 
     /// Stops serving and closes the service; the directory stays.
@@ -213,7 +225,23 @@ pub(crate) async fn send(request: reqwest::RequestBuilder) -> Reply {
     Reply { status, headers, body: reply.bytes().await.unwrap() }
 }
 
-async fn open(dir: PathBuf, output: Lines, rates: Rates) -> Service {
+/// The system's clock, set forward by a test.
+struct Shifted {
+    clock: SystemClock,
+    ahead_ms: Arc<AtomicU64>,
+}
+
+impl Clock for Shifted {
+    fn now_ms(&self) -> u64 {
+        self.clock.now_ms() + self.ahead_ms.load(Ordering::Relaxed)
+    }
+
+    fn monotonic(&self) -> std::time::Duration {
+        self.clock.monotonic()
+    }
+}
+
+async fn open(dir: PathBuf, output: Lines, rates: Rates, ahead_ms: Arc<AtomicU64>) -> Service {
     let mut settings = attestary_service::Settings::new(dir);
     settings.rates = rates;
     open_with(settings, output).await
@@ -224,7 +252,7 @@ pub(crate) async fn open_with(mut settings: attestary_service::Settings, output:
     // Small files: each test makes its own.
     settings.store.journal_file_bytes = 16 << 20;
     let components = Components {
-        clock: Arc::new(SystemClock::default()),
+        clock: Arc::new(Shifted { clock: SystemClock::default(), ahead_ms }),
         rng: Arc::new(SystemRng::default()),
         output: Arc::new(output),
         runtime: tokio::runtime::Handle::current(),

@@ -98,6 +98,16 @@ impl Catalog {
         self.write(|transaction| Ok(transaction.execute(text, values).map(drop)?))
     }
 
+    /// Returns one run.
+    pub fn retention_run(&self, id: &str) -> Result<Option<RunRow>> {
+        let text = "SELECT id, environment, tenant, started_ms, ended_ms, detail FROM retention_runs WHERE id = ?1";
+        self.read(|connection| {
+            let mut select = connection.prepare_cached(text)?;
+            let mut rows = select.query_map([id], run_row)?;
+            Ok(rows.next().transpose()?)
+        })
+    }
+
     /// Returns runs of an environment below the id `before`, newest first.
     pub fn retention_runs(
         &self,
