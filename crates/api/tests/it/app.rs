@@ -244,10 +244,18 @@ impl Clock for Shifted {
 async fn open(dir: PathBuf, output: Lines, rates: Rates, ahead_ms: Arc<AtomicU64>) -> Service {
     let mut settings = attestary_service::Settings::new(dir);
     settings.rates = rates;
-    open_with(settings, output).await
+    open_shifted(settings, output, ahead_ms).await
 }
 
-pub(crate) async fn open_with(mut settings: attestary_service::Settings, output: Lines) -> Service {
+pub(crate) async fn open_with(settings: attestary_service::Settings, output: Lines) -> Service {
+    open_shifted(settings, output, Arc::default()).await
+}
+
+async fn open_shifted(
+    mut settings: attestary_service::Settings,
+    output: Lines,
+    ahead_ms: Arc<AtomicU64>,
+) -> Service {
     settings.outbound.loopback = true;
     // Small files: each test makes its own.
     settings.store.journal_file_bytes = 16 << 20;

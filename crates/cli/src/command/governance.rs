@@ -273,7 +273,8 @@ pub(crate) async fn erasures(erasures: Erasures, target: &Target) -> anyhow::Res
         Erasures::Certificate { tenant, id } => {
             let rest = format!("/{}/certificate", encode(&id));
             let note = client.send(client.request(Method::GET, &path(&tenant, &rest))).await?;
-            output::data(&note)
+            output::line(String::from_utf8_lossy(&note).trim_end());
+            Ok(())
         }
     }
 }

@@ -141,7 +141,7 @@ impl Service {
             Some(document) => Policy::parse(document).map_err(ReadError::Invalid)?,
             None => self.govern().ruling(&environment, &tenant),
         };
-        let preview = self.preview(&environment, &tenant, policy).await?;
+        let preview = self.over_now(&environment, &tenant, policy).await?;
         let act = Act::new(action::VIEW, "retention.preview")
             .on("tenant", tenant.as_str())
             .with("result_count", preview.events);

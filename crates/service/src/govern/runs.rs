@@ -152,7 +152,7 @@ impl Totals {
 }
 
 impl Service {
-    pub(super) async fn preview(
+    pub(super) async fn over_now(
         &self,
         environment: &EnvironmentId,
         tenant: &TenantId,

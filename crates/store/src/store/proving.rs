@@ -285,8 +285,13 @@ impl Store {
         tenant: &TenantId,
         id: EventId,
     ) -> Result<Option<u64>, super::ReadError> {
-        let found = self.event(environment, tenant, id).await?;
-        Ok(found.map(|event| event.seq))
+        if let Some(event) = self.event(environment, tenant, id).await? {
+            return Ok(Some(event.seq));
+        }
+        // Its payload may be gone; its place in the log is not.
+        let slot = self.slot(environment, tenant)?;
+        let found = self.find_ids(vec![(slot, vec![id])]).await?;
+        Ok(found.into_iter().flatten().next().map(|found| found.seq))
     }
 
     /// Returns the log's fixed head when it covers `size` events.
