@@ -187,8 +187,7 @@ impl Service {
         id: EventId,
         act: Act,
     ) -> Result<u64, IntakeError> {
-        let prepared =
-            self.prepare_own(&caller.environment, tenant, act.json(caller), Some(id))?;
+        let prepared = self.prepare_own(&caller.environment, tenant, act.json(caller), Some(id))?;
         match self.store().submit(vec![prepared]).await.map_err(submit_error)?.as_slice() {
             [Outcome::Accepted(receipt) | Outcome::Duplicate(receipt)]
             | [Outcome::Conflict(receipt)] => Ok(receipt.seq),

@@ -90,10 +90,10 @@ pub use views::{NewView, SavedView, ViewAnswer};
 pub use attestary_formats::intake::{
     cloudevents::structured as structured_cloudevent, fieldmap::FieldMap, ironcore,
 };
-pub use attestary_store::{Division, Facet, Outcome, Receipt, Remains, exports::FinishedExport};
 pub use attestary_store::catalog::{
     ErasureRow, HoldRow, RemovalKind, RemovalRow, RemovalState, RunRow,
 };
+pub use attestary_store::{Division, Facet, Outcome, Receipt, Remains, exports::FinishedExport};
 
 /// Sizes of pages.
 pub mod search_limits {

@@ -12,8 +12,8 @@
 mod actions;
 mod delivery;
 mod exports;
-mod inspect;
 mod governance;
+mod inspect;
 mod keys;
 mod manifest;
 mod replays;
@@ -35,10 +35,10 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use actions::ActionSchemaRow;
 pub use exports::{CUSTODY_KEPT, CustodyRow, ExportFile, ExportProgress, ExportRow, ExportState};
-pub use inspect::CatalogFaults;
 pub use governance::{
     ErasureRow, HoldRow, PolicyRow, RemovalKind, RemovalRow, RemovalState, RunRow,
 };
+pub use inspect::CatalogFaults;
 pub use manifest::{
     Extent, HeadRow, JournalPosition, Loaded, Manifest, SealCommit, SegmentMeta, SwapCommit,
 };

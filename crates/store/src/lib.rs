@@ -34,8 +34,8 @@ pub use query::{
     Axis, Division, Facet, FacetValue, Facets, Histogram, Order, Page, Reach, Remains,
     TooManyBuckets,
 };
-pub use segment::removed::Part;
 pub use seam::{Clock, Rng, SystemClock, SystemRng};
+pub use segment::removed::Part;
 pub use store::{
     Counted, DeleteError, Disclosed, FixedHead, Flow, HeadError, Health, LogHead, OpenError,
     ProveError, ReadError, Search, Settings, Store, SubmitError,

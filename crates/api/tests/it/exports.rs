@@ -124,6 +124,7 @@ async fn an_export_holds_what_a_search_finds() {
     assert_eq!(fetched(&app, &key, &none).await.json(), json!([]));
 }
 
+// seeds: WO-05
 #[tokio::test(flavor = "multi_thread")]
 async fn a_manifest_names_digest_range_numbers_and_custody_and_all_of_it_is_audited() {
     let app = TestApp::start().await;

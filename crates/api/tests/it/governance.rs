@@ -329,7 +329,8 @@ async fn a_person_is_erased_everywhere_and_the_rest_stays() {
         2,
         "the log and the audit log: {certificate}"
     );
-    assert_eq!(certificate["removals"][0]["covering_seq"], 4);
+    let removals = certificate["removals"].as_array().unwrap().iter();
+    assert!(removals.clone().any(|removal| removal["covering_seq"] == 4), "{certificate}");
     assert!(!certificate.to_string().contains(SECRET));
 
     // It stays erased, and everything reads as before, after a restart.

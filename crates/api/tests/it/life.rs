@@ -55,18 +55,14 @@ impl Stranger<'_> {
 
     /// The old checkpoint's tree begins the new one's.
     async fn check_growth(&self, old: &Checkpoint, new: &Checkpoint) {
-        let path =
-            format!("/v1/tenants/acme/consistency?from={}&to={}", old.size, new.size);
+        let path = format!("/v1/tenants/acme/consistency?from={}&to={}", old.size, new.size);
         let found: Value = serde_json::from_str(&self.text(&path).await).unwrap();
         let hashes = found["hashes"].as_array().unwrap().iter();
         let hash = |base64: &Value| -> Hash {
             STANDARD.decode(base64.as_str().unwrap()).unwrap().try_into().unwrap()
         };
-        let proof = ConsistencyProof {
-            old: old.size,
-            new: new.size,
-            hashes: hashes.map(hash).collect(),
-        };
+        let proof =
+            ConsistencyProof { old: old.size, new: new.size, hashes: hashes.map(hash).collect() };
         proof.verify(&old.root, &new.root).unwrap();
     }
 
@@ -119,6 +115,7 @@ async fn export(app: &TestApp, key: &str) -> (String, Value) {
     }
 }
 
+// seeds: WO-03 WO-05
 #[tokio::test(flavor = "multi_thread")]
 async fn erase_retain_hold_export_and_verify() {
     let app = TestApp::start().await;
@@ -183,14 +180,17 @@ async fn erase_retain_hold_export_and_verify() {
     stranger.check_growth(&old_head, &new_head).await;
     stranger.check_tiles(&new_head).await;
     assert_eq!(stranger.check_proof(&stranger.proof(7).await).seq, 7);
-    assert_eq!(stranger.check_proof(&stranger.proof(2).await).seq, 2, "removed events are proved too");
+    assert_eq!(
+        stranger.check_proof(&stranger.proof(2).await).seq,
+        2,
+        "removed events are proved too"
+    );
 
     // Each absence is covered by an event of the service that commits to its list.
     let removals = app.get("/v1/tenants/acme/removals", &key).await.ok(200);
     let mut gone = Vec::new();
     for removal in removals["data"].as_array().unwrap() {
-        let path =
-            format!("/v1/tenants/acme/removals/{}/list", removal["id"].as_str().unwrap());
+        let path = format!("/v1/tenants/acme/removals/{}/list", removal["id"].as_str().unwrap());
         let list = RemovalList::parse(stranger.text(&path).await.as_bytes()).unwrap();
         let covering = after.iter().find(|event| event["seq"] == removal["covering_seq"]).unwrap();
         let digest: String = list.hash().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -208,8 +208,7 @@ async fn erase_retain_hold_export_and_verify() {
 
     // Certificates are signed by the log and prove their covering events.
     let of_erasure = format!("/v1/tenants/acme/erasures/{}", done["id"].as_str().unwrap());
-    let of_run =
-        format!("/v1/tenants/acme/retention/runs/{}", run["id"].as_str().unwrap());
+    let of_run = format!("/v1/tenants/acme/retention/runs/{}", run["id"].as_str().unwrap());
     for (of, basis) in [(of_erasure, json!("GDPR art. 17(1)(b)")), (of_run, Value::Null)] {
         let certificate = app.certificate("acme", &of, &key).await;
         assert_eq!(certificate["legal_basis"], basis);
