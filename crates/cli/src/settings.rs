@@ -12,6 +12,7 @@ use attestary_api::Cidr;
 use attestary_delivery::{Allow, Policy};
 use attestary_event::{EnvironmentId, Limits, TenantId, Violation};
 use attestary_service::{MasterKey, Rates};
+use attestary_store::segment::Objects;
 use serde::Deserialize;
 use toml::Table;
 
@@ -65,6 +66,7 @@ struct File {
     intake: Intake,
     store: Store,
     keys: Keys,
+    objects: ObjectsTable,
     delivery: Delivery,
     exports: Exports,
     log: LogTable,
@@ -140,6 +142,15 @@ impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Keys")
     }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ObjectsTable {
+    url: String,
+    options: Vec<String>,
+    options_file: PathBuf,
+    cache_bytes_max: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -295,6 +306,7 @@ fn service(file: File) -> Result<attestary_service::Settings, Failure> {
     store.reserve_bytes = table.reserve_bytes;
     store.scrub_bytes_per_second = table.scrub_bytes_per_second;
     store.scrub_every = seconds("store.scrub_every_seconds", table.scrub_every_seconds)?;
+    store.objects = objects(&file.objects)?;
     settings.file_root = given(&file.delivery.file_root).or(settings.file_root);
     settings.outbound = outbound(file.delivery)?;
     settings.exports.running_max = at_least("exports.running_max", file.exports.running_max, 1)?;
@@ -330,6 +342,36 @@ fn key_of_command(program: &str, arguments: &[String]) -> Result<MasterKey, Fail
     }
     let key = std::str::from_utf8(&printed).ok().and_then(MasterKey::of_text);
     key.ok_or_else(|| wrong(NAME, "did not print a key of 64 hexadecimal digits"))
+}
+
+fn objects(table: &ObjectsTable) -> Result<Option<Objects>, Failure> {
+    if table.url.is_empty() {
+        return Ok(None);
+    }
+    let mut lines = table.options.clone();
+    if let Some(path) = given(&table.options_file) {
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            wrong("objects.options_file", format!("{} cannot be read: {error}", path.display()))
+        })?;
+        let stated = text.lines().map(str::trim);
+        lines.extend(
+            stated.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned),
+        );
+    }
+    let options = lines.iter().enumerate().map(|(index, line)| {
+        // The value may be secret: only the place is named.
+        let parted = line.split_once('=').ok_or_else(|| {
+            wrong("objects.options", format!("number {} is not NAME=VALUE", index + 1))
+        })?;
+        Ok((parted.0.trim().to_owned(), parted.1.trim().to_owned()))
+    });
+    let objects = Objects {
+        url: table.url.clone(),
+        options: options.collect::<Result<_, Failure>>()?,
+        cache_bytes_max: at_least("objects.cache_bytes_max", table.cache_bytes_max, 1 << 20)?,
+    };
+    objects.check().map_err(|what| wrong("objects.url", what))?;
+    Ok(Some(objects))
 }
 
 fn outbound(delivery: Delivery) -> Result<Policy, Failure> {
@@ -474,6 +516,17 @@ mod tests {
             Err(
                 "the configuration is not valid: unknown field `netwrk`, expected one of `network`, `ports`, `environment`, `tenant`",
             ),
+        );
+    }
+
+    #[test]
+    fn an_object_store_is_checked_without_being_asked() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        check("OBJECTS__URL", "s3://bucket/prefix", Ok(()));
+        check(
+            "OBJECTS__URL",
+            "ftp://bucket",
+            Err("the setting objects.url Unable to recognise URL \"ftp://bucket\""),
         );
     }
 

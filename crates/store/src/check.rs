@@ -22,7 +22,7 @@ pub use findings::{Finding, Report, Severity};
 
 use crate::{
     catalog::{CatalogError, Loaded, SegmentMeta},
-    segment::{CacheLimits, SegmentError, Segments},
+    segment::{CacheLimits, Objects, SegmentError, Segments},
 };
 use logs::Logs;
 
@@ -98,11 +98,15 @@ pub(crate) fn segment(segments: &Segments, meta: &SegmentMeta, loaded: &Loaded) 
     report.findings
 }
 
-/// Checks the data directory `dir`, whose segments lie in it. Blocks.
-pub fn check(dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Report, CheckError> {
+/// Checks the data directory `dir`, whose segments lie in it or in `objects`. Blocks.
+pub fn check(
+    dir: &Path,
+    objects: Option<&Objects>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Report, CheckError> {
     let _lock = lock(dir)?;
     let limits = CacheLimits { segments_max: 4, ..CacheLimits::default() };
-    let segments = Segments::local(dir.to_owned(), limits).map_err(CheckError::Segments)?;
+    let segments = Segments::configured(dir, objects, limits).map_err(CheckError::Segments)?;
     check_with(dir, &segments, progress)
 }
 

@@ -13,9 +13,11 @@
 //! blocking threads, never from an async worker. An object is durable when [`Segments::put`] returns, and it is part
 //! of the logs only when the catalog committed it.
 
+mod blocks;
 mod cache;
 mod file;
 pub(crate) mod merge;
+mod remote;
 pub(crate) mod removed;
 pub mod rewrite;
 mod rows;
@@ -26,10 +28,15 @@ pub(crate) mod tests;
 mod whole;
 mod write;
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use attestary_event::{EnvironmentId, ErrorKind, EventId, TenantId};
 use attestary_ledger::Hash;
+use bytes::Bytes;
 use object_store::{
     ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, local::LocalFileSystem,
     path::Path as ObjectPath,
@@ -40,6 +47,7 @@ use parquet::errors::ParquetError;
 use crate::{catalog::SegmentMeta, record::RecordError};
 
 pub(crate) use file::{Rows, SegmentFile};
+pub use remote::Objects;
 pub(crate) use rows::{EventRows, array, key_columns};
 pub use schema::FORMAT_VERSION;
 pub use source::BLOCK_BYTES;
@@ -122,6 +130,12 @@ pub enum SegmentError {
         /// Its path.
         path: String,
     },
+    /// The object store cannot be used as it is configured.
+    #[error("the object store cannot be used: {what}")]
+    Objects {
+        /// What is wrong.
+        what: String,
+    },
     /// The object store failed.
     #[error("cannot access segment {path}")]
     Store {
@@ -164,6 +178,7 @@ impl SegmentError {
                 ErrorKind::Internal
             }
             Self::Missing { .. } | Self::Store { .. } | Self::Read { .. } => ErrorKind::Unavailable,
+            Self::Objects { .. } => ErrorKind::Invalid,
             Self::Record { .. }
             | Self::NoNode { .. }
             | Self::Newer { .. }
@@ -222,6 +237,8 @@ pub struct Segments {
     store: Arc<dyn ObjectStore>,
     /// Set when the store is a local directory: reads then go to the files directly.
     root: Option<PathBuf>,
+    /// Set when the store is a cloud's: requests then run on its runtime, and reads go through its cache.
+    remote: Option<Arc<remote::Remote>>,
     cache: Mutex<cache::Cache>,
     sizes: schema::Sizes,
 }
@@ -238,7 +255,8 @@ impl Segments {
     /// Uses any object store.
     pub fn new(store: Arc<dyn ObjectStore>, limits: CacheLimits) -> Self {
         let sizes = schema::Sizes::STANDARD;
-        Self { store, root: None, cache: Mutex::new(cache::Cache::new(limits)), sizes }
+        let cache = Mutex::new(cache::Cache::new(limits));
+        Self { store, root: None, remote: None, cache, sizes }
     }
 
     /// Uses an existing local directory; every write is synced with its directory.
@@ -247,6 +265,26 @@ impl Segments {
         let store = LocalFileSystem::new_with_prefix(&root)
             .map_err(|source| SegmentError::Store { path, source })?;
         Ok(Self { root: Some(root), ..Self::new(Arc::new(store.with_fsync(true)), limits) })
+    }
+
+    /// Uses the object store that is configured, or the data directory `dir` itself when none is.
+    pub fn configured(
+        dir: &Path,
+        objects: Option<&Objects>,
+        limits: CacheLimits,
+    ) -> Result<Self, SegmentError> {
+        let Some(objects) = objects else { return Self::local(dir.to_owned(), limits) };
+        let remote = Arc::new(remote::Remote::new(objects, dir)?);
+        let store = Arc::clone(remote.store());
+        Ok(Self { remote: Some(remote), ..Self::new(store, limits) })
+    }
+
+    /// Runs store I/O to its end on this (blocking) thread.
+    fn wait<F: Future>(&self, future: F) -> F::Output {
+        match &self.remote {
+            Some(remote) => remote.wait(future),
+            None => wait(future),
+        }
     }
 
     /// Returns how many rows writers keep together.
@@ -274,12 +312,21 @@ impl Segments {
         written: Written,
     ) -> Result<SegmentMeta, SegmentError> {
         let meta = written.meta(id, partition, created_ms);
-        let payload = PutPayload::from_bytes(written.bytes);
+        self.put_whole(&meta, written.bytes)?;
+        Ok(meta)
+    }
+
+    /// Writes the object of `meta`, whose bytes are `bytes`.
+    pub(crate) fn put_whole(&self, meta: &SegmentMeta, bytes: Bytes) -> Result<(), SegmentError> {
+        if let Some(remote) = &self.remote {
+            return remote.put(meta, bytes);
+        }
+        let payload = PutPayload::from_bytes(bytes);
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         let put =
             wait(self.store.put_opts(&ObjectPath::from(meta.path.as_str()), payload, options));
         put.map_err(|source| SegmentError::Store { path: meta.path.clone(), source })?;
-        Ok(meta)
+        Ok(())
     }
 
     /// [`Self::put`] for a copy of the segment `old` with fewer rows or less in them, which takes its place among
@@ -297,7 +344,10 @@ impl Segments {
     /// Deletes an object, which may be gone already. Call it for tombstones and abandoned intents only.
     pub fn delete(&self, path: &str) -> Result<(), SegmentError> {
         self.cache.lock().remove(path);
-        match wait(self.store.delete(&ObjectPath::from(path))) {
+        if let Some(remote) = &self.remote {
+            remote.forget(path);
+        }
+        match self.wait(self.store.delete(&ObjectPath::from(path))) {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(source) => Err(SegmentError::Store { path: path.to_owned(), source }),
         }
@@ -321,7 +371,7 @@ impl Segments {
         use futures::TryStreamExt as _;
         let prefix = ObjectPath::from("segments");
         let found = self.store.list(Some(&prefix)).map_ok(|object| object.location.to_string());
-        wait(found.try_collect())
+        self.wait(found.try_collect())
             .map_err(|source| SegmentError::Store { path: prefix.to_string(), source })
     }
 
@@ -368,6 +418,9 @@ impl Segments {
     fn source(&self, meta: &SegmentMeta) -> Result<source::Source, SegmentError> {
         if let Some(root) = &self.root {
             return source::Source::file(&root.join(&meta.path), meta);
+        }
+        if let Some(remote) = &self.remote {
+            return Ok(source::Source::remote(Arc::clone(remote), meta));
         }
         Ok(source::Source::object(Arc::clone(&self.store), meta))
     }

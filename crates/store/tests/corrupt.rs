@@ -206,7 +206,7 @@ fn judge(
     tally: &mut Tally,
 ) -> Result<(), String> {
     tally.mutations += 1;
-    let detected = match check::check(work, &mut |_| {}) {
+    let detected = match check::check(work, None, &mut |_| {}) {
         Ok(report) => !report.is_clean(),
         Err(_) => true,
     };

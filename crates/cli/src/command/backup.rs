@@ -12,7 +12,9 @@ use clap::Args;
 
 use crate::{
     exit::{Exit, Failure},
-    output, progress, table,
+    output, progress,
+    settings::Settings,
+    table, variables,
 };
 
 /// Options of `backup`.
@@ -43,6 +45,9 @@ pub(crate) struct Restore {
     /// The new data directory; it must not exist
     #[arg(value_name = "DIR")]
     dir: PathBuf,
+    /// Configuration file (TOML) that says where segments go; without one, defaults and ATTESTARY__… variables
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Name of the snapshot; without it, the newest
     #[arg(long, value_name = "NAME")]
     snapshot: Option<String>,
@@ -57,7 +62,8 @@ pub(crate) async fn run(backup: Backup) -> anyhow::Result<()> {
         let all = backup::snapshots(&backup.repository).map_err(refused)?;
         return list(&all, backup.json);
     }
-    let dir = backup.place.settings()?.dir;
+    let settings = backup.place.settings()?;
+    let (dir, objects) = (settings.dir, settings.objects);
     let keep = backup.keep.map(usize::from);
     let options = Options {
         dir,
@@ -66,7 +72,7 @@ pub(crate) async fn run(backup: Backup) -> anyhow::Result<()> {
         now_ms: SystemClock::default().now_ms(),
     };
     let taken = tokio::task::spawn_blocking(move || {
-        let segments = Segments::local(options.dir.clone(), CacheLimits::default())
+        let segments = Segments::configured(&options.dir, objects.as_ref(), CacheLimits::default())
             .map_err(BackupError::Segment)?;
         let bar = progress::bar("copying segments", 0);
         let taken = backup::take(&options, &segments, &mut |done, total| {
@@ -82,12 +88,14 @@ pub(crate) async fn run(backup: Backup) -> anyhow::Result<()> {
 
 /// Restores a snapshot.
 pub(crate) async fn restore(restore: Restore) -> anyhow::Result<()> {
+    let objects = Settings::read(restore.config.as_deref(), variables())?.service.store.objects;
     let restored = tokio::task::spawn_blocking(move || {
         let bar = progress::bar("checking", 0);
         let restored = backup::restore(
             &restore.repository,
             restore.snapshot.as_deref(),
             &restore.dir,
+            objects.as_ref(),
             &mut |at| {
                 bar.set_length(at.bytes_total);
                 bar.set_position(at.bytes);

@@ -26,7 +26,8 @@ pub(crate) async fn run(fsck: Fsck) -> anyhow::Result<()> {
     let checked = tokio::task::spawn_blocking(move || {
         let bar = progress::bar("checking", 0);
         let mut lines = progress::Lines::new();
-        let checked = check::check(&place.dir, &mut |at| show(&bar, &mut lines, at));
+        let checked =
+            check::check(&place.dir, place.objects.as_ref(), &mut |at| show(&bar, &mut lines, at));
         bar.finish_and_clear();
         checked
     });

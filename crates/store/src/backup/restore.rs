@@ -10,9 +10,9 @@ use super::{
     snapshot::{hex, snapshots},
 };
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, Loaded},
     check::{self, Progress, Report},
-    segment::{CacheLimits, Segments, sha256},
+    segment::{CacheLimits, Objects, Segments, sha256},
 };
 
 /// What a restore put in place.
@@ -32,6 +32,7 @@ pub fn restore(
     repository: &Path,
     name: Option<&str>,
     dir: &Path,
+    objects: Option<&Objects>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Restored, BackupError> {
     let mut all = snapshots(repository)?;
@@ -51,7 +52,8 @@ pub fn restore(
     if unfinished.try_exists().map_err(failed("look for", &unfinished))? {
         fs::remove_dir_all(&unfinished).map_err(failed("remove", &unfinished))?;
     }
-    let built = Restoring { repository, snapshot: &snapshot, dir: &unfinished }.run(progress);
+    let built =
+        Restoring { repository, snapshot: &snapshot, dir: &unfinished, objects }.run(progress);
     let report = match built {
         Ok(report) => report,
         Err(error) => {
@@ -76,6 +78,7 @@ struct Restoring<'a> {
     repository: &'a Path,
     snapshot: &'a Snapshot,
     dir: &'a Path,
+    objects: Option<&'a Objects>,
 }
 
 impl Restoring<'_> {
@@ -87,21 +90,21 @@ impl Restoring<'_> {
             files::directory(&self.dir.join(part))?;
         }
         self.own_files()?;
-        self.segments()?;
+        let limits = CacheLimits { segments_max: 4, ..CacheLimits::default() };
+        let segments =
+            Segments::configured(self.dir, self.objects, limits).map_err(BackupError::Segment)?;
+        let (catalog, _) =
+            Catalog::inspect(&self.dir.join("catalog.sqlite")).map_err(BackupError::Catalog)?;
+        let loaded = catalog.load().map_err(BackupError::Catalog)?;
+        self.segments(&segments, &loaded)?;
         files::write(&self.dir.join("lock"), b"")?;
         files::sync_directory(&self.dir.join("segments"))?;
         files::sync_directory(self.dir)?;
-        let limits = CacheLimits { segments_max: 4, ..CacheLimits::default() };
-        let segments =
-            Segments::local(self.dir.to_owned(), limits).map_err(BackupError::Segment)?;
         let report =
             check::check_with(self.dir, &segments, progress).map_err(BackupError::Check)?;
         if !report.is_clean() {
             return Err(BackupError::Damaged(Box::new(report)));
         }
-        let (catalog, _) =
-            Catalog::inspect(&self.dir.join("catalog.sqlite")).map_err(BackupError::Catalog)?;
-        let loaded = catalog.load().map_err(BackupError::Catalog)?;
         let summary = journal::summary(&loaded, &self.dir.join("journal"))?;
         let snapshot = self.snapshot;
         if (hex(&summary.roots), summary.logs, summary.events)
@@ -129,10 +132,18 @@ impl Restoring<'_> {
         Ok(())
     }
 
-    /// Segments are held against the catalog by the check.
-    fn segments(&self) -> Result<(), BackupError> {
-        for path in &self.snapshot.segments {
-            let (from, to) = (self.repository.join(path), self.dir.join(path));
+    /// Segments are held against the catalog by the check. Those that an object store still has are the same.
+    fn segments(&self, segments: &Segments, loaded: &Loaded) -> Result<(), BackupError> {
+        for meta in &loaded.manifest.segments {
+            let (from, to) = (self.repository.join(&meta.path), self.dir.join(&meta.path));
+            if self.objects.is_some() {
+                let bytes = files::read(&from)?;
+                if sha256(&bytes) != meta.sha256 {
+                    return Err(BackupError::Differs { path: from });
+                }
+                segments.put_whole(meta, bytes.into()).map_err(BackupError::Segment)?;
+                continue;
+            }
             fs::copy(&from, &to).map_err(failed("copy", &from))?;
             files::sync(&to)?;
         }

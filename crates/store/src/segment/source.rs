@@ -20,7 +20,7 @@ use parquet::{
 };
 use sha2::Digest as _;
 
-use super::{SegmentError, wait};
+use super::{SegmentError, remote::Remote, wait};
 use crate::catalog::SegmentMeta;
 
 /// Bytes under one CRC. A page of bodies is some 30 KiB: small blocks keep reads near that; 32 KiB cost the manifest
@@ -42,6 +42,7 @@ pub(crate) struct Source {
 enum Place {
     File(Arc<File>),
     Object(Arc<dyn ObjectStore>, ObjectPath),
+    Remote(Arc<Remote>, ObjectPath),
 }
 
 impl Source {
@@ -57,6 +58,11 @@ impl Source {
     /// Reads an object by ranges.
     pub(super) fn object(store: Arc<dyn ObjectStore>, meta: &SegmentMeta) -> Self {
         Self::of(Place::Object(store, ObjectPath::from(meta.path.as_str())), meta)
+    }
+
+    /// Reads an object of a cloud through its cache.
+    pub(super) fn remote(remote: Arc<Remote>, meta: &SegmentMeta) -> Self {
+        Self::of(Place::Remote(remote, ObjectPath::from(meta.path.as_str())), meta)
     }
 
     fn of(place: Place, meta: &SegmentMeta) -> Self {
@@ -89,7 +95,12 @@ impl Source {
                 file.read_exact_at(&mut buffer, start)?;
                 Ok(buffer.into())
             }
-            Place::Object(_, _) if start == end => Ok(Bytes::new()),
+            Place::Object(_, _) | Place::Remote(_, _) if start == end => Ok(Bytes::new()),
+            Place::Remote(remote, path) => {
+                let mut buffer = vec![0; (end - start) as usize];
+                remote.fetch(path, start, &mut buffer, BLOCK_BYTES, &self.crcs)?;
+                Ok(buffer.into())
+            }
             Place::Object(store, path) => Ok(wait(store.get_range(path, start..end))?),
         }
     }

@@ -1,11 +1,21 @@
 //! Whole objects, for backups and checks.
 
 use bytes::Bytes;
+use object_store::{ObjectStoreExt as _, path::Path as ObjectPath};
 
 use super::{SegmentError, Segments, sha256};
 use crate::catalog::SegmentMeta;
 
 impl Segments {
+    /// Returns true when the object is there.
+    pub fn has(&self, path: &str) -> Result<bool, SegmentError> {
+        match self.wait(self.store.head(&ObjectPath::from(path))) {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(source) => Err(SegmentError::Store { path: path.to_owned(), source }),
+        }
+    }
+
     /// Reads a range of an object and compares its blocks with their CRCs.
     pub(crate) fn check_range(
         &self,

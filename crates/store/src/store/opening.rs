@@ -66,6 +66,14 @@ pub enum OpenError {
     /// The segments cannot be reached.
     #[error("cannot reach the segments")]
     Segments(#[source] SegmentError),
+    /// The segments are elsewhere.
+    #[error(
+        "segment {path} is not where segments are configured to be: were they somewhere else before?"
+    )]
+    Elsewhere {
+        /// The first segment that is not there.
+        path: String,
+    },
     /// The journal cannot be recovered.
     #[error("cannot recover the journal")]
     Journal(#[source] JournalError),
@@ -89,8 +97,12 @@ impl Store {
         let loaded = load(&catalog, &settings, &world).map_err(OpenError::Catalog)?;
         let installation = loaded.installation.as_ref();
         world.log_name = installation.map_or(settings.log_name.clone(), |i| i.log_name.clone());
-        let segments = Segments::local(settings.dir.clone(), CacheLimits::default())
-            .map_err(OpenError::Segments)?;
+        let segments =
+            Segments::configured(&settings.dir, settings.objects.as_ref(), CacheLimits::default())
+                .map_err(OpenError::Segments)?;
+        if settings.objects.is_some() {
+            check_place(&segments, &loaded)?;
+        }
         collect_garbage(&catalog, &segments, &loaded.intents);
 
         let position =
@@ -144,6 +156,24 @@ fn load(catalog: &Catalog, settings: &Settings, world: &World) -> Result<Loaded,
     let id = ulid(created_ms, world.random());
     catalog.install(&Installation { id, log_name: settings.log_name.clone(), created_ms })?;
     catalog.load()
+}
+
+/// Refuses a store without any of the segments: it is the wrong one. One that does not answer now may do so later.
+fn check_place(segments: &Segments, loaded: &Loaded) -> Result<(), OpenError> {
+    const LOOKED_AT: usize = 3;
+    let mut missing = None;
+    for meta in loaded.manifest.segments.iter().rev().take(LOOKED_AT) {
+        match segments.has(&meta.path) {
+            Ok(false) => missing = Some(meta.path.clone()),
+            Ok(true) => return Ok(()),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "the object store does not answer");
+                return Ok(());
+            }
+        }
+    }
+    missing.map_or(Ok(()), |path| Err(OpenError::Elsewhere { path }))
 }
 
 /// Deletes what crashes left behind, by name: announced objects that were never committed, and objects of

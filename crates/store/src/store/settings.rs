@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use crate::segment::Objects;
+
 /// How a data directory is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -30,6 +32,8 @@ pub struct Settings {
     pub register_dir: Option<PathBuf>,
     /// How often heads of logs that grew are fixed for signing when nobody asks.
     pub signing_every: Duration,
+    /// Where segments are when they are not in the data directory.
+    pub objects: Option<Objects>,
     /// Free bytes below which submitted events are refused, so that everything else goes on.
     pub reserve_bytes: u64,
     /// Rate at which sealed segments are read to find damage; 0 reads none.
@@ -54,6 +58,7 @@ impl Settings {
             merge_runs: 8,
             register_dir: None,
             signing_every: Duration::from_secs(10),
+            objects: None,
             reserve_bytes: 256 << 20,
             scrub_bytes_per_second: 8 << 20,
             scrub_every: Duration::from_hours(24),

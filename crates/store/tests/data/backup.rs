@@ -28,7 +28,7 @@ fn backup(dir: &Path, repository: &Path, now_ms: u64, keep: Option<usize>) -> Sn
 
 fn try_restore(repository: &Path, name: Option<&str>, dir: &Path) -> Result<(), BackupError> {
     std::thread::scope(|scope| {
-        let restored = scope.spawn(|| restore(repository, name, dir, &mut |_| {}).map(drop));
+        let restored = scope.spawn(|| restore(repository, name, dir, None, &mut |_| {}).map(drop));
         restored.join().unwrap()
     })
 }

@@ -58,7 +58,7 @@ pub(crate) async fn fill(dir: &Path) {
 
 /// A check blocks: it runs on a thread of its own.
 fn try_check(dir: &Path) -> Result<Report, CheckError> {
-    std::thread::scope(|scope| scope.spawn(|| check(dir, &mut |_| {})).join().unwrap())
+    std::thread::scope(|scope| scope.spawn(|| check(dir, None, &mut |_| {})).join().unwrap())
 }
 
 pub(crate) fn checked(dir: &Path) -> Report {
