@@ -3,18 +3,18 @@
 //! The signature (SAS) is made by the container's owner for this container with the permissions create, write and
 //! read; it stands in the query of every request and is a secret.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::HeaderName;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{
     Envelope, Members, Request,
-    object::{self, Compression, Layout, Put},
+    object::{self, Layout, Metadata},
     s3, webhook,
 };
 use crate::{
     batch::Batch,
-    guard::{Host, Kind, Target},
+    guard::Target,
     secret::{Secret, Secrets},
     tls,
     transport::object::Signature,
@@ -22,7 +22,6 @@ use crate::{
 
 /// Name of the signature among the secrets.
 const SECRET: &str = "sas";
-const DIGEST: HeaderName = HeaderName::from_static("x-ms-meta-attestary_digest");
 /// Version of the protocol whose rules for conditional puts are meant.
 const VERSION: &str = "2021-12-02";
 
@@ -87,39 +86,20 @@ impl Config {
     }
 
     pub(crate) fn target(&self) -> Target {
-        let base = self.base();
-        let host = Host::of_url(&base).expect("the URL was checked when it was validated");
-        let port = base.port_or_known_default().expect("http and https have default ports");
-        Target { host, port, kind: Kind::Http, encrypted: base.scheme() == "https" }
+        object::target(&self.base())
     }
 
     pub(super) fn request(&self, batch: &Batch, envelope: &Envelope<'_>) -> Request {
-        let digest = object::digest(batch, envelope.format);
-        let key = object::key(&self.layout, batch, envelope, &digest);
-        let mut headers = HeaderMap::new();
-        let mut put = |name: HeaderName, value: &str| {
-            let value = HeaderValue::from_str(value).expect("ids, dates and hashes are ASCII");
-            headers.insert(name, value);
+        let secret = envelope.secrets.value(SECRET).cloned().unwrap_or_else(|| Secret::new(""));
+        let metadata = Metadata {
+            digest: HeaderName::from_static("x-ms-meta-attestary_digest"),
+            destination: HeaderName::from_static("x-ms-meta-attestary_destination"),
         };
-        put(header::CONTENT_TYPE, envelope.format.content_type());
-        if self.layout.compression == Compression::Gzip {
-            put(header::CONTENT_ENCODING, "gzip");
-        }
-        put(header::IF_NONE_MATCH, "*");
-        put(HeaderName::from_static("x-ms-blob-type"), "BlockBlob");
-        put(HeaderName::from_static("x-ms-version"), VERSION);
-        put(DIGEST, &digest);
-        let owner = object::owner(envelope.spec);
-        put(HeaderName::from_static("x-ms-meta-attestary_destination"), &owner);
-        let sas = envelope.secrets.value(SECRET).cloned();
-        Request::Object(Box::new(Put {
-            url: object::url(&self.base(), &key),
-            headers,
-            body: batch.bytes.clone().into(),
-            compression: self.layout.compression,
-            digest: (DIGEST, digest),
-            signature: Signature::Query(sas.unwrap_or_else(|| Secret::new(""))),
-        }))
+        let signature = Signature::Query(secret);
+        let mut put = object::put(&self.base(), &self.layout, metadata, batch, envelope, signature);
+        put.header(HeaderName::from_static("x-ms-blob-type"), "BlockBlob");
+        put.header(HeaderName::from_static("x-ms-version"), VERSION);
+        Request::Object(Box::new(put))
     }
 
     pub(super) fn summary(&self) -> String {

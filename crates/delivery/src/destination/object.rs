@@ -9,7 +9,7 @@
 use attestary_event::{View, actions::KnownActions, event::write_hex};
 use attestary_formats::Format;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -19,6 +19,7 @@ use url::Url;
 use super::{Envelope, Members};
 use crate::{
     batch::{Batch, BatchLimits},
+    guard::{Host, Kind, Target},
     health::{Cause, Reason},
     spec::Spec,
     transport::object::Signature,
@@ -152,6 +153,57 @@ pub(crate) struct Put {
     pub(crate) digest: (HeaderName, String),
     /// How the request is signed.
     pub(crate) signature: Signature,
+}
+
+/// What is sent to the host of `base`.
+pub(super) fn target(base: &Url) -> Target {
+    let host = Host::of_url(base).expect("the URL was checked when it was validated");
+    let port = base.port_or_known_default().expect("http and https have default ports");
+    Target { host, port, kind: Kind::Http, encrypted: base.scheme() == "https" }
+}
+
+/// Names of the metadata that every object has.
+pub(super) struct Metadata {
+    /// Of the digest.
+    pub(super) digest: HeaderName,
+    /// Of the destination.
+    pub(super) destination: HeaderName,
+}
+
+/// Returns the put of a batch below `base`, and nowhere where something is.
+pub(super) fn put(
+    base: &Url,
+    layout: &Layout,
+    metadata: Metadata,
+    batch: &Batch,
+    envelope: &Envelope<'_>,
+    signature: Signature,
+) -> Put {
+    let digest = digest(batch, envelope.format);
+    let mut put = Put {
+        url: url(base, &key(layout, batch, envelope, &digest)),
+        headers: HeaderMap::new(),
+        body: batch.bytes.clone().into(),
+        compression: layout.compression,
+        digest: (metadata.digest.clone(), digest.clone()),
+        signature,
+    };
+    put.header(header::CONTENT_TYPE, envelope.format.content_type());
+    if layout.compression == Compression::Gzip {
+        put.header(header::CONTENT_ENCODING, "gzip");
+    }
+    put.header(header::IF_NONE_MATCH, "*");
+    put.header(metadata.digest, &digest);
+    put.header(metadata.destination, &owner(envelope.spec));
+    put
+}
+
+impl Put {
+    /// Adds a header; `value` is made of ids, dates and hashes.
+    pub(super) fn header(&mut self, name: HeaderName, value: &str) {
+        let value = HeaderValue::from_str(value).expect("ids, dates and hashes are ASCII");
+        self.headers.insert(name, value);
+    }
 }
 
 /// Returns the digest of a batch: which events, in which order, written how.

@@ -3,18 +3,18 @@
 //! The bucket is addressed as a host name of its own where Amazon's rules allow it, and as the first part of the
 //! path at other endpoints. Requests are signed with Signature Version 4 over every header and the body's SHA-256.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::HeaderName;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{
     Envelope, Members, Request,
-    object::{self, Compression, Layout, Put},
+    object::{self, Layout, Metadata},
     webhook,
 };
 use crate::{
     batch::Batch,
-    guard::{Host, Kind, Target},
+    guard::Target,
     secret::{Secret, Secrets},
     tls,
     transport::object::Signature,
@@ -22,7 +22,6 @@ use crate::{
 
 /// Name under which the key's secret stands among the secrets.
 const SECRET: &str = "secret_access_key";
-const DIGEST: HeaderName = HeaderName::from_static("x-amz-meta-attestary-digest");
 
 /// How long and how strictly an object is locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,28 +107,22 @@ impl Config {
     }
 
     pub(crate) fn target(&self) -> Target {
-        let base = self.base();
-        let host = Host::of_url(&base).expect("the URL was checked when it was validated");
-        let port = base.port_or_known_default().expect("http and https have default ports");
-        Target { host, port, kind: Kind::Http, encrypted: base.scheme() == "https" }
+        object::target(&self.base())
     }
 
     pub(super) fn request(&self, batch: &Batch, envelope: &Envelope<'_>) -> Request {
-        let digest = object::digest(batch, envelope.format);
-        let key = object::key(&self.layout, batch, envelope, &digest);
-        let mut headers = HeaderMap::new();
-        let mut put = |name: HeaderName, value: &str| {
-            let value = HeaderValue::from_str(value).expect("ids, dates and hashes are ASCII");
-            headers.insert(name, value);
+        let secret = envelope.secrets.value(SECRET).cloned().unwrap_or_else(|| Secret::new(""));
+        let signature = Signature::Aws {
+            region: self.region.clone(),
+            service: "s3",
+            access_key_id: self.access_key_id.clone(),
+            secret,
         };
-        put(header::CONTENT_TYPE, envelope.format.content_type());
-        if self.layout.compression == Compression::Gzip {
-            put(header::CONTENT_ENCODING, "gzip");
-        }
-        put(header::IF_NONE_MATCH, "*");
-        put(DIGEST, &digest);
-        let owner = object::owner(envelope.spec);
-        put(HeaderName::from_static("x-amz-meta-attestary-destination"), &owner);
+        let metadata = Metadata {
+            digest: HeaderName::from_static("x-amz-meta-attestary-digest"),
+            destination: HeaderName::from_static("x-amz-meta-attestary-destination"),
+        };
+        let mut put = object::put(&self.base(), &self.layout, metadata, batch, envelope, signature);
         if let Some(lock) = self.object_lock.filter(|_| !batch.test) {
             let mode = match lock.mode {
                 LockMode::Compliance => "COMPLIANCE",
@@ -137,23 +130,10 @@ impl Config {
             };
             let until = envelope.at.0 + i64::from(lock.days) * 86_400_000;
             let until = attestary_event::Timestamp(until).to_string();
-            put(HeaderName::from_static("x-amz-object-lock-mode"), mode);
-            put(HeaderName::from_static("x-amz-object-lock-retain-until-date"), &until);
+            put.header(HeaderName::from_static("x-amz-object-lock-mode"), mode);
+            put.header(HeaderName::from_static("x-amz-object-lock-retain-until-date"), &until);
         }
-        let secret = envelope.secrets.value(SECRET).cloned();
-        Request::Object(Box::new(Put {
-            url: object::url(&self.base(), &key),
-            headers,
-            body: batch.bytes.clone().into(),
-            compression: self.layout.compression,
-            digest: (DIGEST, digest),
-            signature: Signature::Aws {
-                region: self.region.clone(),
-                service: "s3",
-                access_key_id: self.access_key_id.clone(),
-                secret: secret.unwrap_or_else(|| Secret::new("")),
-            },
-        }))
+        Request::Object(Box::new(put))
     }
 
     pub(super) fn summary(&self) -> String {
