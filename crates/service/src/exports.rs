@@ -5,10 +5,12 @@
 //! are `attestary.export` events in the environment's audit log, recorded before they take effect; the export's own custody
 //! log says the same to whoever holds its manifest.
 
+mod evidence;
 mod form;
 mod link;
 mod manifest;
 mod parquet;
+mod report;
 mod run;
 
 use std::{
@@ -98,6 +100,9 @@ struct Request {
     from_ms: Option<i64>,
     to_ms: Option<i64>,
     prefix: Option<String>,
+    /// Of evidence: the log's signed checkpoint at the moment of the request.
+    #[serde(default)]
+    checkpoint: Option<String>,
 }
 
 impl Request {
@@ -203,13 +208,19 @@ impl Service {
         let form = check(&new, log.size)?;
         parse_filter(&new.filter).map_err(ChangeError::Filter)?;
         let now_ms = self.clock().now_ms();
-        let request = Request {
+        let mut request = Request {
             format: form.name().to_owned(),
             filter: new.filter,
             from_ms: new.from.map(|time| time.0),
             to_ms: new.to.map(|time| time.0),
             prefix: new.prefix,
+            checkpoint: None,
         };
+        let mut size = new.size.unwrap_or(log.size);
+        if form == ExportForm::Evidence {
+            let (head, note) = self.signed_head(&environment, &tenant).await.map_err(as_change)?;
+            (size, request.checkpoint) = (head.size, Some(note.to_string()));
+        }
         let row = ExportRow {
             id: mint("exp_", now_ms, self.rng()),
             environment,
@@ -219,7 +230,7 @@ impl Service {
                 .map_err(|error| ChangeError::Unavailable(cause(error)))?,
             requested_by: caller.principal.id().to_owned(),
             created_ms: now_ms,
-            size: new.size.unwrap_or(log.size),
+            size,
             state: ExportState::Queued,
             reason: None,
             progress: Default::default(),
@@ -501,7 +512,9 @@ fn check(new: &NewExport, size: u64) -> Result<ExportForm, ChangeError> {
         let detail = format!("has 1 to {PREFIX_BYTES_MAX} letters and digits");
         violations.push(Violation::new("/prefix", detail));
     }
-    if new.size.is_some_and(|wanted| !(1..=size).contains(&wanted)) {
+    if new.size.is_some() && form == Some(ExportForm::Evidence) {
+        violations.push(Violation::new("/size", "is the checkpoint's for evidence; leave it out"));
+    } else if new.size.is_some_and(|wanted| !(1..=size).contains(&wanted)) {
         let detail = format!("is a size that the log has had: 1 to {size}");
         violations.push(Violation::new("/size", detail));
     }

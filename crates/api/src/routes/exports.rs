@@ -36,7 +36,7 @@ pub(crate) struct ExportView {
     state: &'static str,
     /// Why it failed.
     reason: Option<String>,
-    /// ndjson, json, csv, cef or parquet.
+    /// ndjson, json, csv, cef, parquet or evidence.
     format: &'static str,
     filter: String,
     from: Option<String>,
@@ -73,7 +73,7 @@ pub(crate) struct ExportList {
 #[schema(as = NewExport)]
 #[expect(dead_code, reason = "the shape for the OpenAPI document")]
 pub(crate) struct NewExportShape {
-    /// ndjson, json, csv, cef or parquet.
+    /// ndjson, json, csv, cef, parquet or evidence.
     format: String,
     /// Text in the filter language; without it, every event.
     filter: Option<String>,

@@ -38,7 +38,7 @@ pub(crate) struct Export {
     #[arg(long, short, value_name = "ID")]
     tenant: String,
     /// Form of the file
-    #[arg(long, short, value_name = "FORM", value_parser = ["ndjson", "json", "csv", "cef", "parquet"])]
+    #[arg(long, short, value_name = "FORM", value_parser = ["ndjson", "json", "csv", "cef", "parquet", "evidence"])]
     format: String,
     /// File to write; it must not exist
     #[arg(long, short, value_name = "FILE")]
@@ -61,6 +61,9 @@ pub(crate) struct Export {
     /// Write the manifest (digest, counts, custody) here
     #[arg(long, value_name = "FILE")]
     manifest_out: Option<PathBuf>,
+    /// Write the log's trust file here (with --format evidence); hand it over by another way than the bundle
+    #[arg(long, value_name = "FILE")]
+    trust_out: Option<PathBuf>,
     /// Keep the export on the server until it expires
     #[arg(long)]
     keep: bool,
@@ -104,6 +107,10 @@ pub(crate) async fn run(export: Export, target: &Target) -> anyhow::Result<()> {
     if let Some(manifest) = &export.manifest_out {
         let bytes = client.send(client.request(Method::GET, &format!("{path}/manifest"))).await?;
         write_new(manifest, &bytes)?;
+    }
+    if let Some(trust) = &export.trust_out {
+        let path = format!("/v1/tenants/{}/trust", encode(&export.tenant));
+        write_new(trust, &client.send(client.request(Method::GET, &path)).await?)?;
     }
     if !export.keep {
         client.send(client.request(Method::DELETE, &path)).await?;

@@ -43,6 +43,7 @@ fn a_killed_export_has_the_bytes_of_an_undisturbed_one() {
     }
     assert!(disturbed > 0, "every export was over before it could be killed");
     fetch(&server, data.path());
+    evidence(&server, data.path());
 }
 
 /// The command fetches what the server made, checks it, and leaves nothing behind.
@@ -110,4 +111,58 @@ async fn until(server: &Server, id: &str, reached: impl Fn(&Value) -> bool) -> V
         }
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
+}
+
+/// Evidence verifies on a machine that knows nothing but the trust file, and a changed byte does not.
+fn evidence(server: &Server, data: &Path) {
+    let (bundle, trust) = (data.join("acme.zip"), data.join("acme.trust"));
+    let export = |bundle: &Path, trust: &Path, more: &[&str]| {
+        let ran = attestary()
+            .args(["export", "-t", "acme", "-f", "evidence", "-o"])
+            .arg(bundle)
+            .arg("--trust-out")
+            .arg(trust)
+            .args(more)
+            .env("ATTESTARY_URL", server.fact("url"))
+            .env("ATTESTARY_KEY", server.fact("read_key"))
+            .output()
+            .unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    };
+    let state = data.join("heads");
+    let verify = |bundle: &Path, more: &[&str]| {
+        let ran = attestary()
+            .arg("verify")
+            .arg(bundle)
+            .arg("--trust")
+            .arg(&trust)
+            .arg("--state")
+            .arg(&state)
+            .args(more)
+            .output()
+            .unwrap();
+        (ran.status.code().unwrap(), String::from_utf8_lossy(&ran.stdout).into_owned())
+    };
+    export(&bundle, &trust, &["--prefix", "CASE7"]);
+    let (code, said) = verify(&bundle, &["--require-complete"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains(&format!("{} events, seq 0 to {EVENTS}: the whole log", EVENTS + 1)),
+        "{said}"
+    );
+    let bytes = fs::read(&bundle).unwrap();
+    let flipped = data.join("flipped.zip");
+    for at in [bytes.len() / 7, bytes.len() / 2, bytes.len() - 3_000] {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        fs::write(&flipped, changed).unwrap();
+        assert_eq!(verify(&flipped, &[]).0, 1, "{at}");
+    }
+    let (part, other_trust) = (data.join("part.zip"), data.join("part.trust"));
+    export(&part, &other_trust, &["--filter", "actor.id:u7"]);
+    assert_eq!(fs::read(&trust).unwrap(), fs::read(&other_trust).unwrap());
+    let (code, said) = verify(&part, &[]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("a selection"), "{said}");
+    assert_eq!(verify(&part, &["--require-complete"]).0, 2);
 }

@@ -19,11 +19,14 @@ pub enum ExportForm {
     Cef,
     /// A table of typed columns.
     Parquet,
+    /// A bundle that verifies offline.
+    Evidence,
 }
 
 impl ExportForm {
     /// Every form, in the order of their documentation.
-    pub const ALL: [Self; 5] = [Self::Ndjson, Self::Json, Self::Csv, Self::Cef, Self::Parquet];
+    pub const ALL: [Self; 6] =
+        [Self::Ndjson, Self::Json, Self::Csv, Self::Cef, Self::Parquet, Self::Evidence];
 
     /// Returns the name used in the API.
     pub fn name(self) -> &'static str {
@@ -33,6 +36,7 @@ impl ExportForm {
             Self::Csv => "csv",
             Self::Cef => "cef",
             Self::Parquet => "parquet",
+            Self::Evidence => "evidence",
         }
     }
 
@@ -43,7 +47,10 @@ impl ExportForm {
 
     /// Returns the ending of file names.
     pub fn extension(self) -> &'static str {
-        self.name()
+        match self {
+            Self::Evidence => "zip",
+            _ => self.name(),
+        }
     }
 
     /// Returns the media type of the file.
@@ -54,12 +61,13 @@ impl ExportForm {
             Self::Csv => "text/csv; charset=utf-8",
             Self::Cef => "text/plain; charset=utf-8",
             Self::Parquet => "application/vnd.apache.parquet",
+            Self::Evidence => "application/zip",
         }
     }
 
     /// Returns true when the finished file is made from the lines that were written, and not by adding to them.
     pub(super) fn is_converted(self) -> bool {
-        self == Self::Parquet
+        matches!(self, Self::Parquet | Self::Evidence)
     }
 
     /// Writes the beginning of the file.
@@ -73,7 +81,7 @@ impl ExportForm {
                 csv::header(out);
                 out.extend_from_slice(b"\r\n");
             }
-            Self::Ndjson | Self::Cef | Self::Parquet => {}
+            Self::Ndjson | Self::Cef | Self::Parquet | Self::Evidence => {}
         }
     }
 
@@ -89,6 +97,8 @@ impl ExportForm {
         let fields = event.fields();
         let view = View { event, fields: &fields };
         match self {
+            // Evidence has lines of its own, from what the leaves commit to.
+            Self::Evidence => {}
             Self::Ndjson | Self::Parquet => {
                 json::encode(&view, out);
                 out.push(b'\n');

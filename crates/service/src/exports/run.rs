@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use attestary_event::{Event, Timestamp, actions::KnownActions};
 use attestary_store::{
-    Order, ReadError as StoreError, Search as Query,
+    Disclosed, Order, ProveError, ReadError as StoreError, Search as Query,
     catalog::{CatalogError, ExportFile, ExportProgress, ExportRow, ExportState},
     exports::{ExportPart, TableError},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Request, parquet};
+use super::{ExportForm, Request, evidence, parquet};
 use crate::{Service, error::cause, search::parse_filter};
 
 /// Events read at once.
@@ -44,6 +44,10 @@ enum Failed {
     Table(#[from] TableError),
     #[error("the log cannot be read")]
     Read(#[source] StoreError),
+    #[error("the log cannot be proved")]
+    Prove(#[source] ProveError),
+    #[error("the evidence cannot be put together")]
+    Evidence(#[from] evidence::Unmade),
     #[error("the catalog failed")]
     Catalog(#[from] CatalogError),
     #[error("the work was interrupted")]
@@ -114,18 +118,34 @@ impl Service {
                 return Ok(Ended::Stopped);
             }
             self.check_export_log(&row)?;
+            if job.is_whole() {
+                // Every seq has a line, also where the payload is gone and no search finds it.
+                let first = progress.after.map_or(0, |after| after + 1);
+                let end = (first + PAGE_EVENTS as u64).min(row.size);
+                let read = self.store().disclosed(&row.environment, &row.tenant, first..end).await;
+                progress.after = Some(end - 1);
+                let lines = read.map_err(Failed::Prove)?;
+                (part, progress) = append_evidence(part, lines, progress).await?;
+                (part, progress, synced) =
+                    self.sync_export(&row.id, part, progress, synced).await?;
+                continue;
+            }
             let page =
                 self.store().query(&row.environment, &row.tenant, job.query(&progress)).await;
             let page = page.map_err(Failed::Read)?;
             // A search that comes no further has seen everything that its filter admits.
             let ended = page.events.is_empty() && page.next <= progress.after;
             progress.after = page.next.filter(|_| !ended).or(Some(row.size - 1));
-            (part, progress) = job.clone().append(part, page.events, progress).await?;
-            let scanned = progress.after.unwrap_or(0).saturating_sub(synced.after.unwrap_or(0));
-            if part.bytes() - synced.part_bytes >= SYNC_BYTES || scanned >= SYNC_SCAN {
-                (part, progress) = self.save_export(&row.id, part, progress).await?;
-                synced = progress;
+            if job.request.form() == ExportForm::Evidence {
+                let seqs = page.events.iter().map(|event| event.seq);
+                let seqs: Vec<_> = seqs.take_while(|seq| *seq < row.size).collect();
+                let read = self.store().disclosed_at(&row.environment, &row.tenant, seqs).await;
+                let lines = read.map_err(Failed::Prove)?;
+                (part, progress) = append_evidence(part, lines, progress).await?;
+            } else {
+                (part, progress) = job.clone().append(part, page.events, progress).await?;
             }
+            (part, progress, synced) = self.sync_export(&row.id, part, progress, synced).await?;
         }
         self.finish_export(&row, job, part, progress, stop).await
     }
@@ -155,6 +175,22 @@ impl Service {
             Ok((part, ExportProgress::default()))
         })
         .await
+    }
+
+    /// Saves the cursor when enough was written or looked at since it was saved last.
+    async fn sync_export(
+        &self,
+        id: &str,
+        part: ExportPart,
+        progress: ExportProgress,
+        synced: ExportProgress,
+    ) -> Result<(ExportPart, ExportProgress, ExportProgress), Failed> {
+        let scanned = progress.after.unwrap_or(0).saturating_sub(synced.after.unwrap_or(0));
+        if part.bytes() - synced.part_bytes < SYNC_BYTES && scanned < SYNC_SCAN {
+            return Ok((part, progress, synced));
+        }
+        let (part, progress) = self.save_export(id, part, progress).await?;
+        Ok((part, progress, progress))
     }
 
     async fn save_export(
@@ -190,10 +226,16 @@ impl Service {
         let (id, files) = (row.id.clone(), self.export_files().clone());
         let (kept_ms, now_ms) =
             (self.settings().exports.kept.as_millis() as u64, self.clock().now_ms());
-        let stop = stop.clone();
+        let (service, row, stop) = (self.clone(), row.clone(), stop.clone());
         self.catalog(move |catalog| {
             let form = job.request.form();
-            if form.is_converted() {
+            if form == ExportForm::Evidence {
+                let custody = catalog.custody(&id)?;
+                let (request, row) = (&job.request, &row);
+                files.convert(&id, |lines, out| {
+                    evidence::write(&service, row, request, &custody, lines, out)
+                })?;
+            } else if form.is_converted() {
                 let prefix = job.request.prefix.as_deref();
                 files.convert(&id, |lines, out| parquet::convert(lines, prefix, out))?;
             } else {
@@ -244,12 +286,16 @@ struct Job {
 
 impl Job {
     fn new(row: &ExportRow, request: &Request) -> Result<Self, Failed> {
-        let filter = parse_filter(&request.filter).map_err(|_| Failed::Request)?;
+        let is_selection = request.form() == ExportForm::Evidence && !evidence::is_whole(request);
+        let text = if is_selection { evidence::filter(request) } else { request.filter.clone() };
+        let filter = parse_filter(&text).map_err(|_| Failed::Request)?;
+        // A selection of evidence holds its times in the filter.
+        let time = |ms: Option<i64>| ms.filter(|_| !is_selection).map(Timestamp);
         let query = Query {
             // Relative times mean the moment of the request, also after a restart.
             filter: filter.resolve(Timestamp(row.created_ms as i64)),
-            from: request.from_ms.map(Timestamp),
-            to: request.to_ms.map(Timestamp),
+            from: time(request.from_ms),
+            to: time(request.to_ms),
             order: Order::Ascending,
             limit: PAGE_EVENTS,
             bytes_max: PAGE_BYTES,
@@ -257,6 +303,11 @@ impl Job {
             scan_budget: PAGE_SCAN,
         };
         Ok(Self { request: request.clone(), query, size: row.size })
+    }
+
+    /// Returns true for evidence of the whole log.
+    fn is_whole(&self) -> bool {
+        self.request.form() == ExportForm::Evidence && evidence::is_whole(&self.request)
     }
 
     fn query(&self, progress: &ExportProgress) -> Query {
@@ -284,4 +335,24 @@ impl Job {
         });
         appended.await?
     }
+}
+
+/// Writes events as their leaves commit to them, on a thread of its own.
+async fn append_evidence(
+    mut part: ExportPart,
+    events: Vec<Disclosed>,
+    mut progress: ExportProgress,
+) -> Result<(ExportPart, ExportProgress), Failed> {
+    let appended = tokio::task::spawn_blocking(move || {
+        let mut out = Vec::with_capacity(PAGE_BYTES);
+        for event in &events {
+            progress.events += 1;
+            progress.seq_first = progress.seq_first.or(Some(event.entry.seq));
+            progress.seq_last = Some(event.entry.seq);
+            evidence::line(event, &mut out);
+        }
+        part.append(&out)?;
+        Ok::<_, Failed>((part, progress))
+    });
+    appended.await?
 }
