@@ -133,6 +133,21 @@ function consistent(oldSize, oldRoot, newSize, newRoot, hashes) {
   return roots !== null && same(roots[0], oldRoot) && same(roots[1], newRoot);
 }
 
+// ---- The seal: a digest over the digests of the pieces of everything before it.
+async function checkSeal(blob) {
+  const magic = "attestary/seal/v1 ", start = blob.size - magic.length - 64, piece = 1 << 20;
+  const comment = start < 0 ? "" : await blob.slice(start).text();
+  const stated = comment.startsWith(magic) ? unhex(comment.slice(magic.length), 32) : null;
+  need(stated, 0, "the archive has no seal: it was packed anew or cut");
+  const digests = new Uint8Array(32 * Math.ceil(start / piece));
+  for (let at = 0; at < start; at += piece) {
+    const bytes = await blob.slice(at, Math.min(at + piece, start)).arrayBuffer();
+    digests.set(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)), 32 * at / piece);
+  }
+  const computed = new Uint8Array(await crypto.subtle.digest("SHA-256", digests));
+  need(same(computed, stated), 0, "the archive is not the one that was sealed: a byte was changed");
+}
+
 // ---- Zip: stored and deflated regular files, 64-bit sizes where they are needed.
 async function unzip(blob) {
   const slice = async (start, end) => new DataView(await blob.slice(start, end).arrayBuffer());
@@ -179,6 +194,7 @@ async function unzip(blob) {
     at += 46 + nameBytes + extraBytes + commentBytes;
   }
   need(files.size === count, 0, "the archive's table is damaged");
+  await checkSeal(blob);
   const open = async (name) => {
     const file = files.get(name);
     need(file, 0, `${name} is missing`);

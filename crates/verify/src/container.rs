@@ -1,7 +1,8 @@
 //! The archive: a zip of known names, each of bounded size, nothing but regular files.
 //!
 //! Nothing is unpacked to a disk, so a name can lead nowhere; one that this version does not know is refused all the same,
-//! because a file that nobody checked must not travel under a verdict. Declared sizes are limits while reading.
+//! because a file that nobody checked must not travel under a verdict. Declared sizes are limits while reading. The table is
+//! judged first and the seal after it, so that a hostile archive is named for what it is.
 
 use std::{
     collections::HashMap,
@@ -11,7 +12,7 @@ use std::{
 use attestary_ledger::{TilePath, proof_file::EXTRA_BYTES_MAX, slot_proof::SLOT_PROOF_BYTES_MAX};
 use zip::{CompressionMethod, ZipArchive};
 
-use crate::growth::GROWTH_BYTES_MAX;
+use crate::{growth::GROWTH_BYTES_MAX, seal};
 
 /// Most files of a bundle: a log of 250 million events has as many tiles.
 const FILES_MAX: usize = 1_000_000;
@@ -176,6 +177,10 @@ impl<R: Read + Seek> Container<R> {
             drop(file);
             files.push((name, part));
         }
+        let mut reader = archive.into_inner();
+        seal::check(&mut reader)?;
+        let archive = ZipArchive::new(reader)
+            .map_err(|error| format!("this is not a zip archive: {error}"))?;
         Ok(Self { archive, files, sizes })
     }
 

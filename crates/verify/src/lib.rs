@@ -6,7 +6,7 @@
 //!
 //! | step | question | file |
 //! |---|---|---|
-//! | 0 | is this a bundle, whole, and nothing else? | [`container`], [`manifest`] |
+//! | 0 | is this a bundle, whole, and nothing else? | [`container`], `seal`, [`manifest`] |
 //! | 1, 2, 12 | is it the trusted log, signed by the key that was valid? | `notes` |
 //! | 3 | do the tiles lead to the signed root? | `tiles` |
 //! | 4, 5 | is every entry a leaf, and every payload its content? | `line`, `events` |
@@ -28,6 +28,7 @@ mod line;
 pub mod manifest;
 mod notes;
 mod report;
+mod seal;
 mod tiles;
 mod verify;
 mod write;
@@ -36,6 +37,7 @@ pub use growth::Growth;
 pub use line::{parse_check as parse_line, write_fields, write_gone, write_whole};
 pub use manifest::Manifest;
 pub use report::{Board, Outcome, Report, Step, StepName};
+pub use seal::seal;
 pub use tiles::needed as needed_tiles;
 pub use verify::{Known, Options, bundle};
 pub use write::BundleWriter;

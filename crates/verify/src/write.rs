@@ -9,21 +9,22 @@ use zip::{CompressionMethod, ZipWriter, result::ZipError, write::SimpleFileOptio
 use crate::{
     container::name,
     manifest::{FileLine, Manifest, hex, signed_text},
+    seal,
 };
 
 /// A bundle being written.
-pub struct BundleWriter<W: Write + Seek> {
+pub struct BundleWriter<W: Read + Write + Seek> {
     archive: ZipWriter<W>,
     files: Vec<FileLine>,
 }
 
-impl<W: Write + Seek> std::fmt::Debug for BundleWriter<W> {
+impl<W: Read + Write + Seek> std::fmt::Debug for BundleWriter<W> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("BundleWriter").field("files", &self.files.len()).finish_non_exhaustive()
     }
 }
 
-impl<W: Write + Seek> BundleWriter<W> {
+impl<W: Read + Write + Seek> BundleWriter<W> {
     /// Begins a bundle.
     pub fn new(out: W) -> Self {
         Self { archive: ZipWriter::new(out), files: Vec::new() }
@@ -59,7 +60,7 @@ impl<W: Write + Seek> BundleWriter<W> {
         Ok(())
     }
 
-    /// Writes the manifest, has it signed, and ends the archive.
+    /// Writes the manifest, has it signed, ends the archive and seals it.
     pub fn finish<E: From<io::Error>>(
         mut self,
         mut manifest: Manifest,
@@ -72,7 +73,10 @@ impl<W: Write + Seek> BundleWriter<W> {
         let note = sign(signed_text(&manifest.origin, &bytes))?;
         self.add(name::MANIFEST, &bytes)?;
         self.add(name::SIGNATURE, note.to_string().as_bytes())?;
-        Ok(self.archive.finish().map_err(failed)?)
+        self.archive.set_comment(seal::blank()).map_err(failed)?;
+        let mut done = self.archive.finish().map_err(failed)?;
+        seal::seal(&mut done)?;
+        Ok(done)
     }
 }
 
