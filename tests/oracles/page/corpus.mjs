@@ -9,7 +9,7 @@ const require = createRequire(import.meta.url);
 const { chromium } = require(process.env.PLAYWRIGHT ?? "playwright-core");
 const [page, folder] = process.argv.slice(2).map((path) => resolve(path));
 const cases = readdirSync(folder).filter((name) => name.endsWith(".json")).map((name) => name.slice(0, -5));
-if (cases.length < 50) throw new Error(`only ${cases.length} cases in ${folder}`);
+if (cases.length < Number(process.env.CASES_MIN ?? 50)) throw new Error(`only ${cases.length} cases in ${folder}`);
 
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
 const context = await browser.newContext();

@@ -14,6 +14,7 @@ mod deliveries;
 mod destinations;
 mod easysend;
 mod environments;
+mod evidence;
 mod exports;
 mod formio;
 mod governance;
