@@ -11,7 +11,7 @@ use attestary_ledger::{Hash, TileKind, TilePath, tile::TILE_WIDTH};
 
 use crate::{
     line::{Checked, LINE_BYTES_MAX, Missing, Said, Wrong, check},
-    report::{Board, StepName},
+    report::{Board, Progress, StepName},
 };
 
 /// Bytes that one worker gets at once.
@@ -46,7 +46,7 @@ pub(crate) struct Pass<'a> {
     /// Size of the anchored head, if there is one.
     pub(crate) head: Option<u64>,
     pub(crate) threads: usize,
-    pub(crate) progress: &'a (dyn Fn(u64) + Sync),
+    pub(crate) progress: &'a (dyn Fn(Progress) + Sync),
 }
 
 type Answer = (usize, Vec<Result<Checked, Wrong>>, u64);
@@ -87,7 +87,7 @@ impl Pass<'_> {
                         while let Some((checked, bytes)) = early.remove(&next) {
                             next += 1;
                             order.take(checked, board);
-                            (order.pass.progress)(bytes);
+                            (order.pass.progress)(Progress::Done(bytes));
                         }
                         if order.broken {
                             // The receiver goes, the workers and the reader end.

@@ -14,7 +14,8 @@
 //! | 7 | did the log only grow? | `history`, [`growth`] |
 //! | 8 to 11 | is it anchored, when, how fresh, and what is not? | `anchor` |
 //!
-//! The way in is [`bundle`]; its answer is a [`Report`]. Byte-exact rules: docs/reference/exports.md and docs/decisions/0004.
+//! The ways in are [`bundle`], [`log()`] for a folder or server of tiles, [`proof_file`] and [`receipt()`]; each answers with a
+//! [`Report`]. Byte-exact rules: docs/reference/exports.md and docs/decisions/0004.
 
 #![forbid(unsafe_code)]
 
@@ -25,18 +26,23 @@ mod events;
 pub mod growth;
 mod history;
 mod line;
+mod log;
 pub mod manifest;
 mod notes;
+mod receipt;
 mod report;
 mod seal;
 mod tiles;
 mod verify;
 mod write;
 
+pub use attestary_ledger::proof_file::PROOF_BYTES_MAX;
 pub use growth::Growth;
 pub use line::{parse_check as parse_line, write_fields, write_gone, write_whole};
+pub use log::{LogFiles, log};
 pub use manifest::Manifest;
-pub use report::{Board, Outcome, Report, Step, StepName};
+pub use receipt::{RECEIPT_BYTES_MAX, proof_file, receipt};
+pub use report::{Board, Outcome, Progress, Report, Step, StepName};
 pub use seal::seal;
 pub use tiles::needed as needed_tiles;
 pub use verify::{Known, Options, bundle};

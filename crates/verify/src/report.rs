@@ -2,6 +2,15 @@
 
 use std::fmt;
 
+/// What a long verification tells about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// So much is to be checked: bytes of events, or entries.
+    Total(u64),
+    /// So much more was checked.
+    Done(u64),
+}
+
 /// The steps in their order. Step 0 is the container; 1 to 12 are the twelve checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StepName {

@@ -53,7 +53,9 @@ pub(crate) fn check<R: Read + Seek>(archive: &mut R) -> Result<(), String> {
     match stated.map(unhex) {
         None | Some(None) => Err(unsealed()),
         Some(Some(stated)) if stated == computed => Ok(()),
-        Some(Some(_)) => Err("the archive is not the one that was sealed: a byte was changed".into()),
+        Some(Some(_)) => {
+            Err("the archive is not the one that was sealed: a byte was changed".into())
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     history,
     manifest::{FORM, Manifest, hex},
     notes,
-    report::{Board, Report, StepName},
+    report::{Board, Progress, Report, StepName},
     tiles,
 };
 
@@ -46,12 +46,12 @@ pub struct Options {
     pub threads: usize,
 }
 
-/// Verifies a bundle. `progress` is told how many bytes of events were checked since it was told last.
+/// Verifies a bundle. `progress` is told how many bytes of events there are, and how many more were checked.
 pub fn bundle<R: Read + Seek>(
     reader: R,
     trust: &[u8],
     options: &Options,
-    progress: &(dyn Fn(u64) + Sync),
+    progress: &(dyn Fn(Progress) + Sync),
 ) -> Report {
     let mut board = Board::default();
     let trust = match TrustFile::parse(trust) {
@@ -70,7 +70,7 @@ pub fn bundle<R: Read + Seek>(
 struct Run<'a> {
     trust: TrustFile,
     options: &'a Options,
-    progress: &'a (dyn Fn(u64) + Sync),
+    progress: &'a (dyn Fn(Progress) + Sync),
     board: Board,
     events: u64,
 }
@@ -171,6 +171,7 @@ impl Run<'_> {
             threads: self.options.threads,
             progress: self.progress,
         };
+        (self.progress)(Progress::Total(files.events_bytes));
         let read = container.open_file(name::EVENTS).and_then(|file| {
             let mut file = Digested::new(BufReader::with_capacity(256 << 10, file));
             let seen = pass.run(&mut file, &mut self.board)?;

@@ -9,7 +9,7 @@ use zip::{CompressionMethod, ZipWriter, result::ZipError, write::SimpleFileOptio
 use crate::{
     container::name,
     manifest::{FileLine, Manifest, hex, signed_text},
-    seal,
+    seal::{blank, seal},
 };
 
 /// A bundle being written.
@@ -73,9 +73,9 @@ impl<W: Read + Write + Seek> BundleWriter<W> {
         let note = sign(signed_text(&manifest.origin, &bytes))?;
         self.add(name::MANIFEST, &bytes)?;
         self.add(name::SIGNATURE, note.to_string().as_bytes())?;
-        self.archive.set_comment(seal::blank()).map_err(failed)?;
+        self.archive.set_comment(blank()).map_err(failed)?;
         let mut done = self.archive.finish().map_err(failed)?;
-        seal::seal(&mut done)?;
+        seal(&mut done)?;
         Ok(done)
     }
 }

@@ -1,19 +1,24 @@
-//! `attestary verify`: evidence checked on this machine, without a network and without trust in who made it.
+//! `attestary verify`: evidence checked on this machine, without trust in who made it: a bundle, a proof file or a folder of
+//! tiles without a network, or a log on a server.
 //!
 //! Twelve checks, a line each. What was accepted is remembered in a state file, so that the next verification of the same log
 //! notices a log that was rewritten or forked in between.
 
+mod source;
+
 use std::{
     fs::{self, File},
-    io::{BufReader, Read as _, Write as _},
+    io::{BufReader, Read as _, Seek as _, Write as _},
     path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
 use attestary_store::{Clock as _, SystemClock};
-use attestary_verify::{Known, Options, Outcome, Report};
+use attestary_verify::{Known, LogFiles, Options, Outcome, PROOF_BYTES_MAX, Progress, Report};
 use clap::Args;
+use indicatif::ProgressBar;
 
+use self::source::{Folder, Server};
 use crate::{
     exit::{Exit, Failure},
     output, progress, variables,
@@ -21,6 +26,11 @@ use crate::{
 
 /// Longest state file: some hundred thousand logs.
 const STATE_BYTES_MAX: u64 = 64 << 20;
+
+/// Longest trust file.
+pub(crate) const TRUST_BYTES_MAX: u64 = 1 << 20;
+/// How a proof file begins.
+const PROOF_MAGIC: &[u8] = b"c2sp.org/tlog-proof@";
 
 const EXIT_CODES: &str = "\
 Exit codes of verify:
@@ -32,8 +42,15 @@ Exit codes of verify:
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Verify {
-    /// Evidence bundle (zip)
-    file: PathBuf,
+    /// Evidence bundle (zip), proof file, folder of tiles, or URL of a tenant (…/v1/tenants/NAME)
+    #[arg(value_name = "WHAT")]
+    what: String,
+    /// API key, for a URL
+    #[arg(long, env = "ATTESTARY_KEY", value_name = "KEY", hide_env_values = true)]
+    key: Option<String>,
+    /// Environment, for a URL and an operator's key
+    #[arg(long, env = "ATTESTARY_ENVIRONMENT", value_name = "NAME")]
+    environment: Option<String>,
     /// Trust file, from a source that you trust; never the one that came with the bundle
     #[arg(long, value_name = "FILE")]
     trust: PathBuf,
@@ -55,13 +72,15 @@ pub(crate) struct Verify {
 }
 
 /// Verifies and prints the report.
-pub(crate) fn run(verify: Verify) -> anyhow::Result<()> {
-    let trust = read_limited(&verify.trust, 1 << 20)?;
+pub(crate) async fn run(verify: Verify) -> anyhow::Result<()> {
+    // Files are read, hashes computed and a server's tiles waited for: work for a thread of its own.
+    tokio::task::spawn_blocking(move || run_blocking(&verify)).await?
+}
+
+fn run_blocking(verify: &Verify) -> anyhow::Result<()> {
+    let trust = read_limited(&verify.trust, TRUST_BYTES_MAX)?;
     let state = if verify.no_state { None } else { verify.state.clone().or_else(state_file) };
     let known = state.as_deref().map(read_state).transpose()?.unwrap_or_default();
-    let cannot = || format!("cannot read {}", verify.file.display());
-    let file = File::open(&verify.file).with_context(cannot)?;
-    let bar = progress::counter("verifying bytes of events");
     let options = Options {
         known,
         now_ms: SystemClock::default().now_ms(),
@@ -70,19 +89,61 @@ pub(crate) fn run(verify: Verify) -> anyhow::Result<()> {
             std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
         }),
     };
-    let reader = BufReader::with_capacity(64 << 10, file);
-    let report = attestary_verify::bundle(reader, &trust, &options, &|bytes| bar.inc(bytes));
-    bar.finish_and_clear();
+    let report = report(verify, &trust, &options)?;
     print(&report, verify.json);
+    ended(&report)?;
+    if let (Some(state), Some((origin, size, root))) = (&state, report.head) {
+        remember(state, options.known, Known { origin, size, root })?;
+    }
+    Ok(())
+}
+
+/// Verifies whatever it is.
+fn report(verify: &Verify, trust: &[u8], options: &Options) -> anyhow::Result<Report> {
+    let (what, path) = (verify.what.as_str(), Path::new(&verify.what));
+    if what.starts_with("http://") || what.starts_with("https://") {
+        let server = Server::new(what, verify.key.clone(), verify.environment.clone())?;
+        return Ok(tiles(&server, trust, options));
+    }
+    let cannot = || format!("cannot read {}", path.display());
+    if fs::metadata(path).with_context(cannot)?.is_dir() {
+        return Ok(tiles(&Folder::open(path)?, trust, options));
+    }
+    let mut file = File::open(path).with_context(cannot)?;
+    let mut magic = Vec::new();
+    (&mut file).take(PROOF_MAGIC.len() as u64).read_to_end(&mut magic).with_context(cannot)?;
+    if magic == PROOF_MAGIC {
+        let bytes = read_limited(path, PROOF_BYTES_MAX as u64)?;
+        return Ok(attestary_verify::proof_file(&bytes, trust, options));
+    }
+    file.rewind().with_context(cannot)?;
+    let bar = progress::bar("verifying bytes of events", 0);
+    let reader = BufReader::with_capacity(64 << 10, file);
+    let report = attestary_verify::bundle(reader, trust, options, &|now| advance(&bar, now));
+    bar.finish_and_clear();
+    Ok(report)
+}
+
+fn tiles(files: &dyn LogFiles, trust: &[u8], options: &Options) -> Report {
+    let bar = progress::bar("verifying entries", 0);
+    let report = attestary_verify::log(files, trust, options, &|now| advance(&bar, now));
+    bar.finish_and_clear();
+    report
+}
+
+fn advance(bar: &ProgressBar, progress: Progress) {
+    match progress {
+        Progress::Total(total) => bar.set_length(total),
+        Progress::Done(more) => bar.inc(more),
+    }
+}
+
+/// Returns the exit code of a report as an error.
+pub(crate) fn ended(report: &Report) -> anyhow::Result<()> {
     match report.exit_code() {
-        0 => {
-            if let (Some(state), Some((origin, size, root))) = (&state, report.head) {
-                remember(state, options.known, Known { origin, size, root })?;
-            }
-            Ok(())
-        }
-        1 => Err(verdict(&report, Outcome::Failed, Exit::Failed, "tampered").into()),
-        _ => Err(verdict(&report, Outcome::Undecided, Exit::Usage, "cannot be decided").into()),
+        0 => Ok(()),
+        1 => Err(verdict(report, Outcome::Failed, Exit::Failed, "tampered").into()),
+        _ => Err(verdict(report, Outcome::Undecided, Exit::Usage, "cannot be decided").into()),
     }
 }
 
@@ -91,7 +152,7 @@ fn verdict(report: &Report, outcome: Outcome, exit: Exit, word: &str) -> Failure
     Failure::new(exit, format!("{word}: {step}"))
 }
 
-fn print(report: &Report, json: bool) {
+pub(crate) fn print(report: &Report, json: bool) {
     if json {
         let steps: Vec<_> = report
             .steps
@@ -117,7 +178,7 @@ fn print(report: &Report, json: bool) {
     }
 }
 
-fn read_limited(path: &Path, bytes_max: u64) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn read_limited(path: &Path, bytes_max: u64) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     file.take(bytes_max + 1).read_to_end(&mut bytes)?;
