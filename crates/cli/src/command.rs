@@ -11,11 +11,13 @@ pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod openapi;
 pub(crate) mod query;
+pub(crate) mod receipt;
 pub(crate) mod serve;
 pub(crate) mod sign_in;
 pub(crate) mod tail;
 pub(crate) mod tenants;
 pub(crate) mod verify;
+pub(crate) mod witness;
 
 use std::path::PathBuf;
 

@@ -73,8 +73,14 @@ enum Command {
     Tail(At<command::tail::Tail>),
     /// Write a tenant's events to one file
     Export(At<command::export::Export>),
-    /// Check evidence offline against a trust file
+    /// Check evidence or a log against a trust file
     Verify(command::verify::Verify),
+    /// Check a receipt that a submitter kept
+    #[command(subcommand)]
+    Receipt(command::receipt::Receipt),
+    /// Run a witness of transparency logs
+    #[command(subcommand)]
+    Witness(command::witness::Witnessing),
     /// Make, list and revoke API keys
     Keys(Of<command::keys::Keys>),
     /// Make, list, close and delete tenants
@@ -129,7 +135,9 @@ fn run(command: Command) -> anyhow::Result<()> {
             Command::Query(query) => command::query::run(query.options, &query.target).await,
             Command::Tail(tail) => command::tail::run(tail.options, &tail.target).await,
             Command::Export(export) => command::export::run(export.options, &export.target).await,
-            Command::Verify(verify) => command::verify::run(verify),
+            Command::Verify(verify) => command::verify::run(verify).await,
+            Command::Receipt(receipt) => command::receipt::run(receipt),
+            Command::Witness(witness) => command::witness::run(witness).await,
             Command::Keys(keys) => command::keys::run(keys.action, &keys.target).await,
             Command::Tenants(tenants) => {
                 command::tenants::run(tenants.action, &tenants.target).await
