@@ -22,6 +22,7 @@ mod receipts;
 mod routes;
 mod serve;
 mod settings;
+mod syslog;
 mod tls;
 
 pub use app::{App, router};
@@ -31,4 +32,8 @@ pub use openapi::document as openapi_document;
 pub use routes::sessions::sign_in_path;
 pub use serve::serve;
 pub use settings::Settings;
+pub use syslog::{
+    SyslogError, SyslogListener, SyslogListeners, SyslogSender, SyslogSettings, SyslogTls,
+    SyslogTransport,
+};
 pub use tls::{Tls, TlsError};

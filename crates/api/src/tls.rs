@@ -10,8 +10,9 @@ use std::{
 };
 
 use rustls::{
-    ServerConfig,
+    RootCertStore, ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    server::WebPkiClientVerifier,
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -39,6 +40,8 @@ pub struct Tls(Arc<Inner>);
 struct Inner {
     certificate: PathBuf,
     key: PathBuf,
+    /// Who signs the certificates that clients must show.
+    client_ca: Option<PathBuf>,
     config: RwLock<Arc<ServerConfig>>,
 }
 
@@ -51,13 +54,24 @@ impl std::fmt::Debug for Tls {
 impl Tls {
     /// Reads a certificate chain and its key.
     pub fn read(certificate: PathBuf, key: PathBuf) -> Result<Self, TlsError> {
-        let config = RwLock::new(Arc::new(config(&certificate, &key)?));
-        Ok(Self(Arc::new(Inner { certificate, key, config })))
+        Self::read_for_clients(certificate, key, None)
+    }
+
+    /// Reads a certificate chain and its key, and whose certificates clients must show.
+    pub fn read_for_clients(
+        certificate: PathBuf,
+        key: PathBuf,
+        client_ca: Option<PathBuf>,
+    ) -> Result<Self, TlsError> {
+        let config = config(&certificate, &key, client_ca.as_deref())?;
+        let config = RwLock::new(Arc::new(config));
+        Ok(Self(Arc::new(Inner { certificate, key, client_ca, config })))
     }
 
     /// Reads the files again; on an error the present certificate stays in use.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let new = Arc::new(config(&self.0.certificate, &self.0.key)?);
+        let Inner { certificate, key, client_ca, .. } = &*self.0;
+        let new = Arc::new(config(certificate, key, client_ca.as_deref())?);
         *self.0.config.write().unwrap_or_else(std::sync::PoisonError::into_inner) = new;
         Ok(())
     }
@@ -68,21 +82,45 @@ impl Tls {
     }
 }
 
-fn config(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|source| TlsError::Pem { path: certificate.to_owned(), source: source.into() })?;
-    if chain.is_empty() {
-        let source = io::Error::other("there is no certificate in it").into();
-        return Err(TlsError::Pem { path: certificate.to_owned(), source });
-    }
+fn config(
+    certificate: &Path,
+    key: &Path,
+    client_ca: Option<&Path>,
+) -> Result<ServerConfig, TlsError> {
+    let chain = certificates(certificate)?;
     let key_der = PrivateKeyDer::from_pem_file(key)
         .map_err(|source| TlsError::Pem { path: key.to_owned(), source: source.into() })?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key_der))
         .map_err(TlsError::Certificate)?;
+    let builder = match client_ca {
+        None => builder.with_no_client_auth(),
+        Some(path) => {
+            let mut roots = RootCertStore::empty();
+            for certificate in certificates(path)? {
+                roots.add(certificate).map_err(TlsError::Certificate)?;
+            }
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+            let verifier = verifier.build().map_err(|error| {
+                TlsError::Certificate(rustls::Error::General(error.to_string()))
+            })?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let mut config = builder.with_single_cert(chain, key_der).map_err(TlsError::Certificate)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// Reads the certificates of a file, of which there must be one.
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let chain = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|source| TlsError::Pem { path: path.to_owned(), source: source.into() })?;
+    if chain.is_empty() {
+        let source = io::Error::other("there is no certificate in it").into();
+        return Err(TlsError::Pem { path: path.to_owned(), source });
+    }
+    Ok(chain)
 }

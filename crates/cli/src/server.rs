@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use attestary_api::Tls;
+use attestary_api::{SyslogListeners, Tls};
 use attestary_delivery::LineWriter;
 use attestary_event::EnvironmentId;
 use attestary_service::{Caller, ChangeError, Components, Service};
@@ -38,6 +38,7 @@ pub(crate) struct Server {
     /// Cancelled when the server is told to stop.
     pub(crate) shutdown: CancellationToken,
     serving: JoinHandle<io::Result<()>>,
+    receiving: JoinHandle<()>,
     /// SIGTERM and SIGINT, listened for from before anybody is told that the server is there.
     stops: [Signal; 2],
 }
@@ -51,6 +52,7 @@ impl Server {
         };
         attestary_api::install_metrics();
         let listener = listen(&settings.listen).await?;
+        let syslog = SyslogListeners::bind(settings.syslog).await?;
         let address = listener.local_addr()?;
         let components = Components {
             clock: Arc::new(SystemClock::default()),
@@ -63,6 +65,7 @@ impl Server {
         let mut values = settings.service;
         // A destination that reached this server itself would make events out of deliveries.
         values.outbound.own.push(address);
+        values.outbound.own.extend(syslog.addresses());
         let service = Service::open(values, components);
         let service = service
             .await
@@ -70,17 +73,19 @@ impl Server {
         make_environments(&service, &settings.environments).await?;
         let shutdown = CancellationToken::new();
         let stops = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
-        if let Some(tls) = &tls {
-            reload_on_hangup(tls.clone(), shutdown.clone())?;
+        let certificates: Vec<Tls> = tls.iter().cloned().chain(syslog.certificates()).collect();
+        if !certificates.is_empty() {
+            reload_on_hangup(certificates, shutdown.clone())?;
         }
         let scheme = if tls.is_some() { "https" } else { "http" };
+        let receiving = tokio::spawn(syslog.run(service.clone(), shutdown.clone()));
         let app = attestary_api::router(service.clone(), settings.api);
         let serving = tokio::spawn(attestary_api::serve(listener, tls, app, shutdown.clone()));
         // A wildcard address is listened on, but not connected to.
         let host =
             if address.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { address.ip() };
         let url = format!("{scheme}://{}", SocketAddr::new(host, address.port()));
-        Ok(Self { service, url, shutdown, serving, stops })
+        Ok(Self { service, url, shutdown, serving, receiving, stops })
     }
 
     /// Serves until SIGTERM, SIGINT or a failure of the listener, then drains and closes.
@@ -99,6 +104,9 @@ impl Server {
                 self.serving.await
             }
         };
+        if let Err(error) = self.receiving.await {
+            tracing::error!(%error, "the syslog listeners failed");
+        }
         self.service.close().await;
         ended.context("the listener's task failed")?.context("the listener failed")
     }
@@ -134,7 +142,7 @@ async fn make_environments(service: &Service, wanted: &[EnvironmentId]) -> anyho
 }
 
 /// SIGHUP reads certificate and key again; a bad file leaves the present ones in use.
-fn reload_on_hangup(tls: Tls, shutdown: CancellationToken) -> anyhow::Result<()> {
+fn reload_on_hangup(certificates: Vec<Tls>, shutdown: CancellationToken) -> anyhow::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
         loop {
@@ -142,12 +150,14 @@ fn reload_on_hangup(tls: Tls, shutdown: CancellationToken) -> anyhow::Result<()>
                 _ = hangup.recv() => {}
                 () = shutdown.cancelled() => return,
             }
-            match tls.reload() {
-                Ok(()) => tracing::info!("certificate and key were read again"),
-                Err(error) => tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "the present certificate stays in use"
-                ),
+            for tls in &certificates {
+                match tls.reload() {
+                    Ok(()) => tracing::info!(?tls, "certificate and key were read again"),
+                    Err(error) => tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "the present certificate stays in use"
+                    ),
+                }
             }
         }
     });

@@ -2,6 +2,8 @@
 //!
 //! The commented file in the repository's root is compiled in and is the default: it cannot disagree with itself.
 
+mod syslog;
+
 use std::{
     num::NonZeroU32,
     path::{Path, PathBuf},
@@ -41,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) service: attestary_service::Settings,
     /// What the HTTP edge is made from.
     pub(crate) api: attestary_api::Settings,
+    /// What the syslog listeners are made from.
+    pub(crate) syslog: attestary_api::SyslogSettings,
     /// What the server says about itself.
     pub(crate) log: Log,
 }
@@ -64,6 +68,7 @@ struct File {
     http: Http,
     limits: LimitsTable,
     intake: Intake,
+    syslog: SyslogTable,
     store: Store,
     keys: Keys,
     objects: ObjectsTable,
@@ -109,6 +114,16 @@ struct LimitsTable {
 #[serde(deny_unknown_fields)]
 struct Intake {
     audit_off: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SyslogTable {
+    listen: Vec<syslog::ListenTable>,
+    message_bytes_max: usize,
+    connections_max: usize,
+    connections_per_address_max: usize,
+    idle_seconds_max: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -228,6 +243,7 @@ impl Settings {
             listen: file.http.listen.clone(),
             tls: tls(&file.http)?,
             api: api(&file.http)?,
+            syslog: syslog::settings(&file.syslog, &file.environments)?,
             log: log(&file.log)?,
             service: service(file)?,
         })
@@ -477,6 +493,8 @@ mod tests {
             attestary_service::Settings::new("attestary-data".into()),
         );
         assert_eq!(format!("{:?}", settings.api), format!("{api:?}"));
+        let syslog = attestary_api::SyslogSettings::default();
+        assert_eq!(format!("{:?}", settings.syslog), format!("{syslog:?}"));
         assert_eq!(format!("{:?}", settings.service), format!("{service:?}"));
         assert_eq!(settings.log, Log { level: tracing::Level::INFO, json: false });
         assert_eq!(settings.tls, None);

@@ -7,6 +7,7 @@ pub mod formio;
 pub mod ironcore;
 pub mod kubernetes;
 pub mod retraced;
+pub mod syslog;
 pub mod workos;
 
 pub(crate) mod object;

@@ -10,7 +10,7 @@ use attestary_formats::intake::{
 use attestary_store::{Outcome, Receipt};
 use bytes::Bytes;
 
-use crate::{AccessError, Caller, IntakeError, ItemViolation, Scope, Service, error::cause};
+use crate::{AccessError, Caller, IntakeError, Scope, Service, error::cause};
 
 /// Lines handed to the store at once.
 const LINES_MAX: usize = 1_000;
@@ -206,6 +206,7 @@ impl Service {
         tenant: &FormioTenant,
     ) -> Result<CheckedItems, IntakeError> {
         let mut checked = CheckedItems { events: items.len() as u64, ..CheckedItems::default() };
+        let mut submissions = Vec::with_capacity(items.len());
         for item in items {
             let tenant = match tenant {
                 FormioTenant::Fixed(tenant) => tenant.as_str(),
@@ -215,18 +216,15 @@ impl Service {
             if !item.flags.is_empty() {
                 checked.flagged.push((item.line_number, item.flags.clone()));
             }
-            let submission = item.submission(item.event_id(self.line_key(), tenant), tenant);
-            match self.check_events(caller, &[&submission], Door::Adapter, None) {
-                Ok(prepared) => checked.prepared.extend(prepared),
-                Err(
-                    IntakeError::Invalid(items)
-                    | IntakeError::Schema(items)
-                    | IntakeError::UnknownTenant(items)
-                    | IntakeError::TenantClosed(items),
-                ) => checked.refused.push((item.line_number, reason(&items))),
-                Err(other) => return Err(other),
-            }
+            submissions.push(item.submission(item.event_id(self.line_key(), tenant), tenant));
         }
+        let each = self.check_each(caller, &submissions)?;
+        checked.prepared = each.prepared;
+        checked.refused = each
+            .refused
+            .into_iter()
+            .map(|(index, refused)| (items[index].line_number, refused.detail))
+            .collect();
         Ok(checked)
     }
 }
@@ -252,10 +250,6 @@ impl FormioReport {
         let room = LISTED_MAX.saturating_sub(self.refused_lines.len());
         self.refused_lines.extend(checked.refused.drain(..).take(room));
     }
-}
-
-fn reason(items: &[ItemViolation]) -> String {
-    items.first().map_or_else(String::new, |item| item.violation.to_string())
 }
 
 fn not_valid() -> Violation {

@@ -134,6 +134,7 @@ fn actor(principal: &Principal) -> Value {
     match principal {
         Principal::Key(key) => json!({ "type": "api_key", "id": key.id, "name": key.name }),
         Principal::Session(session) => session.person.actor(),
+        Principal::Receiver(receiver) => json!({ "type": "service", "id": receiver.id }),
         Principal::Installation => json!({ "type": "service", "id": "installation" }),
     }
 }

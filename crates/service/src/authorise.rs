@@ -34,7 +34,9 @@ impl Service {
         let (own, scopes) = match &principal {
             Principal::Key(key) => (&key.environment, key.scopes),
             Principal::Session(session) => (&session.environment, session.scopes),
-            Principal::Installation => return Err(AccessError::Unauthenticated),
+            Principal::Receiver(_) | Principal::Installation => {
+                return Err(AccessError::Unauthenticated);
+            }
         };
         let environment = match environment {
             None => own.clone(),

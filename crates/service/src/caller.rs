@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use attestary_event::{EnvironmentId, TenantId};
 
-use crate::{AccessError, Key, Scope, Session, lens::Lens};
+use crate::{AccessError, Key, Scope, Session, doors::syslog::Receiver, lens::Lens};
 
 /// The installation's own environment: operator keys and what concerns no single environment.
 pub(crate) const SYSTEM: &str = "_system";
@@ -25,6 +25,8 @@ pub enum Principal {
     Key(Arc<Key>),
     /// A person with a session.
     Session(Arc<Session>),
+    /// A part of the installation that takes events in.
+    Receiver(Arc<Receiver>),
     /// The installation itself: the command line on the server's machine.
     Installation,
 }
@@ -35,6 +37,7 @@ impl Principal {
         match self {
             Self::Key(key) => &key.id,
             Self::Session(session) => &session.id,
+            Self::Receiver(receiver) => &receiver.id,
             Self::Installation => "installation",
         }
     }
@@ -68,6 +71,7 @@ impl Caller {
         match &self.principal {
             Principal::Key(key) => key.scopes.has(scope),
             Principal::Session(session) => session.scopes.has(scope),
+            Principal::Receiver(_) => scope == Scope::Ingest,
             Principal::Installation => true,
         }
     }
@@ -77,6 +81,7 @@ impl Caller {
         match &self.principal {
             Principal::Key(key) => key.tenants.as_deref(),
             Principal::Session(session) => session.tenants.as_deref(),
+            Principal::Receiver(receiver) => Some(&receiver.tenants),
             Principal::Installation => None,
         }
     }

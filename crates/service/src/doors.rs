@@ -6,14 +6,16 @@
 pub(crate) mod easysend;
 pub(crate) mod retraced;
 mod standard;
+pub(crate) mod syslog;
 pub(crate) mod workos;
 
 use attestary_event::{EventId, TenantId, intake::Door, scan::write_string};
-use attestary_store::{Outcome, Receipt};
+use attestary_store::{Outcome, Receipt, record::Prepared};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use crate::{Caller, IntakeError, Service, error::cause};
+use syslog::Refused;
 
 /// Bytes of mapped events from which on they are checked on a worker thread.
 const WORKER_BYTES_MIN: usize = 16 * 1024;
@@ -73,7 +75,47 @@ impl Taken {
     }
 }
 
+/// Events that were checked one by one.
+#[derive(Default)]
+pub(crate) struct CheckedEach {
+    /// What intake accepts, in input order.
+    pub(crate) prepared: Vec<Prepared>,
+    /// The index of each other one, and why.
+    pub(crate) refused: Vec<(usize, Refused)>,
+}
+
 impl Service {
+    /// Checks events of a door that keeps what can be kept. CPU work.
+    ///
+    /// All of them are checked at once, which is faster; only when one is bad, each by itself.
+    pub(crate) fn check_each(
+        &self,
+        caller: &Caller,
+        events: &[Vec<u8>],
+    ) -> Result<CheckedEach, IntakeError> {
+        let all: Vec<&[u8]> = events.iter().map(Vec::as_slice).collect();
+        if let Ok(prepared) = self.check_events(caller, &all, Door::Adapter, None) {
+            return Ok(CheckedEach { prepared, refused: Vec::new() });
+        }
+        let mut checked = CheckedEach::default();
+        for (index, event) in all.iter().enumerate() {
+            let (reason, items) = match self.check_events(caller, &[event], Door::Adapter, None) {
+                Ok(prepared) => {
+                    checked.prepared.extend(prepared);
+                    continue;
+                }
+                Err(IntakeError::Invalid(items)) => ("invalid", items),
+                Err(IntakeError::Schema(items)) => ("schema", items),
+                Err(IntakeError::UnknownTenant(items)) => ("unknown-tenant", items),
+                Err(IntakeError::TenantClosed(items)) => ("tenant-closed", items),
+                Err(other) => return Err(other),
+            };
+            let detail = items.first().map_or_else(String::new, |item| item.violation.to_string());
+            checked.refused.push((index, Refused { reason, detail }));
+        }
+        Ok(checked)
+    }
+
     /// Takes events that an adapter mapped; `tenant` is whose they are when they do not say.
     pub(crate) async fn take(
         &self,

@@ -54,6 +54,7 @@ pub use doors::{
     Taken,
     easysend::{SecurityLogPage, SecurityLogs},
     retraced::{RetracedPage, RetracedReceipt, RetracedSearchError},
+    syslog::{Receiver, Refused, SyslogBatch, SyslogReader, SyslogReport, SyslogRoute},
 };
 pub use error::{
     AccessError, Cause, ChangeError, FilterProblem, IntakeError, ItemViolation, OpenError,
@@ -88,7 +89,13 @@ pub use vault::{MasterKey, VaultError};
 pub use views::{NewView, SavedView, ViewAnswer};
 
 pub use attestary_formats::intake::{
-    cloudevents::structured as structured_cloudevent, fieldmap::FieldMap, ironcore,
+    cloudevents::structured as structured_cloudevent,
+    fieldmap::FieldMap,
+    ironcore,
+    syslog::{
+        Content as SyslogContent,
+        frames::{Frame, Frames},
+    },
 };
 pub use attestary_store::catalog::{
     ErasureRow, HoldRow, RemovalKind, RemovalRow, RemovalState, RunRow,

@@ -121,7 +121,7 @@ impl Service {
         match principal {
             Principal::Key(key) => self.keys().is_valid(key, self.clock().now_ms()),
             Principal::Session(session) => self.sessions().is_valid(session, self.clock().now_ms()),
-            Principal::Installation => true,
+            Principal::Receiver(_) | Principal::Installation => true,
         }
     }
 }

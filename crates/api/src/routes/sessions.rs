@@ -351,7 +351,7 @@ fn view(caller: &Caller) -> SessionView {
                 view.theme.clone_from(&portal.theme);
             }
         }
-        Principal::Installation => {}
+        Principal::Receiver(_) | Principal::Installation => {}
     }
     view
 }

@@ -30,6 +30,7 @@ mod serving;
 mod sessions;
 mod sources;
 mod standard;
+mod syslog;
 mod tails;
 mod tenants;
 mod views;

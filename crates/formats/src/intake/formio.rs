@@ -263,6 +263,12 @@ impl Pending {
     }
 }
 
+/// Returns whether a line begins an event, as against text that continues one or is of another kind.
+pub fn is_event_line(line: &[u8]) -> bool {
+    let line = trim_line_end(line);
+    line::header(&line::readable(&line[..line.len().min(LINE_BYTES_MAX)])).is_some()
+}
+
 fn trim_line_end(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
