@@ -48,3 +48,24 @@ def test_node_package(attestary):
         assert node["is_failure"] is (number % 3 == 0) and node["is_anonymous"] is False
         assert node["component"] == "api" and node["version"] == "1.2.3"
         assert node["display"]["markdown"] == "what happened"
+
+
+def test_the_flow_of_the_embedded_viewer(attestary):
+    key = attestary.call("POST", "/v1/keys", json={"name": "retraced", "scopes": ["ingest", "read", "portal"]},
+                         expect=201).json()["secret"]
+    done = subprocess.run(
+        ["node", "retraced_viewer.js", f"{attestary.url}/auditlog", key, attestary.facts["environment"], GROUP],
+        cwd=NODE, capture_output=True, timeout=harness.PATIENCE_SECONDS)
+    assert done.returncode == 0, done.stderr.decode()
+    steps = {step["step"]: step for step in map(json.loads, done.stdout.decode().splitlines())}
+    assert steps["preflight"]["status"] == 204 and steps["preflight"]["origin"] == "https://app.example.com"
+    seen = [number for number in reversed(range(30)) if "crud"[number % 4] != "r"]
+    assert steps["pages"]["pages"] == [[f"doc.{number}" for number in part] for part in (seen[:20], seen[20:])]
+    assert steps["pages"]["project"] == attestary.facts["environment"]
+    assert [export["name"] for export in steps["exports"]["list"]] == ["Mine"]
+    file = steps["file"]
+    assert file["status"] == 200 and "filename=" in file["name"]
+    assert len(file["text"].splitlines()) == 1 + sum("crud"[number % 4] in "cd" for number in range(30))
+    # The viewer fetches a new token when there are neither errors nor a search, and shows errors.
+    assert "toic" in json.loads(steps["wrong"]["text"])["errors"][0]["message"]
+    assert steps["ended"]["status"] == 401 and "errors" not in json.loads(steps["ended"]["text"])

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 import harness
 
@@ -36,7 +37,7 @@ def test_node_package(attestary):
     url = urlsplit(attestary.url)
     key = attestary.facts["ingest_key"]
     done = subprocess.run(["node", "workos.js", url.hostname, str(url.port), key, wrong(key), ORGANIZATION,
-                           attestary.facts["admin_key"]],
+                           attestary.facts["admin_key"], attestary.facts["read_key"]],
                           cwd=NODE, capture_output=True, timeout=harness.PATIENCE_SECONDS)
     assert done.returncode == 0, done.stderr.decode()
     calls = {}
@@ -52,6 +53,13 @@ def test_node_package(attestary):
     versions = calls["schemas"][0]["resolved"]
     assert sorted(schema["version"] for schema in versions) == [1, 2]
     assert calls["noPath"][0]["kind"] == "NotFoundException"
+    exported = calls["exported"][0]["resolved"]
+    assert exported["state"] == "ready" and exported["object"] == "audit_log_export" and exported["createdAt"]
+    assert [name in exported["file"] for name in ("user_3", "user_4", "user_5")] == [True, True, False]
+    assert len(exported["file"].splitlines()) == 3
+    link = calls["link"][0]["resolved"]["link"]
+    assert link.startswith(f"{attestary.url}/console/portal/") and requests.get(link, timeout=30).status_code == 200
+    assert calls["noIntent"][0]["kind"] == "BadRequestException" and "intent" in calls["noIntent"][0]["message"]
     events = attestary.submitted(ORGANIZATION)
     assert len(events) == 11
     for number, event in enumerate(events):
@@ -86,3 +94,13 @@ def test_python_package(attestary):
         assert made.version == version
     assert [action.name for action in admin.list_actions().data] == ["team.resized"]
     assert [schema.version for schema in admin.list_action_schemas("team.resized").data] == [2, 1]
+
+    exporter = client(attestary.facts["read_key"]).audit_logs
+    made = exporter.create_export(organization_id=ORGANIZATION, range_start="2023-01-01T00:00:00.000Z",
+                                  range_end="2024-01-01T00:00:00.000Z", actor_names=["Ä User"])
+    ready = harness.until("the export is ready", lambda: next(
+        (export for export in [exporter.get_export(made.id)] if export.state == "ready"), None))
+    assert "user_0" in requests.get(ready.url, timeout=30).text
+    link = client(attestary.facts["admin_key"]).admin_portal.generate_link(
+        organization=ORGANIZATION, intent="log_streams", external_user_id="u_7")
+    assert requests.get(link.link, timeout=30).status_code == 200

@@ -1,12 +1,12 @@
 // Drives the unmodified WorkOS package against a server: events, repeats, refusals.
 // Prints one JSON line per call.
 //
-// usage: node workos.js HOST PORT KEY WRONG_KEY ORGANIZATION ADMIN_KEY
+// usage: node workos.js HOST PORT KEY WRONG_KEY ORGANIZATION ADMIN_KEY EXPORT_KEY
 "use strict";
 
 const { WorkOS } = require("@workos-inc/node");
 
-const [host, port, key, wrongKey, organization, adminKey] = process.argv.slice(2);
+const [host, port, key, wrongKey, organization, adminKey, exportKey] = process.argv.slice(2);
 const print = (line) => process.stdout.write(JSON.stringify(line) + "\n");
 const client = (secret) => new WorkOS(secret, { apiHostname: host, port: Number(port), https: false });
 
@@ -48,6 +48,21 @@ async function main() {
     await attempt("schema", () => admin.createSchema({ ...schema, metadata: { seats: "string" } }));
     await attempt("schemas", async () => (await admin.listSchemas("team.resized")).data);
     await attempt("noPath", () => admin.getExport("audit_log_export_1"));
+    const exporter = client(exportKey);
+    const range = { rangeStart: new Date(1700000000000), rangeEnd: new Date(1800000000000) };
+    const wanted = { organizationId: organization, ...range, actions: ["document.updated"], actorIds: ["user_3", "user_4"], targets: ["team"] };
+    await attempt("export", () => exporter.auditLogs.createExport(wanted));
+    await attempt("exported", async () => {
+        let made = await exporter.auditLogs.createExport(wanted);
+        while (made.state === "pending") {
+            await new Promise((done) => setTimeout(done, 100));
+            made = await exporter.auditLogs.getExport(made.id);
+        }
+        const file = await (await fetch(made.url)).text();
+        return { state: made.state, object: made.object, createdAt: made.createdAt, file };
+    });
+    await attempt("link", () => client(adminKey).adminPortal.generateLink({ intent: "audit_logs", organization, returnUrl: "https://app.example.com/" }));
+    await attempt("noIntent", () => client(adminKey).adminPortal.generateLink({ intent: "sso", organization }));
 }
 
 main().catch((error) => {

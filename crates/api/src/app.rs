@@ -127,7 +127,8 @@ impl App {
 /// Changes other than submitting: they consist of several steps.
 fn is_change(request: &Request) -> bool {
     let path = request.uri().path();
-    !request.method().is_safe() && path.starts_with("/v1/") && path != "/v1/events"
+    let submits = matches!(path, "/v1/events" | "/v1/logs");
+    !request.method().is_safe() && path.starts_with("/v1/") && !submits
 }
 
 /// Turns a problem that a handler answered with into its reply.

@@ -179,7 +179,12 @@ fn too_slow() -> Problem {
     )
 }
 
-async fn decompressed(encoding: Encoding, bytes: Bytes, limits: Limits) -> Result<Bytes, Problem> {
+/// Decompresses a whole body, a large one on a worker thread.
+pub(crate) async fn decompressed(
+    encoding: Encoding,
+    bytes: Bytes,
+    limits: Limits,
+) -> Result<Bytes, Problem> {
     if bytes.len() < WORKER_BYTES_MIN / 16 {
         return Ok(decompress(encoding, &bytes, limits)?.into());
     }

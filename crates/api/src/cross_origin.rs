@@ -1,5 +1,7 @@
 //! Pages of other origins: the embedded viewer's, and nobody else's.
 //!
+//! (Retraced's viewer is bound to the page that begins its session, so that one path answers every page.)
+//!
 //! A portal session names the one origin whose pages may use it. Replies carry the headers that let such a page read
 //! them; requests of a portal session that a browser sent from another origin are refused. Cookies take no part: the
 //! viewer's token stands in the `Authorization` header.
@@ -16,17 +18,20 @@ use crate::problem::{FORBIDDEN_ORIGIN, Problem};
 
 /// What a page of another origin may send and read.
 const REQUEST_HEADERS: &str = "authorization, content-type, last-event-id";
-const METHODS: &str = "GET, POST, PATCH, DELETE";
-const REPLY_HEADERS: &str = "retry-after, x-request-id";
+const METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
+const REPLY_HEADERS: &str = "content-disposition, retry-after, x-request-id";
+/// Where a page that is not known yet begins a session of Retraced's viewer.
+const BEGINNING: &str = "/viewer/v1/viewersession";
 /// Seconds that a browser may remember a preflight.
 const PREFLIGHT_SECONDS: &str = "600";
 
 /// Returns the request's origin when some portal session is shown on it.
 pub(crate) fn known_origin(request: &Request<Body>, service: &Service) -> Option<HeaderValue> {
     let origin = request.headers().get(header::ORIGIN)?;
-    let known = request.uri().path().starts_with("/v1/")
-        && origin.to_str().is_ok_and(|origin| service.knows_origin(origin));
-    known.then(|| origin.clone())
+    let path = request.uri().path();
+    let open = path.starts_with("/v1/") || path.contains("/viewer/v1/");
+    let known = open && origin.to_str().is_ok_and(|origin| service.knows_origin(origin));
+    (known || path.ends_with(BEGINNING)).then(|| origin.clone())
 }
 
 /// Returns the answer to a browser that asks before it sends.

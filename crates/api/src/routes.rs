@@ -14,6 +14,7 @@ pub(crate) mod governance;
 pub(crate) mod health;
 pub(crate) mod ironcore;
 pub(crate) mod keys;
+pub(crate) mod otlp;
 pub(crate) mod proofs;
 pub(crate) mod retraced;
 pub(crate) mod sessions;
@@ -165,6 +166,9 @@ fn foreign() -> Router<State> {
         .merge(retraced::routes())
         .nest("/auditlog", retraced::routes())
         .route("/audit_logs/events", post(workos::event))
+        .route("/audit_logs/exports", post(workos::exports::create))
+        .route("/audit_logs/exports/{id}", get(workos::exports::one))
+        .route("/portal/generate_link", post(workos::exports::portal))
         .route("/audit_logs/actions", get(workos::schemas::actions))
         .route(
             "/audit_logs/actions/{name}/schemas",
@@ -173,6 +177,8 @@ fn foreign() -> Router<State> {
         .route("/audit_logs/{*rest}", axum::routing::any(workos::elsewhere))
         .route("/organizations/{*rest}", axum::routing::any(workos::elsewhere))
         .route("/portal/{*rest}", axum::routing::any(workos::elsewhere))
+        .route("/v1/logs", post(otlp::logs))
+        .route(otlp::grpc::PATH, post(otlp::grpc::export))
         .route("/ingest/cloudevents", post(standard::cloudevents))
         .route("/ingest/kubernetes", post(standard::kubernetes))
         .route("/ingest/ndjson", post(standard::ndjson))

@@ -1,4 +1,4 @@
-//! The accept loop: plain or TLS, HTTP/1.1 and (over TLS) HTTP/2, with limits on everything a client could hold open.
+//! The accept loop: plain or TLS, HTTP/1.1 and HTTP/2, with limits on everything a client could hold open.
 //!
 //! A stop drains: no new connections, running requests get their answers, idle connections end, and after
 //! `drain_time_max` what is left is cut.
@@ -123,10 +123,26 @@ impl Connection {
         // Small replies must not wait for an acknowledgement.
         let _ = stream.set_nodelay(true);
         match tls {
-            None => self.http1(stream).await,
+            None => self.plain(stream).await,
             Some(tls) => self.handshake(stream, &tls).await,
         }
         metrics::gauge!("attestary_connections").decrement(1);
+    }
+
+    /// Some clients, those of gRPC above all, begin HTTP/2 without asking; its preface begins with `PRI`, which no method
+    /// of HTTP/1.1 does.
+    async fn plain(&self, stream: TcpStream) {
+        let mut start = [0; 3];
+        let first = tokio::select! {
+            first = tokio::time::timeout(self.app.settings().idle_time_max, stream.peek(&mut start)) => first,
+            () = self.shutdown.cancelled() => return,
+        };
+        match first {
+            Ok(Ok(3)) if start == *b"PRI" => self.http2(stream).await,
+            Ok(Ok(_)) => self.http1(stream).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a connection ended early"),
+            Err(_) => tracing::debug!("a connection was idle for too long"),
+        }
     }
 
     async fn handshake(&self, stream: TcpStream, tls: &Tls) {
@@ -201,7 +217,7 @@ impl Connection {
 
     fn clone_for_streams(&self) -> Arc<Stream> {
         let (app, shutdown) = (self.app.clone(), self.shutdown.clone());
-        Arc::new(Stream { app, peer: self.peer, shutdown })
+        Arc::new(Stream { app, peer: self.peer, https: self.https, shutdown })
     }
 
     async fn answer(
@@ -216,6 +232,7 @@ impl Connection {
 struct Stream {
     app: App,
     peer: SocketAddr,
+    https: Https,
     shutdown: CancellationToken,
 }
 
@@ -224,8 +241,7 @@ impl Stream {
         &self,
         request: http::Request<Incoming>,
     ) -> Result<http::Response<Body>, std::convert::Infallible> {
-        // Only TLS brings HTTP/2 here.
-        Ok(answer(&self.app, request, self.peer, Https(true), &self.shutdown).await)
+        Ok(answer(&self.app, request, self.peer, self.https, &self.shutdown).await)
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 use attestary_api::Cidr;
 use attestary_delivery::{Allow, Policy};
 use attestary_event::{EnvironmentId, Limits, TenantId, Violation};
-use attestary_service::{MasterKey, Rates};
+use attestary_service::{MasterKey, Rates, otlp::Names};
 use attestary_store::segment::Objects;
 use serde::Deserialize;
 use toml::Table;
@@ -114,6 +114,7 @@ struct LimitsTable {
 #[serde(deny_unknown_fields)]
 struct Intake {
     audit_off: bool,
+    otlp_events: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -298,6 +299,7 @@ fn service(file: File) -> Result<attestary_service::Settings, Failure> {
     let mut settings = attestary_service::Settings::new(file.data_dir);
     settings.limits = limits(&file.limits)?;
     settings.audit_off = file.intake.audit_off;
+    settings.otlp_events = otlp_events(file.intake.otlp_events)?;
     settings.rates = Rates {
         key_events_per_second: NonZeroU32::new(file.limits.key_events_per_second),
         tenant_events_per_second: NonZeroU32::new(file.limits.tenant_events_per_second),
@@ -329,6 +331,20 @@ fn service(file: File) -> Result<attestary_service::Settings, Failure> {
     settings.exports.bytes_max = file.exports.bytes_max;
     settings.exports.kept = Duration::from_secs(file.exports.kept_hours.clamp(1, 100_000) * 3_600);
     Ok(settings)
+}
+
+fn otlp_events(patterns: Vec<String>) -> Result<Names, Failure> {
+    let inner = |pattern: &String| {
+        let start = pattern.strip_suffix('*').unwrap_or(pattern);
+        pattern.is_empty() || start.contains('*')
+    };
+    match patterns.iter().find(|pattern| inner(pattern)) {
+        Some(pattern) => Err(wrong(
+            "intake.otlp_events",
+            format!("lists names, or beginnings that end in \"*\"; given: {pattern:?}"),
+        )),
+        None => Ok(Names::new(patterns)),
+    }
 }
 
 fn master_key(keys: &Keys) -> Result<MasterKey, Failure> {
@@ -564,6 +580,14 @@ mod tests {
             "k",
             Err(
                 "the setting http.tls_certificate_file and http.tls_key_file are set together or not at all",
+            ),
+        );
+        check("INTAKE__OTLP_EVENTS", "user.*,order.paid,*", Ok(()));
+        check(
+            "INTAKE__OTLP_EVENTS",
+            "a*b",
+            Err(
+                "the setting intake.otlp_events lists names, or beginnings that end in \"*\"; given: \"a*b\"",
             ),
         );
         check(

@@ -6,6 +6,7 @@ pub mod fieldmap;
 pub mod formio;
 pub mod ironcore;
 pub mod kubernetes;
+pub mod otlp;
 pub mod retraced;
 pub mod syslog;
 pub mod workos;

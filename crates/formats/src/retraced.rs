@@ -3,6 +3,7 @@
 //! A node always has every field, whatever was asked for. Events that came in elsewhere fill the same places;
 //! metadata values that are no strings are given as their JSON.
 
+pub mod document;
 mod query;
 
 use attestary_event::{View, actions::KnownActions};

@@ -4,6 +4,7 @@
 //! nothing but its count.
 
 pub(crate) mod easysend;
+pub(crate) mod otlp;
 pub(crate) mod retraced;
 mod standard;
 pub(crate) mod syslog;

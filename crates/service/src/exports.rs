@@ -43,6 +43,8 @@ use link::Link;
 
 /// Longest prefix of record numbers in bytes.
 const PREFIX_BYTES_MAX: usize = 32;
+/// Longest name in bytes.
+const NAME_BYTES_MAX: usize = 200;
 /// How long a link lasts.
 const LINK_TIME: Duration = Duration::from_mins(10);
 /// How often expired exports are looked for.
@@ -90,6 +92,10 @@ pub struct NewExport {
     pub prefix: Option<String>,
     /// Events of the log that are covered; all there are when it is left out.
     pub size: Option<u64>,
+    /// Asking again with the same one gives the same export, as long as it is listed.
+    pub repeat_key: Option<String>,
+    /// For people: at most 200 bytes.
+    pub name: Option<String>,
 }
 
 /// A request as it is stored.
@@ -103,6 +109,10 @@ struct Request {
     /// Of evidence: the log's signed checkpoint at the moment of the request.
     #[serde(default)]
     checkpoint: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    repeat_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
 }
 
 impl Request {
@@ -127,6 +137,8 @@ pub struct Export {
     pub to: Option<Timestamp>,
     /// Before the number of each record.
     pub prefix: Option<String>,
+    /// For people.
+    pub name: Option<String>,
 }
 
 /// A link to a finished export.
@@ -215,6 +227,8 @@ impl Service {
             to_ms: new.to.map(|time| time.0),
             prefix: new.prefix,
             checkpoint: None,
+            repeat_key: new.repeat_key,
+            name: new.name,
         };
         let mut size = new.size.unwrap_or(log.size);
         if form == ExportForm::Evidence {
@@ -237,6 +251,9 @@ impl Service {
             file: None,
         };
         let _turn = self.exports_running().entry.lock().await;
+        if let Some(found) = self.repeated(&row, request.repeat_key.as_deref()).await? {
+            return Ok(found);
+        }
         self.check_room(&row).await?;
         let act = act("export.create", &row)
             .with("format", form.name())
@@ -423,6 +440,42 @@ impl Service {
         removed.await.map(|_| ())
     }
 
+    /// Returns the export that was asked for with the same key before.
+    async fn repeated(
+        &self,
+        row: &ExportRow,
+        key: Option<&str>,
+    ) -> Result<Option<Export>, ChangeError> {
+        let Some(key) = key.map(str::to_owned) else { return Ok(None) };
+        let (environment, tenant) = (row.environment.clone(), row.tenant.clone());
+        let rows = self.catalog(move |catalog| catalog.exports_of(&environment, &tenant)).await;
+        let mut rows = rows.map_err(change_error)?.into_iter();
+        let found = rows.find(|row| {
+            let request = serde_json::from_str::<Request>(&row.request).ok();
+            request.and_then(|request| request.repeat_key).as_ref() == Some(&key)
+        });
+        let Some(found) = found else { return Ok(None) };
+        // The same code writes all requests, so equal ones are equal texts.
+        if found.request == row.request {
+            return Ok(Some(shown(found)));
+        }
+        Err(ChangeError::Conflict { reason: "the key was used for another export".to_owned() })
+    }
+
+    /// Returns an export of whichever tenant, as long as the caller may export that tenant's log.
+    pub(crate) async fn export_of_any(
+        &self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<Export, ReadError> {
+        let wanted = id.to_owned();
+        let row = self.catalog(move |catalog| catalog.export_by_id(&wanted)).await;
+        let row = row.map_err(|error| ReadError::Unavailable(cause(error)))?;
+        let row = row.filter(|row| caller.environment().is_ok_and(|own| *own == row.environment));
+        let row = row.ok_or(AccessError::NotFound)?;
+        self.export(caller, row.tenant.as_str(), id).await
+    }
+
     async fn check_room(&self, row: &ExportRow) -> Result<(), ChangeError> {
         let limits = &self.settings().exports;
         let (environment, tenant) = (row.environment.clone(), row.tenant.clone());
@@ -512,6 +565,10 @@ fn check(new: &NewExport, size: u64) -> Result<ExportForm, ChangeError> {
         let detail = format!("has 1 to {PREFIX_BYTES_MAX} letters and digits");
         violations.push(Violation::new("/prefix", detail));
     }
+    if new.name.as_ref().is_some_and(|name| name.len() > NAME_BYTES_MAX) {
+        let detail = format!("has at most {NAME_BYTES_MAX} bytes");
+        violations.push(Violation::new("/name", detail));
+    }
     if new.size.is_some() && form == Some(ExportForm::Evidence) {
         violations.push(Violation::new("/size", "is the checkpoint's for evidence; leave it out"));
     } else if new.size.is_some_and(|wanted| !(1..=size).contains(&wanted)) {
@@ -532,10 +589,11 @@ fn shown(row: ExportRow) -> Export {
     let request: Option<Request> = serde_json::from_str(&row.request).ok();
     let form = request.as_ref().map_or(ExportForm::Ndjson, Request::form);
     let time = |ms: Option<i64>| ms.map(Timestamp);
-    let (filter, from, to, prefix) = request.map_or_else(Default::default, |request| {
-        (request.filter, time(request.from_ms), time(request.to_ms), request.prefix)
+    let (filter, from, to, prefix, name) = request.map_or_else(Default::default, |request| {
+        let (from, to) = (time(request.from_ms), time(request.to_ms));
+        (request.filter, from, to, request.prefix, request.name)
     });
-    Export { row, form, filter, from, to, prefix }
+    Export { row, form, filter, from, to, prefix, name }
 }
 
 fn as_change(error: ReadError) -> ChangeError {

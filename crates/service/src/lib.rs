@@ -53,8 +53,10 @@ pub use directory::Environment;
 pub use doors::{
     Taken,
     easysend::{SecurityLogPage, SecurityLogs},
-    retraced::{RetracedPage, RetracedReceipt, RetracedSearchError},
+    otlp::{OtlpError, OtlpForm, OtlpTaken},
+    retraced::{RetracedPage, RetracedReceipt, RetracedSearchError, ViewerExport},
     syslog::{Receiver, Refused, SyslogBatch, SyslogReader, SyslogReport, SyslogRoute},
+    workos::WorkosExport,
 };
 pub use error::{
     AccessError, Cause, ChangeError, FilterProblem, IntakeError, ItemViolation, OpenError,
@@ -88,10 +90,12 @@ pub use tenants::{NewTenant, Tenant, TenantPage};
 pub use vault::{MasterKey, VaultError};
 pub use views::{NewView, SavedView, ViewAnswer};
 
+pub use attestary_formats::retraced::document as retraced_document;
+
 pub use attestary_formats::intake::{
     cloudevents::structured as structured_cloudevent,
     fieldmap::FieldMap,
-    ironcore,
+    ironcore, otlp,
     syslog::{
         Content as SyslogContent,
         frames::{Frame, Frames},

@@ -7,6 +7,7 @@
 
 mod index;
 mod portal;
+mod viewer;
 mod web_origin;
 
 use std::sync::{
@@ -259,6 +260,11 @@ impl Service {
         };
         let until = grant.portal.as_ref().map_or(now_ms + SESSION_MS_MAX, |portal| portal.until_ms);
         let started = self.sessions().start(grant, now_ms, until, self.rng()).ok_or_else(full)?;
+        self.record_start(started, origin).await
+    }
+
+    /// Records that a session began; one that cannot be recorded ends at once.
+    async fn record_start(&self, started: Started, origin: Origin) -> Result<Started, ChangeError> {
         let caller = Caller {
             environment: started.session.environment.clone(),
             principal: crate::Principal::Session(Arc::clone(&started.session)),

@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use attestary_delivery::{Output, Policy};
 use attestary_event::Limits;
+use attestary_formats::intake::otlp::Names;
 use attestary_store::{Clock, Rng};
 
 use crate::{ExportSettings, MasterKey, Rates};
@@ -27,6 +28,8 @@ pub struct Settings {
     pub exports: ExportSettings,
     /// No door takes events: an installation with `NOAUDITLOG`.
     pub audit_off: bool,
+    /// Which OpenTelemetry log records become events.
+    pub otlp_events: Names,
 }
 
 impl Settings {
@@ -41,6 +44,7 @@ impl Settings {
             outbound: Policy::default(),
             exports: ExportSettings::default(),
             audit_off: false,
+            otlp_events: Names::default(),
         }
     }
 }

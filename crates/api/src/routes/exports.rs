@@ -147,6 +147,7 @@ pub(crate) async fn create(
         to: at(&mut members, "to"),
         prefix: members.text("prefix"),
         size: whole(&mut members, "size"),
+        ..NewExport::default()
     };
     members.finish()?;
     let export = state.service.create_export(&posted.caller, &tenant, new).await?;
@@ -277,9 +278,13 @@ pub(crate) async fn download(
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let download = state.service.download(&token, origin).await?;
+    Ok(file(state.service.download(&token, origin).await?, &headers))
+}
+
+/// Returns the reply with a file, or with the part of it that the request's headers name.
+pub(crate) fn file(download: Download, headers: &HeaderMap) -> Response {
     let bytes = download.file.bytes();
-    let range = range(&headers, bytes);
+    let range = range(headers, bytes);
     let (status, part) = match &range {
         Some(range) => (StatusCode::PARTIAL_CONTENT, range.clone()),
         None => (StatusCode::OK, 0..bytes),
@@ -304,7 +309,7 @@ pub(crate) async fn download(
             headers.insert(name, value);
         }
     }
-    Ok(response)
+    response
 }
 
 /// Returns the one range that is asked for; anything else gets the whole file, as RFC 9110 section 14.2 allows.

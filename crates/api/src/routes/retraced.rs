@@ -1,17 +1,21 @@
 //! The paths of Retraced's publisher API, for its unmodified clients.
 //!
 //! A project is an environment: the key's own. Errors are `{status, type, error}`; those of a query have GraphQL's
-//! shape. A node always has every field, so the document of a query is not read, only its variables.
+//! shape. A node always has every field, whichever the document of a query asks for.
+
+mod viewer;
+
+use std::collections::BTreeMap;
 
 use attestary_event::scan::{Batch, BatchForm, split_batch};
 use attestary_service::{
-    AccessError, IntakeError, ReadError, RetracedReceipt, RetracedSearchError,
+    AccessError, IntakeError, ReadError, RetracedReceipt, RetracedSearchError, retraced_document,
 };
 use axum::{
     Router,
     extract::{Path, Request, State as Shared},
     response::Response,
-    routing::post,
+    routing::{get, post},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
@@ -39,7 +43,10 @@ pub(crate) fn routes() -> Router<State> {
         .route("/publisher/v1/project/{project}/event", post(event))
         .route("/publisher/v1/project/{project}/event/bulk", post(bulk))
         .route("/publisher/v1/project/{project}/graphql", post(graphql))
+        .route("/publisher/v1/project/{project}/viewertoken", get(viewer::token))
+        .nest("/viewer/v1", viewer::routes())
         // Where the older Go client goes.
+        .route("/v1/project/{project}/viewertoken", get(viewer::token))
         .route("/v1/project/{project}/event", post(event))
 }
 
@@ -103,21 +110,16 @@ async fn bulk(
     }
 }
 
-/// What a query's body holds; the document and the operation's name are not needed.
+/// What a query's body holds.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Asked {
-    #[serde(default)]
-    variables: Variables,
-}
-
-#[derive(Deserialize, Default)]
-struct Variables {
     #[serde(default)]
     query: Option<String>,
     #[serde(default)]
-    last: Option<usize>,
+    operation_name: Option<String>,
     #[serde(default)]
-    before: Option<String>,
+    variables: Option<serde_json::Map<String, Value>>,
 }
 
 async fn graphql(
@@ -130,22 +132,27 @@ async fn graphql(
         // A reply without "errors" is how a viewer learns that its token has expired.
         Err(problem) => return from_problem(&problem),
     };
+    answer_query(&state, &posted, &project).await
+}
+
+/// Answers a query of the caller's project.
+async fn answer_query(state: &State, posted: &Posted, project: &str) -> Response {
     if posted.body.len() > QUERY_BYTES_MAX {
         return query_error(StatusCode::PAYLOAD_TOO_LARGE, "the query is too long");
     }
     let Ok(asked) = serde_json::from_slice::<Asked>(&posted.body) else {
         return query_error(StatusCode::BAD_REQUEST, "the body must be {query, variables}");
     };
-    let Variables { query, last, before } = asked.variables;
+    let variables = asked.variables.unwrap_or_default();
+    let operation = asked.operation_name.as_deref();
+    let asked = match retraced_document::read(asked.query.as_deref(), operation, &variables) {
+        Ok(asked) => asked,
+        Err(message) => return query_error(StatusCode::BAD_REQUEST, &message),
+    };
+    let last = asked.last.map_or(PAGE_DEFAULT, |last| usize::try_from(last).unwrap_or(usize::MAX));
     let found = state
         .service
-        .retraced_search(
-            &posted.caller,
-            &project,
-            query.as_deref().unwrap_or_default(),
-            last.unwrap_or(PAGE_DEFAULT),
-            before.filter(|before| !before.is_empty()),
-        )
+        .retraced_search(&posted.caller, project, &asked.query, last, asked.before)
         .await;
     match found {
         Ok(page) => {
@@ -158,7 +165,8 @@ async fn graphql(
             }
             let page_info = PageInfo { has_previous: page.has_previous };
             let search = Found { total: page.total, page_info, edges };
-            reply(StatusCode::OK, &Answer { data: Data { search } })
+            let name = asked.alias.unwrap_or_else(|| "search".to_owned());
+            reply(StatusCode::OK, &Answer { data: [(name, search)].into() })
         }
         Err(RetracedSearchError::Query(error)) => {
             query_error(StatusCode::BAD_REQUEST, &error.to_string())
@@ -183,12 +191,7 @@ async fn graphql(
 
 #[derive(serde::Serialize)]
 struct Answer {
-    data: Data,
-}
-
-#[derive(serde::Serialize)]
-struct Data {
-    search: Found,
+    data: BTreeMap<String, Found>,
 }
 
 #[derive(serde::Serialize)]

@@ -2,7 +2,8 @@
 
 use attestary_event::Violation;
 use attestary_service::{
-    Caller, NewLink, NewPortalSession, Origin, Person, Principal, Role, Scope, Scopes, Started,
+    Caller, NewLink, NewPortalSession, Origin, Person, PortalCreated, Principal, Role, Scope,
+    Scopes, Started,
 };
 use axum::{
     Extension,
@@ -240,6 +241,11 @@ pub fn sign_in_path(code: &str) -> String {
     format!("/console/#code={code}")
 }
 
+/// Returns the path of the page that a portal session's link opens.
+pub(crate) fn portal_path(made: &PortalCreated) -> String {
+    format!("/console/portal/{}#code={}", made.link_id, made.code.reveal())
+}
+
 /// Make a portal session: one of the application's people sees one tenant's log for a few minutes.
 #[utoipa::path(
     post, path = "/v1/tenants/{tenant}/portal-sessions", tag = "sessions",
@@ -262,11 +268,12 @@ pub(crate) async fn create_portal(
         locale: members.text("locale"),
         theme: members.text("theme"),
         ttl_s: seconds(&mut members),
+        link_ttl_s: None,
     };
     members.finish()?;
     let made = state.service.create_portal_session(&posted.caller, &tenant, new).await?;
     let view = PortalSession {
-        url: format!("/console/portal/{}#code={}", made.link_id, made.code.reveal()),
+        url: portal_path(&made),
         id: made.id,
         token: made.token.reveal(),
         expires_at: time(made.expires_ms),

@@ -3,6 +3,7 @@
 //! Errors are `{code, message, errors}` and never have a member `error`, which clients take for a failed login. The
 //! receipt of an event stands in headers.
 
+pub(crate) mod exports;
 pub(crate) mod schemas;
 
 use attestary_service::IntakeError;

@@ -138,6 +138,23 @@ impl TestApp {
         Self { url: client_url, address, service, client, output, dir, ahead_ms, shutdown, serving }
     }
 
+    /// Starts with settings of the service's own on a directory that has its environment already.
+    pub(crate) async fn start_with(
+        dir: Arc<tempfile::TempDir>,
+        settings: attestary_service::Settings,
+        output: Lines,
+    ) -> Self {
+        let service = open_with(settings, output.clone()).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let app = attestary_api::router(service.clone(), Settings::default());
+        let serving = tokio::spawn(attestary_api::serve(listener, None, app, shutdown.clone()));
+        let client = reqwest::Client::new();
+        let url = format!("http://{address}");
+        Self { url, address, service, client, output, dir, shutdown, serving }
+    }
+
     /// Stops serving and closes the service; the directory stays.
     pub(crate) async fn stop(self) -> Arc<tempfile::TempDir> {
         self.shutdown.cancel();

@@ -22,6 +22,7 @@ mod ironcore;
 mod keys;
 mod life;
 mod openapi;
+mod otlp;
 mod proofs;
 mod rates;
 mod retraced;
@@ -33,6 +34,7 @@ mod standard;
 mod syslog;
 mod tails;
 mod tenants;
+mod viewer;
 mod views;
 mod workos;
 

@@ -106,3 +106,78 @@ async fn refusals_have_the_protocols_shape() {
     assert_eq!(reply.status.as_u16(), 503);
     assert!(reply.headers["retry-after"].to_str().unwrap().parse::<u64>().unwrap() <= 60);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_is_ready_with_a_link_of_its_own_each_time() {
+    let app = TestApp::start().await;
+    let key = app.key(&ALL, None).await;
+    for (action, actor, target) in
+        [("a.x", "u1", "doc"), ("a.y", "u2", "doc"), ("a.z", "u1", "team")]
+    {
+        let event = json!({ "tenant": "org_1", "action": action, "actor": { "id": actor, "name": "N*" },
+            "targets": [{ "type": target, "id": "t" }], "occurred_at": "2026-11-01T00:00:00Z" });
+        app.post("/v1/events", &key, &event).await.ok(201);
+    }
+    let body = json!({ "organization_id": "org_1", "range_start": "2026-10-01T00:00:00.000Z",
+        "range_end": "2026-12-01T00:00:00.000Z", "actions": ["a.x", "a.y"], "actor_names": ["N*"], "targets": ["doc"] });
+    let create = async |body: &serde_json::Value, idempotency: &str| {
+        let request = app.request("POST", "/audit_logs/exports", &key).json(body);
+        send(request.header("idempotency-key", idempotency)).await
+    };
+    let made = create(&body, "k").await.ok(201);
+    assert_eq!(made["object"], "audit_log_export");
+    // The same key again is the same export; with another body it is refused.
+    assert_eq!(create(&body, "k").await.ok(201)["id"], made["id"]);
+    let mut other = body.clone();
+    other["actor_ids"] = json!(["u1"]);
+    assert_eq!(create(&other, "k").await.status.as_u16(), 409);
+    let path = format!("/audit_logs/exports/{}", made["id"].as_str().unwrap());
+    let ready = loop {
+        let export = app.get(&path, &key).await.ok(200);
+        if export["state"] == "ready" {
+            break export;
+        }
+        assert_eq!(export["state"], "pending");
+        assert!(export.get("url").is_none());
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    let file = app.client.get(ready["url"].as_str().unwrap()).send().await.unwrap().text().await;
+    let file = file.unwrap();
+    assert!(file.contains("a.x") && file.contains("a.y") && !file.contains("a.z"), "{file}");
+    assert_eq!(file.lines().count(), 3, "a header and two events");
+    // Whoever may not export the organization's log does not see the export.
+    let stranger = app.key(&ALL, Some(&["org_2"])).await;
+    assert_eq!(app.get(&path, &stranger).await.status.as_u16(), 404);
+    let mut bad = body.clone();
+    bad["range_end"] = json!("soon");
+    let refused = create(&bad, "bad").await;
+    assert_eq!(refused.ok(400)["errors"][0]["field"], "range_end");
+    bad["organization_id"] = json!(7);
+    assert_eq!(create(&bad, "worse").await.status.as_u16(), 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_portal_link_opens_the_organizations_log() {
+    let app = TestApp::start().await;
+    let key = app.key(&ALL, None).await;
+    app.tenant("org_1").await;
+    let body = json!({ "organization": "org_1", "intent": "audit_logs", "return_url": "https://app.example.com/back" });
+    let link = app.post("/portal/generate_link", &key, &body).await.ok(201);
+    let link = link["link"].as_str().unwrap();
+    assert!(link.starts_with(&format!("{}/console/portal/lnk_", app.url)), "{link}");
+    let page = app.client.get(link.split('#').next().unwrap()).send().await.unwrap();
+    assert_eq!(page.status().as_u16(), 200);
+    let code = link.split_once("#code=").unwrap().1;
+    let begun = app.client.post(format!("{}/v1/session", app.url)).header("attestary-console", "1");
+    let session = send(begun.json(&json!({ "code": code }))).await.ok(201);
+    assert_eq!(session["tenants"], json!(["org_1"]));
+    assert_eq!(session["origin"], "https://app.example.com");
+    for (change, status, field) in [("intent", 400, "intent"), ("organization", 404, "")] {
+        let mut bad = body.clone();
+        bad[change] = json!("sso");
+        let reply = app.post("/portal/generate_link", &key, &bad).await;
+        assert_eq!(reply.status.as_u16(), status);
+        let named = reply.json()["errors"][0]["field"].as_str().unwrap_or_default().to_owned();
+        assert_eq!(named, field);
+    }
+}

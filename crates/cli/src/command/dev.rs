@@ -12,7 +12,7 @@ use std::{
 use anyhow::Context as _;
 use attestary_event::EnvironmentId;
 use attestary_service::{
-    Caller, NewKey, NewLink, Origin, Person, Role as PersonRole, Scope, Service,
+    Caller, NewKey, NewLink, Origin, Person, Role as PersonRole, Scope, Service, otlp::Names,
 };
 use clap::Args;
 use reqwest::Method;
@@ -83,6 +83,8 @@ fn settings(dev: &Dev, data: &Path) -> anyhow::Result<Settings> {
     settings.service.store.dir = defaults.store.dir;
     settings.service.file_root = defaults.file_root;
     settings.service.outbound.loopback = true;
+    // Every record that has an event name.
+    settings.service.otlp_events = Names::new(vec!["*".into()]);
     Ok(settings)
 }
 

@@ -1,13 +1,13 @@
 //! Retraced: events with the receipts that its clients check, and the search behind their queries.
 
-use attestary_event::{EventId, View, actions::KnownActions};
+use attestary_event::{EventId, Timestamp, View, actions::KnownActions};
 use attestary_formats::{intake::retraced as intake, retraced};
 use attestary_store::{Outcome, Receipt};
 
 use super::Foreign;
 use crate::{
-    AccessError, Caller, Cursor, FacetField, IntakeError, ItemViolation, Order, ReadError, Scope,
-    Search, Selection, Service,
+    AccessError, Caller, ChangeError, Cursor, Export, FacetField, IntakeError, ItemViolation,
+    NewExport, Order, Person, ReadError, Scope, Search, Secret, Selection, Service,
 };
 
 /// Events of one page at most.
@@ -148,5 +148,64 @@ impl Service {
             return Ok(());
         }
         Err(AccessError::NotFound)
+    }
+}
+
+/// What a viewer's export is made from.
+#[derive(Debug, Clone, Default)]
+pub struct ViewerExport {
+    /// For people.
+    pub name: String,
+    /// The query's text.
+    pub query: String,
+    /// Letters of `crud` that are shown; none shows all.
+    pub crud: String,
+    /// Only events that happened at or after this time.
+    pub from: Option<Timestamp>,
+    /// Only events that happened before this time.
+    pub to: Option<Timestamp>,
+}
+
+impl Service {
+    /// Makes a token for one viewer of a group's log.
+    pub async fn retraced_viewer_token(
+        &self,
+        caller: &Caller,
+        project: &str,
+        group: &str,
+        person: Person,
+    ) -> Result<Secret, ChangeError> {
+        self.check_project(caller, project)?;
+        self.create_viewer_token(caller, group, person).await
+    }
+
+    /// Asks for a file of what a viewer searched for.
+    pub async fn create_viewer_export(
+        &self,
+        caller: &Caller,
+        group: &str,
+        wanted: ViewerExport,
+    ) -> Result<Export, ChangeError> {
+        let query = retraced::translate(&wanted.query)
+            .map_err(|error| ChangeError::invalid("/exportBody/searchQuery", error.to_string()))?;
+        if query.group.is_some_and(|named| named != group) {
+            return Err(AccessError::NotFound.into());
+        }
+        let letters: Vec<String> =
+            wanted.crud.chars().map(|letter| format!("source.fields.crud:{letter}")).collect();
+        // Events that came in elsewhere have no letter; they are left out only where some letters are.
+        let crud = match letters.len() {
+            0 | 4 => String::new(),
+            _ => format!("({}) ", letters.join(" OR ")),
+        };
+        let new = NewExport {
+            format: "csv".into(),
+            filter: format!("-action:attestary.* {crud}{}", query.filter),
+            from: wanted.from,
+            to: wanted.to,
+            name: Some(wanted.name),
+            ..NewExport::default()
+        };
+        self.create_export(caller, group, new).await
     }
 }

@@ -1,9 +1,71 @@
-//! WorkOS: its events in.
+//! WorkOS: its events in, its exports, and its links to the portal.
 
+use std::fmt::Write as _;
+
+use attestary_event::Timestamp;
 use attestary_formats::intake::workos;
 
 use super::{Foreign, Taken, with_id};
-use crate::{Caller, IntakeError, ItemViolation, Scope, Service};
+use crate::{
+    Caller, ChangeError, Export, ExportLink, IntakeError, ItemViolation, NewExport,
+    NewPortalSession, Person, PortalCreated, ReadError, Scope, Service,
+};
+
+/// How long the link to the portal waits to be opened, as WorkOS's own does.
+const PORTAL_LINK_SECONDS: u64 = 5 * 60;
+
+/// What a WorkOS export is made from. Within a list any, between lists all.
+#[derive(Debug, Clone, Default)]
+pub struct WorkosExport {
+    /// The organisation: the tenant.
+    pub organization: String,
+    /// Only events that happened at or after this time.
+    pub from: Option<Timestamp>,
+    /// Only events that happened before this time.
+    pub to: Option<Timestamp>,
+    /// Actions.
+    pub actions: Vec<String>,
+    /// Names of actors.
+    pub actor_names: Vec<String>,
+    /// Ids of actors.
+    pub actor_ids: Vec<String>,
+    /// Types of targets.
+    pub targets: Vec<String>,
+    /// The caller's key for idempotency.
+    pub idempotency_key: Option<String>,
+}
+
+impl WorkosExport {
+    /// Returns the filter; what the service itself wrote into the log is no event of the application.
+    fn filter(&self) -> String {
+        let mut filter = String::from("-action:attestary.*");
+        for (path, values) in [
+            ("action", &self.actions),
+            ("actor.name", &self.actor_names),
+            ("actor.id", &self.actor_ids),
+            ("targets.type", &self.targets),
+        ] {
+            let clauses: Vec<String> =
+                values.iter().map(|value| format!("{path}:\"{}\"", quoted(value))).collect();
+            if !clauses.is_empty() {
+                let _ = write!(filter, " ({})", clauses.join(" OR "));
+            }
+        }
+        filter
+    }
+}
+
+/// What stands between quotes in the filter language for exactly this text.
+fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(character, '"' | '\\' | '*') {
+            out.push('\\');
+        }
+        out.push(character);
+    }
+    out
+}
 
 impl Service {
     /// Takes one WorkOS event. The caller's key for idempotency, not the content, decides what is a repeat.
@@ -37,9 +99,93 @@ impl Service {
             other => other,
         })
     }
+
+    /// Asks for an export as a table for spreadsheets; asking again with the same key gives the same one.
+    pub async fn create_workos_export(
+        &self,
+        caller: &Caller,
+        wanted: WorkosExport,
+    ) -> Result<Export, ChangeError> {
+        let filter = wanted.filter();
+        // The key is the client's secret no more than an id; kept is what cannot be told from other ids.
+        let repeat_key = wanted
+            .idempotency_key
+            .as_deref()
+            .map(|key| self.foreign_id("workos export", &wanted.organization, key).to_string());
+        let new = NewExport {
+            format: "csv".into(),
+            filter,
+            from: wanted.from,
+            to: wanted.to,
+            repeat_key,
+            ..NewExport::default()
+        };
+        self.create_export(caller, &wanted.organization, new).await
+    }
+
+    /// Returns an export by its id alone.
+    pub async fn workos_export(&self, caller: &Caller, id: &str) -> Result<Export, ReadError> {
+        self.export_of_any(caller, id).await
+    }
+
+    /// Returns a new link to a finished export.
+    pub async fn link_workos_export(
+        &self,
+        caller: &Caller,
+        export: &Export,
+    ) -> Result<ExportLink, ChangeError> {
+        self.link_export(caller, export.row.tenant.as_str(), &export.row.id).await
+    }
+
+    /// Makes a link that shows an organisation's log, or its destinations, to one of its people.
+    ///
+    /// Older clients do not say who the person is; then the session is in the name of the key that asked.
+    pub async fn create_workos_portal(
+        &self,
+        caller: &Caller,
+        organization: &str,
+        destinations: bool,
+        origin: String,
+        person: Option<String>,
+    ) -> Result<PortalCreated, ChangeError> {
+        let id = person.unwrap_or_else(|| caller.principal.id().to_owned());
+        let scopes = match destinations {
+            true => vec![Scope::Read, Scope::Destinations],
+            false => vec![Scope::Read, Scope::Export],
+        };
+        let new = NewPortalSession {
+            person: Person { id, ..Person::default() },
+            scopes,
+            origin,
+            link_ttl_s: Some(PORTAL_LINK_SECONDS),
+            ..NewPortalSession::default()
+        };
+        self.create_portal_session(caller, organization, new).await
+    }
 }
 
 fn renamed(mut item: ItemViolation) -> ItemViolation {
     item.violation.pointer = workos::pointer(&item.violation.pointer);
     item
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::search::parse_filter;
+
+    #[test]
+    fn lists_are_joined_by_or_and_values_are_taken_literally() {
+        let wanted = WorkosExport {
+            actions: vec!["a.b".into(), "c*\"d\\".into()],
+            actor_ids: vec!["u 1".into()],
+            ..WorkosExport::default()
+        };
+        let filter = wanted.filter();
+        assert_eq!(
+            filter,
+            r#"-action:attestary.* (action:"a.b" OR action:"c\*\"d\\") (actor.id:"u 1")"#
+        );
+        assert!(parse_filter(&filter).is_ok());
+    }
 }

@@ -53,6 +53,8 @@ pub struct NewPortalSession {
     pub theme: Option<String>,
     /// How long it lasts.
     pub ttl_s: Option<u64>,
+    /// How long its link waits to be opened: 60 seconds unless it is said, and no longer than the session.
+    pub link_ttl_s: Option<u64>,
 }
 
 /// A portal session that was just made.
@@ -106,7 +108,8 @@ impl Service {
         };
         self.record(caller, act).await.map_err(ChangeError::Audit)?;
         let expires_ms = now_ms + ttl_s * 1000;
-        let link_ms = (now_ms + LINK_MS).min(expires_ms);
+        let link_ms = new.link_ttl_s.map_or(LINK_MS, |seconds| seconds.saturating_mul(1000));
+        let link_ms = now_ms.saturating_add(link_ms).min(expires_ms);
         let link = self
             .sessions()
             .add_link(grant.clone(), now_ms, link_ms, expires_ms, self.rng())
