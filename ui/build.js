@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'vite';
+import { plugins } from './plugins.js';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const web = join(here, '../crates/web');
@@ -14,32 +15,11 @@ const check = process.argv.includes('--check');
 const out = check ? mkdtempSync(join(tmpdir(), 'attestary-web-')) : web;
 const dist = join(out, 'dist');
 
-/** Sentences of the known actions, from the generated reference page. */
-const sentences = {
-  name: 'sentences',
-  resolveId: (id) => (id === 'virtual:sentences' ? '\0sentences' : null),
-  load(id) {
-    if (id !== '\0sentences') return null;
-    const page = readFileSync(join(here, '../docs/reference/actions.md'), 'utf8');
-    const found = {};
-    let listed = false;
-    for (const line of page.split("\n")) {
-      // Foreign systems’ own actions keep their general form.
-      if (line.startsWith("## ")) listed = /: (attestary|saas)$/.test(line);
-      const cells = line.split(' | ');
-      const action = /^\| `([a-z0-9_.]+)`$/.exec(cells[0] ?? '')?.[1];
-      if (listed && action && cells.length >= 7) found[action] = cells[5].trim();
-    }
-    if (Object.keys(found).length < 100) throw new Error('docs/reference/actions.md is not of the form that this reads');
-    return `export default ${JSON.stringify(found)}`;
-  },
-};
-
 const common = {
   configFile: false,
   root: here,
   logLevel: 'warn',
-  plugins: [sentences],
+  plugins,
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
 };
 const output = { chunkFileNames: 'assets/[name]-[hash].js', assetFileNames: 'assets/[name]-[hash][extname]' };

@@ -6,6 +6,9 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { Client, Problem, type Session } from './client.ts';
 import { EventPage, EventsPage } from './pages/events.tsx';
 import { DestinationsPage } from './pages/destinations.tsx';
+import { AboutPage, KINDS, type Kind } from './pages/about.tsx';
+import { ExportsPage } from './pages/exports.tsx';
+import { Later } from './pages/parts.tsx';
 import { KeysPage } from './pages/keys.tsx';
 import { TenantsPage, type Tenant } from './pages/tenants.tsx';
 import { Link, navigate, path } from './router.ts';
@@ -172,7 +175,7 @@ function Shell({ session, onEnd }: { session: Session; onEnd: () => void }) {
       <header class="top">
         <Link to="/console/" class="brand"><Mark /> Attestary</Link>
         <label class="tenant-pick"><span class="sr">{t('nav.tenant')}</span>
-          <select value={tenant ?? ''} onChange={(event) => navigate(`/console/t/${encodeURIComponent(event.currentTarget.value)}/${page === 'e' ? 'events' : page}`)}>
+          <select value={tenant ?? ''} onChange={(event) => navigate(`/console/t/${encodeURIComponent(event.currentTarget.value)}/${['e', ...KINDS].includes(page) ? 'events' : page}`)}>
             {!tenant && <option value="">{t('nav.pickTenant')}</option>}
             {tenant && !tenants.some(({ id }) => id === tenant) && tenant !== '_audit' && <option value={tenant}>{tenant}</option>}
             {tenants.map(({ id, name }) => <option key={id} value={id}>{name ? `${name} (${id})` : id}</option>)}
@@ -182,6 +185,8 @@ function Shell({ session, onEnd }: { session: Session; onEnd: () => void }) {
         <nav aria-label={t('nav.main')}>
           {current && <Link to={to('events')} current={page === 'events' && !!tenant || page === 'e'}>{t('nav.events')}</Link>}
           {current && current !== '_audit' && has('destinations') && <Link to={to('destinations')} current={page === 'destinations' && !!tenant}>{t('nav.destinations')}</Link>}
+          {current && current !== '_audit' && has('export') && <Link to={to('exports')} current={page === 'exports' && !!tenant}>{t('nav.exports')}</Link>}
+          {current && <Link to={to('actions')} current={page === 'actions' && !!tenant}>{t('nav.actions')}</Link>}
           {has('admin') && <Link to="/console/tenants" current={section === 'tenants'}>{t('nav.tenants')}</Link>}
           {has('admin') && <Link to="/console/keys" current={section === 'keys'}>{t('nav.keys')}</Link>}
         </nav>
@@ -207,6 +212,9 @@ function Shell({ session, onEnd }: { session: Session; onEnd: () => void }) {
           : tenant && page === 'events' ? <EventsPage key={key} client={client} session={session} tenant={tenant} />
           : tenant && page === 'e' && rest ? <EventPage key={rest} client={client} session={session} tenant={tenant} id={rest} />
           : tenant && page === 'destinations' ? <DestinationsPage key={`${key} ${rest}`} client={client} tenant={tenant} id={rest} />
+          : tenant && page === 'exports' ? <ExportsPage key={key} client={client} tenant={tenant} />
+          : tenant && page === 'actions' ? <Later key={key} load={() => import('./pages/actions.tsx').then(({ ActionsPage }) => () => <ActionsPage client={client} tenant={tenant} admin={has('admin')} />)} />
+          : tenant && KINDS.includes(page) && rest ? <AboutPage key={`${key} ${page} ${rest}`} client={client} tenant={tenant} kind={page as Kind} id={rest} />
           : section === 'tenants' ? <TenantsPage client={client} changed={loadTenants} />
           : section === 'keys' ? <KeysPage client={client} />
           : <TenantsPage client={client} changed={loadTenants} />}

@@ -4,7 +4,7 @@
 //   element.tokenProvider = async () => (await fetch('/audit-token')).text();
 //
 // The token comes from the property `token` or from the function `tokenProvider`, which is asked again whenever it has
-// ended. Attributes: src, tenant, filter, range, lang, theme (light, dark, system). Events: token-expired, event-open,
+// ended. Attributes: src, tenant, filter, range, lang, theme (light, dark, system), trust (a trust file). Events: token-expired, event-open,
 // filter-change. Colours are custom properties (--accent, --ground, …); parts: viewer.
 
 import { effect, signal } from '@preact/signals';
@@ -131,6 +131,7 @@ export class AuditLogViewer extends HTMLElement {
       load: () => state,
       save: () => undefined,
       announce: (text) => (this.spoken.value = text),
+      trust: this.getAttribute('trust') ?? '',
     });
     this.view = view;
     const tell = (name: string, detail: unknown): boolean => this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));

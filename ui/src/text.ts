@@ -3,13 +3,16 @@
 import { signal } from '@preact/signals';
 import type { consoleEn } from './messages/console.en.ts';
 import { en } from './messages/en.ts';
+import type { proofsEn } from './messages/proofs.en.ts';
 
-export type Key = keyof typeof en | keyof typeof consoleEn;
+export type Key = keyof typeof en | keyof typeof consoleEn | keyof typeof proofsEn;
 const catalogues: Record<string, Record<string, string>> = { en };
 /** Languages besides English, loaded when they are wanted. */
 const others: Record<string, () => Promise<Record<string, string>>> = {
   de: () => import('./messages/de.ts').then(({ de }) => de),
 };
+
+const loaded = new Set<string>();
 
 /** Adds the messages of further pages, before the first language is set. */
 export function extend(english: Record<string, string>, more: typeof others): void {
@@ -18,6 +21,13 @@ export function extend(english: Record<string, string>, more: typeof others): vo
     const first = others[tag]!;
     others[tag] = async () => ({ ...(await first()), ...(await load()) });
   }
+}
+
+/** Adds the messages of a part that is loaded later; they are there in the page's language when it returns. */
+export async function extendNow(english: Record<string, string>, more: typeof others): Promise<void> {
+  const now = language();
+  extend(english, more);
+  if (now !== 'en' && more[now]) catalogues[now] = { ...catalogues[now], ...(await more[now]()) };
 }
 
 /** The language tag of the page; messages fall back to English. */
@@ -40,8 +50,6 @@ export async function setLocale(tag: string | null | undefined): Promise<void> {
   }
   locale.value = canonical;
 }
-const loaded = new Set<string>();
-
 export const language = (): string => (loaded.has(locale.value.split('-')[0]!) ? locale.value.split('-')[0]! : 'en');
 
 export function fill(template: string, values: Record<string, string | number>, tag: string): string {

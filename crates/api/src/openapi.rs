@@ -71,7 +71,7 @@ struct ProblemItem {
     ),
     paths(
         events::submit, events::search, events::one, counts::histogram, counts::facets, tail::tail,
-        proofs::event, proofs::checkpoint, proofs::tile, proofs::consistency, proofs::trust,
+        proofs::event, proofs::page, proofs::checkpoint, proofs::tile, proofs::consistency, proofs::trust,
         proofs::rotate_key,
         tenants::create, tenants::list, tenants::one, tenants::close, tenants::open, tenants::delete,
         destinations::create, destinations::list, destinations::one, destinations::change, destinations::pause,

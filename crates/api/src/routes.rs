@@ -65,6 +65,7 @@ fn native() -> Router<State> {
         .route("/v1/tenants", post(tenants::create).get(tenants::list))
         .route("/v1/tenants/{tenant}", get(tenants::one).delete(tenants::delete))
         .route("/v1/tenants/{tenant}/checkpoint", get(proofs::checkpoint))
+        .route("/v1/tenants/{tenant}/proofs", get(proofs::page))
         .route("/v1/tenants/{tenant}/consistency", get(proofs::consistency))
         .route("/v1/tenants/{tenant}/tile/{*path}", get(proofs::tile))
         .route("/v1/tenants/{tenant}/trust", get(proofs::trust))

@@ -11,9 +11,19 @@ use crate::{
     credential,
 };
 
-/// The operations that show a session with a restriction or hidden fields no more than it may see.
-const LENS_OPERATIONS: [&str; 5] =
-    ["events.search", "events.get", "events.histogram", "events.facets", "events.tail"];
+/// The operations that show a session with a restriction or hidden fields no more than it may see: those that apply
+/// both, and those about the whole log that show its size and hashes only.
+const LENS_OPERATIONS: [&str; 9] = [
+    "events.search",
+    "events.get",
+    "events.histogram",
+    "events.facets",
+    "events.tail",
+    "proofs.page",
+    "proofs.checkpoint",
+    "proofs.consistency",
+    "proofs.trust",
+];
 
 impl Service {
     /// Returns the caller behind a presented key or session token.

@@ -72,7 +72,10 @@ pub use govern::{
     runs::{Preview as RetentionPreview, RunPage},
 };
 pub use keys::{CreatedKey, Key, NewKey};
-pub use proofs::{Consistency, EventProof, Evidence, RotatedKey, Wanted};
+pub use proofs::{
+    Consistency, EventProof, Evidence, FieldProof, PAGE_PROOF_MAX, PageProof, Proved, RotatedKey,
+    Salts, Wanted,
+};
 pub use rates::Rates;
 pub use scope::{Scope, Scopes};
 pub use search::{Found, Search};

@@ -7,6 +7,7 @@
 //! principal, log and kind of read, since one look at a large log takes thousands of tiles.
 
 mod keys;
+mod page;
 mod receipts;
 
 use attestary_event::{EnvironmentId, EventId, TenantId, Violation};
@@ -14,6 +15,7 @@ use attestary_ledger::{Checkpoint, ConsistencyProof, Hash, Note, ProofFile, Tile
 use attestary_store::{FixedHead, HeadError, ProveError};
 
 pub use keys::RotatedKey;
+pub use page::{EVENTS_MAX as PAGE_PROOF_MAX, FieldProof, PageProof, Proved, Salts};
 pub use receipts::{Evidence, Wanted};
 
 use crate::{
@@ -191,8 +193,8 @@ impl Service {
         seqs: Vec<u64>,
     ) -> Result<Vec<ProofFile>, ReadError> {
         let proofs = self.store().inclusions(environment, tenant, seqs, head.size).await;
-        let files = proofs.map_err(prove_error)?.into_iter().map(|(entry, proof)| ProofFile {
-            extra: Some(entry.encode().to_vec()),
+        let files = proofs.map_err(prove_error)?.into_iter().map(|(event, proof)| ProofFile {
+            extra: Some(event.entry.encode().to_vec()),
             index: proof.index,
             hashes: proof.hashes,
             checkpoint: checkpoint.clone(),

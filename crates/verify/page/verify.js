@@ -14,8 +14,8 @@ const need = (holds, step, message) => { if (!holds) throw new Refused(step, mes
 
 // ---- SHA-256 (FIPS 180-4). Synchronous, because there are millions of short messages; compared with the browser's own
 // before each run.
-const K = new Uint32Array(64);
-const INITIAL = new Uint32Array(8);
+const K = new Int32Array(64);
+const INITIAL = new Int32Array(8);
 {
   const root = (value, power) => {
     // The first 32 bits of the fractional part, from integers alone.
@@ -36,36 +36,45 @@ const INITIAL = new Uint32Array(8);
     K[count++] = root(candidate, 3);
   }
 }
-const W = new Uint32Array(64);
+const W = new Int32Array(64);
+let message = new Uint8Array(4096);
 function sha256(...parts) {
   let length = 0;
   for (const part of parts) length += part.length;
-  const padded = new Uint8Array((length + 9 + 63) >> 6 << 6);
+  const end = (length + 9 + 63) >> 6 << 6;
+  // One buffer for all messages: most have a block or two, and making an array costs as much as hashing one.
+  if (end > message.length) message = new Uint8Array(2 * end);
   let at = 0;
-  for (const part of parts) { padded.set(part, at); at += part.length; }
-  padded[length] = 0x80;
-  const view = new DataView(padded.buffer);
-  view.setUint32(padded.length - 8, Math.floor(length / 0x20000000));
-  view.setUint32(padded.length - 4, (length << 3) >>> 0);
-  const h = INITIAL.slice();
-  for (let block = 0; block < padded.length; block += 64) {
-    for (let t = 0; t < 16; t++) W[t] = view.getUint32(block + 4 * t);
+  for (const part of parts) {
+    for (let byte = 0; byte < part.length; byte++) message[at + byte] = part[byte];
+    at += part.length;
+  }
+  message[at] = 0x80;
+  message.fill(0, at + 1, end);
+  for (let byte = 1, bits = length * 8; bits > 0; byte++, bits = Math.floor(bits / 256)) message[end - byte] = bits % 256;
+  const w = W, k = K, m = message;
+  let h0 = INITIAL[0], h1 = INITIAL[1], h2 = INITIAL[2], h3 = INITIAL[3], h4 = INITIAL[4], h5 = INITIAL[5], h6 = INITIAL[6], h7 = INITIAL[7];
+  for (let block = 0; block < end; block += 64) {
+    for (let t = 0, from = block; t < 16; t++, from += 4) {
+      w[t] = m[from] << 24 | m[from + 1] << 16 | m[from + 2] << 8 | m[from + 3];
+    }
     for (let t = 16; t < 64; t++) {
-      const a = W[t - 15], b = W[t - 2];
+      const a = w[t - 15], b = w[t - 2];
       const s0 = (a >>> 7 | a << 25) ^ (a >>> 18 | a << 14) ^ a >>> 3;
       const s1 = (b >>> 17 | b << 15) ^ (b >>> 19 | b << 13) ^ b >>> 10;
-      W[t] = W[t - 16] + s0 + W[t - 7] + s1;
+      w[t] = w[t - 16] + s0 + w[t - 7] + s1 | 0;
     }
-    let [a, b, c, d, e, f, g, i] = h;
+    let a = h0, b = h1, c = h2, d = h3, e = h4, f = h5, g = h6, i = h7;
     for (let t = 0; t < 64; t++) {
-      const t1 = i + ((e >>> 6 | e << 26) ^ (e >>> 11 | e << 21) ^ (e >>> 25 | e << 7)) + (e & f ^ ~e & g) + K[t] + W[t] | 0;
-      const t2 = ((a >>> 2 | a << 30) ^ (a >>> 13 | a << 19) ^ (a >>> 22 | a << 10)) + (a & b ^ a & c ^ b & c) | 0;
+      const t1 = i + ((e >>> 6 | e << 26) ^ (e >>> 11 | e << 21) ^ (e >>> 25 | e << 7)) + (g ^ e & (f ^ g)) + k[t] + w[t] | 0;
+      const t2 = ((a >>> 2 | a << 30) ^ (a >>> 13 | a << 19) ^ (a >>> 22 | a << 10)) + (a & b | c & (a | b)) | 0;
       i = g; g = f; f = e; e = d + t1 | 0; d = c; c = b; b = a; a = t1 + t2 | 0;
     }
-    h[0] += a; h[1] += b; h[2] += c; h[3] += d; h[4] += e; h[5] += f; h[6] += g; h[7] += i;
+    h0 = h0 + a | 0; h1 = h1 + b | 0; h2 = h2 + c | 0; h3 = h3 + d | 0; h4 = h4 + e | 0; h5 = h5 + f | 0; h6 = h6 + g | 0; h7 = h7 + i | 0;
   }
-  const out = new Uint8Array(32), words = new DataView(out.buffer);
-  h.forEach((word, index) => words.setUint32(4 * index, word));
+  const out = new Uint8Array(32);
+  const put = (word, index) => { out[index] = word >>> 24; out[index + 1] = word >>> 16; out[index + 2] = word >>> 8; out[index + 3] = word; };
+  put(h0, 0); put(h1, 4); put(h2, 8); put(h3, 12); put(h4, 16); put(h5, 20); put(h6, 24); put(h7, 28);
   return out;
 }
 async function selfTest() {
@@ -446,8 +455,12 @@ function members(json) {
 }
 
 // ---- One line of events.ndjson.
-const fieldHash = (salt, pointer, type, value) =>
-  sha256(utf8.encode("AEF1"), salt, big(pointer.length, 2), pointer, utf8.encode(type), big(value.length, 4), value);
+const AEF1 = utf8.encode("AEF1");
+const fieldHash = (salt, pointer, type, value) => {
+  const [name, size] = [pointer.length, value.length];
+  return sha256(AEF1, salt, Uint8Array.of(name >>> 8, name), pointer,
+    Uint8Array.of(type.charCodeAt(0), size >>> 24, size >>> 16, size >>> 8, size), value);
+};
 function checkLine(line) {
   let given, seq;
   try {

@@ -10,6 +10,7 @@ import { Detail } from '../viewer/detail.tsx';
 import { Viewer, ProblemBox } from '../viewer/viewer.tsx';
 import { View, type Host } from '../viewer/view.ts';
 import { sentence } from '../viewer/sentence.ts';
+import { aboutUrl } from './about.tsx';
 import { FirstEvent } from './first.tsx';
 
 const base = (tenant: string): string => `/console/t/${encodeURIComponent(tenant)}`;
@@ -25,6 +26,8 @@ function hostOf(client: Client, session: Session, tenant: string): Host {
       const text = state.toString();
       navigate(`${base(tenant)}/events${text ? `?${text}` : ''}`, replace);
     },
+    aboutUrl: (kind, id) => aboutUrl(tenant, kind, id),
+    go: (url) => navigate(url),
     eventUrl: (id) => `${location.origin}${base(tenant)}/e/${id}`,
   };
 }

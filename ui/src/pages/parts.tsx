@@ -6,10 +6,11 @@ import type { Client, Problem } from '../client.ts';
 import { t } from '../text.ts';
 import { ProblemBox } from '../viewer/viewer.tsx';
 
-/** Reads a list or thing and keeps it; `reload` reads again, `every` milliseconds by itself. */
+/** Reads a list or thing and keeps it, nothing without a path; `reload` reads again, `every` milliseconds by itself. */
 export function useRead<T>(client: Client, path: string, every = 0): { data: T | null; problem: Problem | null; reload: () => void } {
   const [state, setState] = useState<{ data: T | null; problem: Problem | null }>({ data: null, problem: null });
   const reload = useCallback(() => {
+    if (!path) return;
     client.get<T>(path).then((data) => setState({ data, problem: null }), (problem) => setState((before) => ({ data: before.data, problem: problem as Problem })));
   }, [client, path]);
   useEffect(() => {
@@ -26,6 +27,15 @@ export function PageHead({ title, text, children }: { title: string; text: strin
     document.title = `${title} · Attestary`;
   }, [title]);
   return <div class="page-head"><div><h1>{title}</h1><p class="note">{text}</p></div>{children}</div>;
+}
+
+/** A page that is loaded when it is wanted. */
+export function Later({ load }: { load: () => Promise<() => ComponentChildren> }) {
+  const [Page, setPage] = useState<{ show: () => ComponentChildren } | null>(null);
+  useEffect(() => {
+    load().then((show) => setPage({ show }), () => setPage({ show: () => <p role="alert">{t('problem.offline')}</p> }));
+  }, []);
+  return Page ? <>{Page.show()}</> : <p role="status">{t('loading')}</p>;
 }
 
 /** Asks before something that cannot be undone. */

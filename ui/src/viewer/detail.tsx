@@ -39,13 +39,18 @@ export const visible = (text: string): string =>
 export function Detail({ view, event }: { view: View; event: Event }) {
   const id = useId();
   const hasChanges = (event.changes?.length ?? 0) > 0;
-  const tabs = ['fields', ...(hasChanges ? ['changes'] : []), 'json', 'related'] as const;
+  const tabs = ['fields', ...(hasChanges ? ['changes'] : []), 'json', 'related', 'proof'] as const;
   const [tab, setTab] = useState<string>('fields');
+  const proofs = view.proofs.value;
+  const choose = (name: string): void => {
+    setTab(name);
+    if (name === 'proof') void view.check([event]);
+  };
   const onKey = (press: KeyboardEvent): void => {
     const step = press.key === 'ArrowRight' ? 1 : press.key === 'ArrowLeft' ? -1 : 0;
     if (!step) return;
     const next = tabs[(tabs.indexOf(tab as 'fields') + step + tabs.length) % tabs.length]!;
-    setTab(next);
+    choose(next);
     (press.currentTarget as HTMLElement).querySelector<HTMLElement>(`[data-tab=${next}]`)?.focus();
     press.stopPropagation();
   };
@@ -55,7 +60,7 @@ export function Detail({ view, event }: { view: View; event: Event }) {
       <div class="detail-head">
         <div role="tablist" onKeyDown={onKey}>
           {tabs.map((name) => (
-            <button key={name} type="button" role="tab" data-tab={name} id={`${id}-${name}`} aria-selected={tab === name} aria-controls={`${id}-panel`} tabIndex={tab === name ? 0 : -1} onClick={() => setTab(name)}>
+            <button key={name} type="button" role="tab" data-tab={name} id={`${id}-${name}`} aria-selected={tab === name} aria-controls={`${id}-panel`} tabIndex={tab === name ? 0 : -1} onClick={() => choose(name)}>
               {t(`detail.${name}` as 'detail.fields')}
             </button>
           ))}
@@ -71,6 +76,7 @@ export function Detail({ view, event }: { view: View; event: Event }) {
         {tab === 'changes' && <Changes event={event} />}
         {tab === 'json' && <pre class="json">{visible(printJson(event as unknown as Json))}</pre>}
         {tab === 'related' && <Related view={view} event={event} />}
+        {tab === 'proof' && (proofs ? <proofs.parts.ProofTab view={view} verifier={proofs.verifier} event={event} /> : <p role="status">{t('loading')}</p>)}
         {tab === 'fields' && event.occurred_at && <p class="note">{t('detail.otherZone', { time: formatTime(event.occurred_at, other, locale.value, 'full') })} · {event.occurred_at}</p>}
         {(view.host.session.hide_fields?.length ?? 0) > 0 && <p class="note">{t('detail.hidden')}</p>}
       </div>
@@ -123,16 +129,17 @@ function Changes({ event }: { event: Event }) {
 function Related({ view, event }: { view: View; event: Event }) {
   const target = event.targets?.[0];
   const ways = [
-    ['detail.related.request', 'context.request_id', event.context?.request_id],
-    ['detail.related.session', 'context.session_id', event.context?.session_id],
-    ['detail.related.actor', 'actor.id', event.actor?.id],
-    ['detail.related.target', 'target.id', target?.id],
+    ['detail.related.request', 'context.request_id', event.context?.request_id, 'request'],
+    ['detail.related.session', 'context.session_id', event.context?.session_id, 'session'],
+    ['detail.related.actor', 'actor.id', event.actor?.id, 'actor'],
+    ['detail.related.target', 'target.id', target?.id, 'target'],
   ] as const;
   return (
     <ul class="related">
-      {ways.filter(([, , value]) => typeof value === 'string').map(([key, field, value]) => {
+      {ways.filter(([, , value]) => typeof value === 'string').map(([key, field, value, kind]) => {
+        const about = view.host.aboutUrl?.(kind, value!);
         const clause = { field, op: '=' as const, value: value! };
-        return <li key={key}><button type="button" onClick={() => view.setTree(clause)}>{t(key)}</button> <code><bdi>{visible(print(clause))}</bdi></code></li>;
+        return <li key={key}><button type="button" onClick={() => view.setTree(clause)}>{t(key)}</button> <code><bdi>{visible(print(clause))}</bdi></code>{about && <> <a href={about} onClick={(press) => (press.preventDefault(), view.host.go?.(about))}>{t('detail.about')}</a></>}</li>;
       })}
     </ul>
   );

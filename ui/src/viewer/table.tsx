@@ -13,6 +13,7 @@ const ROW_HEIGHT = 34;
 
 export function Table({ view }: { view: View }) {
   const rows = view.rows.value;
+  const columns = view.columns.value;
   const keys = useMemo(() => rows.map((event) => event.id), [rows]);
   const { scroller, items, total, reveal, observe } = useWindow(keys, ROW_HEIGHT, view.focused.value);
   const last = items.reduce((most, item) => Math.max(most, item.index === view.focused.value ? 0 : item.index), 0);
@@ -20,6 +21,14 @@ export function Table({ view }: { view: View }) {
   useEffect(() => {
     if (cursor.value && !loading.value && last >= rows.length - 40) void view.more();
   }, [last, rows.length, cursor.value, loading.value]);
+
+  // Proofs are checked where the reader looks, once the scrolling rests.
+  const shown = items.map((item) => rows[item.index]).filter((event) => event !== undefined);
+  const inSight = columns.includes('proof') ? shown : [];
+  useEffect(() => {
+    const timer = setTimeout(() => void view.check(inSight), 80);
+    return () => clearTimeout(timer);
+  }, [inSight[0]?.id, inSight.at(-1)?.id, inSight.length]);
 
   // Keys move the focus; the row that gets it is brought into sight first.
   const move = useRef(reveal);
@@ -35,7 +44,6 @@ export function Table({ view }: { view: View }) {
     return () => element?.removeEventListener('attestary-focus-row', onMove);
   }, []);
 
-  const columns = view.columns.value;
   const found = view.histogram.value;
   return (
     <div class={`table ${view.wrap.value ? 'wrap' : ''}`}>
@@ -80,6 +88,7 @@ function Row({ view, event, at, columns }: { view: View; event: Event; at: numbe
   const parts = sentence(event);
   const whole = parts.map((part) => part.text).join('');
   const open = view.open.value === event.id;
+  const proofs = view.proofs.value;
   const toggle = (): void => {
     view.focused.value = at;
     view.setOpen(event.id);
@@ -97,6 +106,7 @@ function Row({ view, event, at, columns }: { view: View; event: Event; at: numbe
       case 'actor': return <bdi>{visible(actorName(event.actor))}</bdi>;
       case 'target': return <bdi>{visible(targetName(event.targets?.[0]))}</bdi>;
       case 'ip': return <span class="mono">{visible(event.context?.ip ?? '')}</span>;
+      case 'proof': return proofs && <proofs.parts.Chip verifier={proofs.verifier} event={event} />;
       case 'seq': return <span class="mono">{number(event.seq)}</span>;
     }
   };

@@ -6,6 +6,7 @@ import { FilterError, all, clauses, type Node } from '../filter/ast.ts';
 import { fits, parse } from '../filter/parse.ts';
 import { print } from '../filter/print.ts';
 import { follow, type TailState } from '../tail.ts';
+import type { Verifier } from '../verify/verifier.ts';
 import { bounds, type Range, type Zone } from '../time.ts';
 
 const PAGE = 100;
@@ -26,14 +27,22 @@ export type Host = {
   /** Reads and writes the state; the embedded viewer keeps it to itself. */
   load: () => URLSearchParams;
   save: (state: URLSearchParams, replace: boolean) => void;
+  /** The address of the page about an actor, an object, a request or a session. */
+  aboutUrl?: (kind: 'actor' | 'target' | 'request' | 'session', id: string) => string;
+  /** Goes to an address of the page itself. */
+  go?: (url: string) => void;
+  /** A trust file that came with the page: its keys are believed rather than the server's. */
+  trust?: string;
   /** The address of one event, where the page has addresses. */
   eventUrl?: (id: string) => string;
   announce: (text: string) => void;
 };
 
-export const COLUMNS = ['time', 'outcome', 'event', 'action', 'actor', 'target', 'ip', 'seq'] as const;
+export const COLUMNS = ['time', 'outcome', 'event', 'action', 'actor', 'target', 'ip', 'seq', 'proof'] as const;
 export type Column = (typeof COLUMNS)[number];
-const DEFAULT_COLUMNS: Column[] = ['time', 'outcome', 'event', 'action', 'ip'];
+const DEFAULT_COLUMNS: Column[] = ['time', 'outcome', 'event', 'action', 'ip', 'proof'];
+
+export type Proofs = { parts: typeof import('../verify/index.ts'); verifier: Verifier };
 
 const stored = <T>(name: string, fallback: T): T => {
   try {
@@ -56,7 +65,7 @@ export class View {
   readonly applied = signal('');
   readonly range = signal<Range>({ relative: '24h' });
   readonly zone = signal<Zone>(stored('zone', 'local'));
-  readonly columns = signal<Column[]>(stored('columns', DEFAULT_COLUMNS));
+  readonly columns = signal<Column[]>(stored('columns.1', DEFAULT_COLUMNS));
   readonly wrap = signal<boolean>(stored('wrap', false));
   readonly shortcuts = signal<boolean>(stored('shortcuts', true));
   /** Counts changes of colours, which the chart has to take over. */
@@ -75,6 +84,8 @@ export class View {
   readonly live = signal(false);
   readonly tailState = signal<TailState>('ended');
   readonly fresh = signal<Event[]>([]);
+  /** How proofs are checked and shown; loaded when rows are there. */
+  readonly proofs = signal<Proofs | null>(null);
   /** The bounds of the last question; relative ranges move on with each one. */
   readonly asked = signal<{ from?: string; to?: string }>({});
 
@@ -101,7 +112,7 @@ export class View {
   constructor(readonly host: Host) {
     this.restore();
     effect(() => store('zone', this.zone.value));
-    effect(() => store('columns', this.columns.value));
+    effect(() => store('columns.1', this.columns.value));
     effect(() => store('wrap', this.wrap.value));
     effect(() => store('shortcuts', this.shortcuts.value));
   }
@@ -308,6 +319,18 @@ export class View {
       this.loaded.value = true;
     });
   }
+
+  /** Checks the proofs of rows that are in sight. */
+  async check(events: Event[]): Promise<void> {
+    if (events.length === 0) return;
+    this.loadingProofs ??= import('../verify/index.ts').then((parts) => {
+      const { client, tenant, session, trust } = this.host;
+      const place = [client.base || location.origin, client.environment || session.environment, tenant].join(' ');
+      return (this.proofs.value = { parts, verifier: new parts.Verifier(client, tenant, place, trust ?? '') });
+    });
+    (await this.loadingProofs).verifier.check(events);
+  }
+  private loadingProofs: Promise<Proofs> | null = null;
 
   /** The exact call behind the rows. */
   call(): string {

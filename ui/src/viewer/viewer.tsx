@@ -28,6 +28,7 @@ export function Viewer({ view, first }: { view: View; first?: () => preact.Compo
   }, [view]);
   const problem = view.problem.value;
   const rows = view.rows.value;
+  const proofs = view.proofs.value;
   const untouched = view.applied.value === '' && 'relative' in view.range.value;
   // A log that holds nothing but its own beginning is empty to people.
   const beginning = first && untouched && rows.length === 1 && rows[0]?.action === 'attestary.genesis';
@@ -44,6 +45,7 @@ export function Viewer({ view, first }: { view: View; first?: () => preact.Compo
         <ApiButton view={view} />
       </div>
       {problem && <ProblemBox problem={problem} retry={() => view.ask()} />}
+      {proofs && <proofs.parts.LogLine view={view} verifier={proofs.verifier} />}
       {!beginning && <Chart view={view} />}
       {view.fresh.value.length > 0 && rows.length > 0 && (
         <button type="button" class="fresh" onClick={() => view.showFresh()}>{t('live.fresh', { n: view.fresh.value.length })}</button>

@@ -1,8 +1,8 @@
 //! Proofs: checkpoints, tiles, proof files, consistency, trust files. Texts and tiles are those of C2SP, byte for byte.
 
-use attestary_event::EventId;
+use attestary_event::{EventId, event::write_hex};
 use attestary_ledger::{Hash, TilePath};
-use attestary_service::Consistency;
+use attestary_service::{Consistency, FieldProof, PAGE_PROOF_MAX, PageProof, Proved, Salts};
 use axum::{
     extract::{Path, RawQuery, State as Shared},
     response::{IntoResponse as _, Response},
@@ -95,6 +95,117 @@ pub(crate) async fn event(
     let proof = state.service.event_proof(&caller, query.text("tenant"), id).await?;
     let name = format!("attachment; filename=\"{}.tlog-proof\"", proof.id);
     Ok(with_header(text(proof.file.to_string()), header::CONTENT_DISPOSITION, &name))
+}
+
+/// Proofs of many events under one checkpoint. Entries are not repeated: seq, id, time and fields are those of the events.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProofPage {
+    /// A signed checkpoint over everything that the log held.
+    checkpoint: String,
+    /// In the order asked for. Events beyond the checkpoint, and those that a session may not see, are left out.
+    data: Vec<ProofOfOne>,
+    /// The hashes that paths name, Base64 of 32 bytes each.
+    hashes: Vec<String>,
+}
+
+/// What an event's leaf is computed with, and where its path leads.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProofOfOne {
+    seq: u64,
+    /// Source of the fields' salts, 32 hexadecimal digits. Not for sessions with hidden fields.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<String>,
+    /// The fields one by one, in the order of pointers: for sessions with hidden fields.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fields: Option<Vec<ProofOfField>>,
+    /// Indexes into `hashes`; the leaf's sibling first.
+    path: Vec<usize>,
+}
+
+/// The salt of a field that is shown, or the hash of one that is hidden.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum ProofOfField {
+    /// 32 hexadecimal digits.
+    Shown { pointer: String, salt: String },
+    /// 64 hexadecimal digits.
+    Hidden { hash: String },
+}
+
+/// Read the proofs of up to 1,000 events: what a viewer needs to compute the leaf of each event that it shows.
+#[utoipa::path(
+    get, path = "/v1/tenants/{tenant}/proofs", tag = "proofs",
+    params(
+        ("tenant" = String, Path, description = "The tenant's id, or _audit"),
+        ("seqs" = String, Query, description = "Places in the log: numbers and ranges between commas, such as 17,40-59"),
+    ),
+    responses((status = 200, description = "The proofs", body = ProofPage))
+)]
+pub(crate) async fn page(
+    Shared(state): Shared<State>,
+    Authed(caller): Authed,
+    Path(tenant): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let query = Query::parse(query.as_deref(), &["seqs"])?;
+    let seqs = seqs(query.text("seqs").unwrap_or_default()).map_err(|detail| {
+        let text = format!("the parameter \"seqs\" {detail}");
+        Problem::new(&INVALID_QUERY, text).at("/seqs", detail)
+    })?;
+    let found = state.service.page_proof(&caller, Some(&tenant), &seqs).await?;
+    Ok(reply(StatusCode::OK, &proof_page(found)))
+}
+
+/// Reads a list such as `17,40-59`, each place once.
+fn seqs(text: &str) -> Result<Vec<u64>, String> {
+    let number = |text: &str| match text.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => text.parse::<u64>().ok(),
+        false => None,
+    };
+    let mut list = Vec::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let range = number(first).zip(number(last)).filter(|(first, last)| first <= last);
+        let Some((first, last)) = range else {
+            return Err("is a list of numbers and ranges, such as 17,40-59".into());
+        };
+        if last - first >= (PAGE_PROOF_MAX - list.len()) as u64 {
+            return Err(format!("names at most {PAGE_PROOF_MAX} events"));
+        }
+        list.extend(first..=last);
+    }
+    let mut known = std::collections::HashSet::with_capacity(list.len());
+    list.retain(|seq| known.insert(*seq));
+    Ok(list)
+}
+
+fn proof_page(found: PageProof) -> ProofPage {
+    ProofPage {
+        checkpoint: found.checkpoint,
+        data: found.events.into_iter().map(proof_of_one).collect(),
+        hashes: found.hashes.iter().map(|hash| STANDARD.encode(hash)).collect(),
+    }
+}
+
+fn proof_of_one(proved: Proved) -> ProofOfOne {
+    let (seed, fields) = match proved.salts {
+        Salts::Seed(seed) => (Some(hex(&seed)), None),
+        Salts::Fields(fields) => (None, Some(fields.into_iter().map(proof_of_field).collect())),
+    };
+    ProofOfOne { seq: proved.seq, seed, fields, path: proved.path }
+}
+
+fn proof_of_field(field: FieldProof) -> ProofOfField {
+    match field {
+        FieldProof::Shown { pointer, salt } => ProofOfField::Shown { pointer, salt: hex(&salt) },
+        FieldProof::Hidden(hash) => ProofOfField::Hidden { hash: hex(&hash) },
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut out = Vec::with_capacity(2 * bytes.len());
+    write_hex(bytes, &mut out);
+    String::from_utf8(out).unwrap_or_default()
 }
 
 /// Prove that a tenant's log only grew between two sizes.

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+use attestary_event::{EventId, Fields, Timestamp};
 use attestary_ledger::{
-    Checkpoint, ConsistencyProof, Entry, Hash, Note, ProofFile, TilePath, TrustFile,
+    Checkpoint, ConsistencyProof, Disclosure, Entry, Hash, InclusionProof, Note, ProofFile,
+    TilePath, TrustFile, disclosed_fields_hash, fields_hash, origin_id,
     tile::{self, source::TileSource},
     tree,
 };
@@ -292,4 +294,169 @@ async fn a_rotated_key_signs_from_the_event_about_it_on() {
     let again =
         app.post_text("/v1/tenants/acme/rotate-key", &key, "application/json", "").await.ok(200);
     assert_eq!(again["epoch"], 2);
+}
+
+/// Computes the leaf of each event from what a reader sees, and walks its path.
+fn check_page(events: &[Value], page: &Value, trust: &TrustFile) -> usize {
+    let note = Note::parse(page["checkpoint"].as_str().unwrap().as_bytes()).unwrap();
+    let head = trust.check_tenant(&note).unwrap().checkpoint;
+    for proved in page["data"].as_array().unwrap() {
+        let event = events.iter().find(|event| event["seq"] == proved["seq"]).unwrap();
+        let leaf = computed_leaf(event, proved, &head.origin);
+        let hashes = proved["path"].as_array().unwrap().iter();
+        let hashes = hashes.map(|at| hash(&page["hashes"][at.as_u64().unwrap() as usize]));
+        let index = proved["seq"].as_u64().unwrap();
+        let proof = InclusionProof { index, size: head.size, hashes: hashes.collect() };
+        proof.verify(&leaf, &head.root).unwrap();
+    }
+    page["data"].as_array().unwrap().len()
+}
+
+fn bytes<const N: usize>(hex: &Value) -> [u8; N] {
+    let hex = hex.as_str().unwrap();
+    std::array::from_fn(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap())
+}
+
+fn computed_leaf(event: &Value, proved: &Value, origin: &str) -> Hash {
+    let mut body = event.as_object().unwrap().clone();
+    for name in ["id", "tenant", "environment", "seq", "received_at", "leaf_hash"] {
+        body.remove(name);
+    }
+    let body = serde_json::to_vec(&body).unwrap();
+    let fields = Fields::of_stored(&body);
+    let (count, fields_hash) = match proved.get("fields") {
+        None => {
+            let list = fields
+                .iter()
+                .map(|field| (field.pointer, field.kind as u8, field.value.as_bytes()));
+            (fields.len(), fields_hash(&bytes(&proved["seed"]), list))
+        }
+        Some(list) => {
+            let list = list.as_array().unwrap();
+            let salts: Vec<[u8; 16]> = list
+                .iter()
+                .filter(|field| field["salt"].is_string())
+                .map(|field| bytes(&field["salt"]))
+                .collect();
+            let hidden: Vec<Hash> = list
+                .iter()
+                .filter(|field| field["hash"].is_string())
+                .map(|field| bytes(&field["hash"]))
+                .collect();
+            let (mut salts, mut hidden) = (salts.iter(), hidden.iter());
+            let disclosures: Vec<Disclosure<'_>> = list
+                .iter()
+                .map(|field| match field["pointer"].as_str() {
+                    None => Disclosure::Hidden(hidden.next().unwrap()),
+                    Some(pointer) => {
+                        let shown = fields.get(pointer).unwrap();
+                        let value = shown.value.as_bytes();
+                        let salt = salts.next().unwrap();
+                        Disclosure::Shown { salt, pointer, kind: shown.kind as u8, value }
+                    }
+                })
+                .collect();
+            (list.len(), disclosed_fields_hash(disclosures.into_iter()))
+        }
+    };
+    let service = event["action"].as_str().unwrap().starts_with("attestary.");
+    let received = Timestamp::parse(event["received_at"].as_str().unwrap()).unwrap();
+    let entry = Entry {
+        origin: origin_id(origin),
+        seq: event["seq"].as_u64().unwrap(),
+        received_ms: received.0 as u64,
+        event_id: EventId::parse(event["id"].as_str().unwrap()).unwrap().0,
+        n_fields: count as u16,
+        flags: u16::from(service),
+        fields_hash,
+    };
+    entry.leaf_hash()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_is_proved_from_what_a_reader_sees() {
+    let app = TestApp::start().await;
+    let key = app.key(&ALL, None).await;
+    fill(&app, &key, "acme", 1..40).await;
+    for (seal, tenant) in [(false, "acme"), (true, "acme"), (true, "_audit")] {
+        if seal {
+            app.service.store().seal().await;
+        }
+        let trust = trust(&app, &key, tenant).await;
+        let events = app.get(&format!("/v1/events?tenant={tenant}&limit=1000"), &key).await.ok(200);
+        let events = events["data"].as_array().unwrap().clone();
+        let proofs =
+            |seqs: &str| app.get(&format!("/v1/tenants/{tenant}/proofs?seqs={seqs}"), &key);
+        let last = events[0]["seq"].as_u64().unwrap();
+        let page = proofs(&format!("0-{last}")).await.ok(200);
+        assert_eq!(check_page(&events, &page, &trust), events.len(), "{tenant}");
+        // In the order asked for, each once; what no checkpoint covers is left out.
+        let page = proofs("3,1-2,3,999999").await.ok(200);
+        let seqs: Vec<_> = page["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["seq"].as_u64().unwrap())
+            .collect();
+        assert_eq!(seqs, [3, 1, 2]);
+        for bad in [
+            "",
+            "x",
+            "5-4",
+            "1,,2",
+            "+1",
+            "-1",
+            "1-1001",
+            "0-998,2000-2002",
+            "0-18446744073709551615",
+            "18446744073709551616",
+        ] {
+            proofs(bad).await.problem("invalid-query", 400);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restricted_session_gets_proofs_without_salts_of_what_is_hidden() {
+    let app = TestApp::start().await;
+    let key = app.key(&ALL, None).await;
+    for (number, document) in [(1, "doc_7"), (2, "doc_8"), (3, "doc_7")] {
+        let body = serde_json::json!({
+            "id": id(number), "tenant": "acme", "action": "document.opened", "actor": { "type": "user", "id": "u", "email": "a@b.example" },
+            "targets": [{ "type": "document", "id": document }], "context": { "ip": "192.0.2.1" },
+        });
+        app.post("/v1/events", &key, &body).await.ok(201);
+    }
+    let trust = trust(&app, &key, "acme").await;
+    let whole = app.get("/v1/tenants/acme/proofs?seqs=0-3", &key).await.ok(200);
+    for (hide, fields) in
+        [(serde_json::json!(["context.ip", "actor.email"]), true), (serde_json::json!([]), false)]
+    {
+        let body = serde_json::json!({ "actor": { "id": "u1" }, "origin": "https://app.example.com", "restrict": "target.id:doc_7", "hide_fields": hide });
+        let made = app.post("/v1/tenants/acme/portal-sessions", &key, &body).await.ok(201);
+        let token = made["token"].as_str().unwrap();
+        let events = app.get("/v1/events", token).await.ok(200);
+        let page = app.get("/v1/tenants/acme/proofs?seqs=0-3", token).await;
+        assert_eq!(check_page(events["data"].as_array().unwrap(), &page.ok(200), &trust), 2);
+        let other = whole["data"][2]["seed"].as_str().unwrap();
+        assert!(!page.text().contains(other), "nothing of the other document is given");
+        let seed = whole["data"][1]["seed"].as_str().unwrap();
+        assert_eq!(page.text().contains(seed), !fields, "the seed tells every salt");
+        // What shows the size and the hashes of the log only is open, its entries are not.
+        for path in ["checkpoint", "trust", "consistency?from=1"] {
+            assert_eq!(
+                app.get(&format!("/v1/tenants/acme/{path}"), token).await.status,
+                200,
+                "{path}"
+            );
+        }
+        for path in ["tile/entries/000.p/2", "tile/0/000.p/2"] {
+            assert_eq!(
+                app.get(&format!("/v1/tenants/acme/{path}"), token).await.status,
+                403,
+                "{path}"
+            );
+        }
+        assert_eq!(app.get(&format!("/v1/events/{}/proof", id(1)), token).await.status, 403);
+    }
 }

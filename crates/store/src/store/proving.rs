@@ -6,8 +6,8 @@ use std::{ops::Range, sync::Arc};
 
 use attestary_event::{EnvironmentId, ErrorKind, EventId, TenantId};
 use attestary_ledger::{
-    ConsistencyProof, Entry, Hash, InclusionProof, ProveError as LedgerError, TileKind, TilePath,
-    tile, tree,
+    ConsistencyProof, Hash, InclusionProof, ProveError as LedgerError, TileKind, TilePath, tile,
+    tree,
 };
 use hashbrown::HashMap;
 use tokio::sync::oneshot;
@@ -255,14 +255,14 @@ impl Store {
         read.await.map_err(|_| HeadError::Stopping)?.map_err(ProveError::Segment)
     }
 
-    /// Returns the entries at `seqs` and the proofs that they are in the first `size` events, which a fixed head covers.
+    /// Returns the events at `seqs` and the proofs that they are in the first `size` events, which a fixed head covers.
     pub async fn inclusions(
         &self,
         environment: &EnvironmentId,
         tenant: &TenantId,
         seqs: Vec<u64>,
         size: u64,
-    ) -> Result<Vec<(Entry, InclusionProof)>, ProveError> {
+    ) -> Result<Vec<(Disclosed, InclusionProof)>, ProveError> {
         let head = self.covering(environment, tenant, size)?;
         let inner = Arc::clone(&self.0);
         let made = tokio::task::spawn_blocking(move || {
@@ -271,7 +271,7 @@ impl Store {
             let nodes = Nodes { view, segments, cache, slot: head.slot, size: head.size };
             let proofs = events.into_iter().map(|event| {
                 let proof = InclusionProof::generate(&nodes, event.entry.seq, size);
-                Ok((event.entry, proof.map_err(|error| ProveError::of_ledger(error, size))?))
+                Ok((event, proof.map_err(|error| ProveError::of_ledger(error, size))?))
             });
             proofs.collect()
         });
