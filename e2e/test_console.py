@@ -22,7 +22,7 @@ import faults
 import harness
 
 DRIVER = harness.ROOT / "e2e" / "node" / "console.cjs"
-SECONDS_MAX = 300
+SECONDS_MAX = 600
 # Bytes of a segment under one checksum.
 BLOCK_BYTES = 32 * 1024
 

@@ -61,7 +61,7 @@ export function AboutPage({ client, tenant, kind, id }: { client: Client; tenant
       {!found && !problem && <p role="status">{t('loading')}</p>}
       {found && (
         <>
-          <dl class="facts card">
+          <dl class="facts">
             <div><dt>{t('about.id')}</dt><dd class="mono">{visible(id)}</dd></div>
             <div><dt>{t('tenants.events')}</dt><dd>{number(found.all)}</dd></div>
             {found.first && <div><dt>{t('about.first')}</dt><dd>{time(found.first.received_at)}</dd></div>}

@@ -79,7 +79,7 @@ export function ProofTab({ view, verifier, event }: { view: View; verifier: Veri
           {t('proof.under', { n: head.size, time: formatTime(head.at, view.zone.value, locale.value, 'full') })}{' '}
           {t(memory.from === 'page' ? 'proof.keyPage' : 'proof.keyServer', { key: `${head.signer.name}+${head.signer.id}`, time: formatTime(memory.pinned, view.zone.value, locale.value) })}
           {' '}{t(verifier.heads.remembers ? 'proof.remembers' : 'proof.forgets')}
-          {' '}{t(head.witnesses ? (head.anchored ? 'proof.witnessed' : 'proof.unwitnessed') : 'proof.noWitness')}.
+          {' '}({t(head.witnesses ? (head.anchored ? 'proof.witnessed' : 'proof.unwitnessed') : 'proof.noWitness')})
         </p>
       )}
       <p class="detail-actions">

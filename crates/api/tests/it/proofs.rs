@@ -385,8 +385,11 @@ async fn a_page_is_proved_from_what_a_reader_sees() {
         let trust = trust(&app, &key, tenant).await;
         let events = app.get(&format!("/v1/events?tenant={tenant}&limit=1000"), &key).await.ok(200);
         let events = events["data"].as_array().unwrap().clone();
-        let proofs =
-            |seqs: &str| app.get(&format!("/v1/tenants/{tenant}/proofs?seqs={seqs}"), &key);
+        let proofs = |seqs: &str| {
+            let (app, key) = (&app, &key);
+            let path = format!("/v1/tenants/{tenant}/proofs?seqs={seqs}");
+            async move { app.get(&path, key).await }
+        };
         let last = events[0]["seq"].as_u64().unwrap();
         let page = proofs(&format!("0-{last}")).await.ok(200);
         assert_eq!(check_page(&events, &page, &trust), events.len(), "{tenant}");
