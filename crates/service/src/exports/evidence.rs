@@ -14,20 +14,21 @@ use attestary_event::{Event, EventId, Timestamp, View, actions::KnownActions};
 use attestary_formats::{Format, csv, format::PlainOptions};
 use attestary_ledger::{Entry, Note, TileKind, tile::TILE_WIDTH};
 use attestary_store::{
-    Disclosed, FixedHead,
-    catalog::{CustodyRow, ExportRow},
+    Disclosed, FixedHead, Part, Remains,
+    catalog::{CatalogError, CustodyRow, ExportRow},
 };
 use attestary_verify::{
     BundleWriter, Manifest,
+    container::name::REMOVALS,
     manifest::{FORM, Numbering, Selection, hex},
-    needed_tiles, write_whole,
+    needed_tiles, write_fields, write_gone, write_whole,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Request, form::numbered, report};
-use crate::{Service, error::cause};
+use crate::Service;
 
 /// What a selection always holds besides what it names.
 const ALWAYS: &str = "seq=0 OR action:attestary.retention.applied OR action:attestary.erasure.applied \
@@ -52,6 +53,8 @@ pub(super) enum Unmade {
     Tree(#[source] attestary_store::ProveError),
     #[error("the checkpoint of the request cannot be read")]
     Checkpoint,
+    #[error("the removal lists cannot be read")]
+    Removals(#[source] CatalogError),
     #[error("the manifest cannot be signed")]
     Sign(#[source] crate::ReadError),
 }
@@ -75,7 +78,13 @@ pub(super) fn is_whole(request: &Request) -> bool {
 
 /// Appends the line of an event.
 pub(super) fn line(event: &Disclosed, out: &mut Vec<u8>) {
-    write_whole(&event.entry, &event.body, &event.seed, out);
+    match &event.remains {
+        Remains::Whole { seed, body } => write_whole(&event.entry, body, seed, out),
+        Remains::Parts { parts, .. } => {
+            write_fields(&event.entry, parts.iter().map(Part::disclosure), out);
+        }
+        Remains::Nothing => write_gone(&event.entry, out),
+    }
 }
 
 /// A line as it is read back.
@@ -125,6 +134,7 @@ pub(super) fn write(
     table.begin()?;
     bundle.add_from("load.csv", &mut table)?;
     tiles(service, row, head.size, &touched, &mut bundle)?;
+    removals(service, row, head.size, &mut bundle)?;
     lines.rewind()?;
     bundle.add_from("events.ndjson", &mut lines)?;
     let numbering = request.prefix.as_ref().filter(|_| count > 0).map(|prefix| Numbering {
@@ -150,8 +160,7 @@ pub(super) fn write(
         files: Vec::new(),
     };
     bundle.finish(manifest, |text| {
-        let signed = service.runtime().block_on(service.sign_text(row, head.size, text));
-        signed.map_err(Unmade::Sign)
+        service.runtime().block_on(sign(service, row, head.size, text)).map_err(Unmade::Sign)
     })?;
     Ok(())
 }
@@ -169,6 +178,21 @@ fn tiles(
         let tile = service.store().tile(&row.environment, &row.tenant, path);
         let bytes = service.runtime().block_on(tile).map_err(Unmade::Tree)?;
         bundle.add(&path.to_string(), &bytes)?;
+    }
+    Ok(())
+}
+
+/// Adds the removal lists to which events under the checkpoint commit: they cover what is missing.
+fn removals(
+    service: &Service,
+    row: &ExportRow,
+    size: u64,
+    bundle: &mut BundleWriter<&mut File>,
+) -> Result<(), Unmade> {
+    let Some(log) = service.store().log(&row.environment, &row.tenant) else { return Ok(()) };
+    let lists = service.runtime().block_on(service.removal_lists(log.slot, size));
+    for (sha256, list) in lists.map_err(Unmade::Removals)? {
+        bundle.add(&format!("{REMOVALS}{}", hex(&sha256)), &list)?;
     }
     Ok(())
 }
@@ -289,26 +313,15 @@ pub(super) fn root_text(root: &[u8; 32]) -> String {
     hex(root)
 }
 
-impl Service {
-    /// Signs the text of a manifest with the key that is valid for a log of this size.
-    async fn sign_text(
-        &self,
-        row: &ExportRow,
-        size: u64,
-        text: String,
-    ) -> Result<Note, crate::ReadError> {
-        let (environment, tenant) = (&row.environment, &row.tenant);
-        let log = self.store().log(environment, tenant).ok_or(crate::AccessError::NotFound)?;
-        let head = FixedHead { slot: log.slot, origin: log.origin, size, root: [0; 32] };
-        let epoch = self.key_epoch(environment, tenant, &head).await?;
-        let unavailable = |error| crate::ReadError::Unavailable(error);
-        let signer = self.vault().log_signer(&head.origin, epoch);
-        let signer = signer.map_err(|error| unavailable(cause(error)))?;
-        let signed = Note::new(text).and_then(|mut note| {
-            let signature = signer.sign(note.text());
-            note.push(signature)?;
-            Ok(note)
-        });
-        signed.map_err(|error| unavailable(cause(error)))
-    }
+/// Signs the text of a manifest with the key that is valid for a log of this size.
+async fn sign(
+    service: &Service,
+    row: &ExportRow,
+    size: u64,
+    text: String,
+) -> Result<Note, crate::ReadError> {
+    let (environment, tenant) = (&row.environment, &row.tenant);
+    let log = service.store().log(environment, tenant).ok_or(crate::AccessError::NotFound)?;
+    let head = FixedHead { slot: log.slot, origin: log.origin, size, root: [0; 32] };
+    service.sign_text(environment, tenant, &head, text).await
 }

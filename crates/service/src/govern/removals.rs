@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use attestary_event::{TenantId, event::write_hex};
-use attestary_ledger::RemovalList;
+use attestary_ledger::{Hash, RemovalList};
 use attestary_store::{
     Catalog, LogHead, Rewritten,
     catalog::{CatalogError, RemovalKind, RemovalRow, RemovalState},
@@ -224,6 +224,20 @@ impl Service {
         let tenant = self.visible(caller, tenant)?;
         let log = self.store().log(caller.environment()?, &tenant).ok_or(AccessError::NotFound)?;
         Ok((tenant, log.slot))
+    }
+
+    /// Returns the lists, with their hashes, to which events of a log commit whose seq is below `size`.
+    pub(crate) async fn removal_lists(
+        &self,
+        slot: u64,
+        size: u64,
+    ) -> Result<Vec<(Hash, Vec<u8>)>, CatalogError> {
+        self.catalog(move |catalog| {
+            let rows = catalog.removals(slot, None, i64::MAX as usize)?;
+            let covered = rows.into_iter().filter(|row| row.cover_seq.is_some_and(|at| at < size));
+            Ok(covered.map(|row| (row.sha256, row.list)).collect())
+        })
+        .await
     }
 
     /// Returns the removals that a run or an erasure caused.

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 use attestary_event::{Event, EventId, Fields, Hidden, TenantId, Timestamp, View};
 use attestary_ledger::{Hash, field};
-use attestary_store::Disclosed;
+use attestary_store::{Disclosed, Part, Remains};
 
 use super::prove_error;
 use crate::{Caller, ReadError, Service, lens::Lens};
@@ -90,17 +90,23 @@ impl Service {
     }
 }
 
-/// Returns what the caller gets of an event; `None` when it lies outside the caller's restriction.
+/// Returns what the caller gets of an event; `None` when nothing of it is left, or when it lies outside the caller's
+/// restriction.
 fn salts(caller: &Caller, tenant: &TenantId, event: &Disclosed, now: Timestamp) -> Option<Salts> {
-    let Some(lens) = caller.lens() else { return Some(Salts::Seed(event.seed)) };
-    let fields = Fields::of_stored(&event.body);
-    if !selects(lens, caller, tenant, event, &fields, now) {
-        return None;
+    let body = event.remains.body()?;
+    let fields = Fields::of_stored(body);
+    let nothing = Hidden::default();
+    let hidden = match caller.lens() {
+        Some(lens) if !selects(lens, caller, tenant, event, &fields, now) => return None,
+        Some(lens) => &lens.hidden,
+        None => &nothing,
+    };
+    match &event.remains {
+        Remains::Whole { seed, .. } if hidden.is_empty() => Some(Salts::Seed(*seed)),
+        Remains::Whole { seed, body } => Some(Salts::Fields(field_proofs(hidden, seed, body))),
+        Remains::Parts { parts, body } => Some(Salts::Fields(part_proofs(hidden, parts, body))),
+        Remains::Nothing => None,
     }
-    if lens.hidden.is_empty() {
-        return Some(Salts::Seed(event.seed));
-    }
-    Some(Salts::Fields(field_proofs(&lens.hidden, event, &fields)))
 }
 
 fn selects(
@@ -119,21 +125,41 @@ fn selects(
         received_at: Timestamp(event.entry.received_ms as i64),
         flags: event.entry.flags,
         leaf_hash: event.entry.leaf_hash(),
-        body: event.body.clone(),
+        body: event.remains.body().unwrap_or(b"{}").into(),
     };
     lens.restrict.resolve(now).matches(&View { event: &seen, fields })
 }
 
-fn field_proofs(hidden: &Hidden, event: &Disclosed, fields: &Fields) -> Vec<FieldProof> {
-    let shown = Fields::of_stored(&hidden.prune(&event.body));
+fn field_proofs(hidden: &Hidden, seed: &[u8; 16], body: &[u8]) -> Vec<FieldProof> {
+    let fields = Fields::of_stored(body);
+    let shown = Fields::of_stored(&hidden.prune(body));
     let proofs = fields.iter().enumerate().map(|(at, field)| {
-        let salt = field::salt(&event.seed, at as u32);
+        let salt = field::salt(seed, at as u32);
         // Pruning leaves empty containers behind, which were none before: the whole field has to be the same.
         if shown.get(field.pointer) == Some(field) {
             FieldProof::Shown { pointer: field.pointer.to_owned(), salt }
         } else {
             let value = field.value.as_bytes();
             FieldProof::Hidden(field::field_hash(&salt, field.pointer, field.kind as u8, value))
+        }
+    });
+    proofs.collect()
+}
+
+/// [`field_proofs`] for an event that lost fields: those have their hash alone, for everybody.
+fn part_proofs(hidden: &Hidden, parts: &[Part], body: &[u8]) -> Vec<FieldProof> {
+    let left = Fields::of_stored(body);
+    let shown = Fields::of_stored(&hidden.prune(body));
+    let proofs = parts.iter().map(|part| match part {
+        Part::Erased(hash) => FieldProof::Hidden(*hash),
+        Part::Shown { pointer, kind, value, salt } => {
+            let field = shown.get(pointer);
+            if field.is_some() && field == left.get(pointer) {
+                FieldProof::Shown { pointer: pointer.clone(), salt: *salt }
+            } else {
+                let value = value.as_bytes();
+                FieldProof::Hidden(field::field_hash(salt, pointer, *kind as u8, value))
+            }
         }
     });
     proofs.collect()
@@ -157,7 +183,7 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
-    use attestary_ledger::{Disclosure, Entry, disclosed_fields_hash, fields_hash};
+    use attestary_ledger::{Disclosure, disclosed_fields_hash, fields_hash};
 
     use super::*;
 
@@ -172,21 +198,11 @@ mod tests {
             &seed,
             list.iter().map(|field| (field.pointer, field.kind as u8, field.value.as_bytes())),
         );
-        let entry = Entry {
-            origin: [0; 16],
-            seq: 1,
-            received_ms: 1,
-            event_id: [0; 16],
-            n_fields: fields.len() as u16,
-            flags: 0,
-            fields_hash: whole,
-        };
-        let event = Disclosed { entry, seed, body: body.as_slice().into() };
         for (paths, count) in
             [(vec!["context.ip"], 1), (vec!["actor"], 2), (vec!["actor.email", "metadata"], 2)]
         {
             let hidden = Hidden::parse(&paths).unwrap();
-            let proofs = field_proofs(&hidden, &event, &fields);
+            let proofs = field_proofs(&hidden, &seed, body);
             let hashes = proofs.iter().filter(|proof| matches!(proof, FieldProof::Hidden(_)));
             assert_eq!(hashes.count(), count, "{paths:?}");
             let root =
