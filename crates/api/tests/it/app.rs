@@ -152,7 +152,8 @@ impl TestApp {
         let serving = tokio::spawn(attestary_api::serve(listener, None, app, shutdown.clone()));
         let client = reqwest::Client::new();
         let url = format!("http://{address}");
-        Self { url, address, service, client, output, dir, shutdown, serving }
+        let ahead_ms = Arc::default();
+        Self { url, address, service, client, output, dir, ahead_ms, shutdown, serving }
     }
 
     /// Stops serving and closes the service; the directory stays.

@@ -120,7 +120,7 @@ async fn an_export_is_ready_with_a_link_of_its_own_each_time() {
     }
     let body = json!({ "organization_id": "org_1", "range_start": "2026-10-01T00:00:00.000Z",
         "range_end": "2026-12-01T00:00:00.000Z", "actions": ["a.x", "a.y"], "actor_names": ["N*"], "targets": ["doc"] });
-    let create = async |body: &serde_json::Value, idempotency: &str| {
+    let create = async |body: &Value, idempotency: &str| {
         let request = app.request("POST", "/audit_logs/exports", &key).json(body);
         send(request.header("idempotency-key", idempotency)).await
     };
