@@ -452,7 +452,16 @@ const scenarios = {
         await shot(page, "wizard-light");
         await page.getByLabel("Begin with").selectOption("beginning");
         await page.getByRole("button", { name: "Next" }).click();
+        const preview = page.getByRole("group", { name: "What will be sent" });
+        await preview.getByText('"outcome":"failure"').first().waitFor();
         await clean(page, "wizard, format");
+        // The preview is what another format would send, byte for byte.
+        await page.getByRole("combobox", { name: /^Format/ }).selectOption("cef");
+        await preview.getByText(/CEF:0\|/).first().waitFor();
+        await clean(page, "wizard, preview of CEF");
+        await shot(page, "preview-light");
+        await page.getByRole("combobox", { name: /^Format/ }).selectOption("json");
+        await preview.getByText('"outcome":"failure"').first().waitFor();
         await page.getByRole("button", { name: "Next" }).click();
         await clean(page, "wizard, review");
         await page.getByRole("button", { name: "Create and test" }).click();
@@ -463,8 +472,21 @@ const scenarios = {
         await page.getByRole("link", { name: "Go to the destination" }).click();
         await page.getByText("Up to date").waitFor();
         await page.getByText(/Every event up to seq/).waitFor();
+        await page.getByRole("button", { name: "Compare with the log" }).click();
+        await page.getByText("The log gives the same tree").waitFor();
         await clean(page, "destination");
         await shot(page, "destination-light");
+        await page.getByRole("button", { name: "Send again" }).click();
+        const replay = page.getByRole("dialog", { name: "Send again" });
+        await replay.getByLabel("From seq").fill("1");
+        await replay.getByLabel(/^To seq/).fill("200");
+        await clean(page, "new replay");
+        await replay.getByRole("button", { name: "Start" }).click();
+        await page.getByRole("row", { name: /^1–200 Done/ }).waitFor();
+        await page.getByRole("button", { name: "New signing secret" }).click();
+        await page.getByRole("dialog", { name: "New signing secret" }).getByRole("button", { name: "New signing secret" }).click();
+        await page.getByText("The signing secret is shown this once").waitFor();
+        await clean(page, "destination, replayed and rotated");
         await page.getByRole("button", { name: "Pause" }).click();
         await page.locator(".state-paused").waitFor();
         await clean(page, "destination, paused");
@@ -562,6 +584,80 @@ const scenarios = {
         await theme(page, "dark");
         await page.getByText("Was nach den Ereignissen geschah").waitFor();
         await clean(page, "actions, German, dark");
+    },
+
+    /** The life of the data: a policy with its dry run, a hold, an erasure with its certificate; what is left is still proved. */
+    async govern(browser) {
+        const page = await open(browser, { storageState: path.join(outDir, "state.json") });
+        await page.goto(`${facts.url}/console/t/${facts.tenant}/govern`);
+        const part = (name) => page.getByRole("region", { name });
+        await part("Retention").getByText("everything is kept").waitFor();
+        await part("Legal holds").getByText("No holds.").waitFor();
+        await part("Erasures").getByText("No erasures.").waitFor();
+        await clean(page, "govern, nothing set");
+        // A policy is refused with its reason, shown before it is set, and set.
+        await page.getByRole("button", { name: "Change the policy" }).click();
+        const policy = page.getByRole("dialog", { name: "Change the policy" });
+        await policy.getByLabel("Keep for").fill("for ever");
+        await policy.getByRole("button", { name: "Set the policy" }).click();
+        await policy.getByRole("alert").waitFor();
+        await clean(page, "policy refused", ["400"]);
+        await policy.getByLabel("Keep for").fill("1y");
+        await policy.getByRole("button", { name: "Add a class" }).click();
+        const one = policy.getByRole("group", { name: "Class 1" });
+        await one.getByLabel("Name").fill("logins");
+        await one.getByLabel("Which events").fill("action:user.login");
+        await one.getByLabel("Keep for").fill("90d");
+        await clean(page, "policy");
+        await policy.getByRole("button", { name: "Set the policy" }).click();
+        await part("Retention").getByText("Events are kept for 1y.").waitFor();
+        await part("Retention").getByRole("row", { name: /logins/ }).waitFor();
+        await page.getByRole("button", { name: "What would go now?" }).click();
+        await part("Retention").getByText("0 events would be removed.").waitFor();
+        await clean(page, "retention");
+        // A hold, and an erasure that it keeps waiting.
+        await page.getByRole("button", { name: "Place a hold" }).first().click();
+        const hold = page.getByRole("dialog", { name: "Place a hold" });
+        await hold.getByLabel("Name").fill("Case 7");
+        await hold.getByLabel("Which events").fill("actor.id:carla");
+        await clean(page, "new hold");
+        await hold.getByRole("button", { name: "Place a hold" }).click();
+        await part("Legal holds").getByText("In force").waitFor();
+        await page.getByRole("button", { name: "Ask for an erasure" }).click();
+        const erasure = page.getByRole("dialog", { name: "Ask for an erasure" });
+        await erasure.getByLabel("Legal basis").fill("GDPR Art. 17(1)(b)");
+        await erasure.getByLabel("Values, filter or ids").fill("carla@acme.example");
+        await clean(page, "new erasure");
+        await erasure.getByRole("button", { name: "Erase", exact: true }).click();
+        await part("Erasures").getByText("Waits for a hold").waitFor();
+        await clean(page, "erasure waits");
+        await page.getByRole("button", { name: "Release", exact: true }).click();
+        await page.getByRole("dialog").getByRole("button", { name: "Release" }).click();
+        await part("Legal holds").getByText(/^Released/).waitFor();
+        await part("Erasures").getByText("Done", { exact: true }).waitFor();
+        await clean(page, "govern");
+        await shot(page, "govern-light");
+        const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Certificate" }).click()]);
+        const certificate = fs.readFileSync(await download.path(), "utf8");
+        check(certificate.startsWith("attestary/deletion/v1\n") && !certificate.includes("carla"), "the certificate names nobody");
+        await theme(page, "dark");
+        await part("Retention").getByText("Events are kept for 1y.").waitFor();
+        await part("Erasures").getByText("Done", { exact: true }).waitFor();
+        await clean(page, "govern, dark");
+        await shot(page, "govern-dark");
+        // What is left of an event is proved all the same, and the details say what is gone.
+        await page.goto(`${facts.url}/console/t/${facts.tenant}/events?range=all&q=${encodeURIComponent("-exists(actor.id) action:document.*")}`);
+        await ready(page);
+        await page.locator("[data-proof=verified]").first().waitFor();
+        check((await page.locator("[data-proof=failed]").count()) === 0, "an erased field fails a row");
+        await rows(page).first().click();
+        await page.getByRole("tab", { name: "Proof" }).click();
+        await page.getByText(/fields are hidden or erased; their hashes are included/).waitFor();
+        await clean(page, "proof of an event with erased fields");
+        await page.evaluate(() => localStorage.setItem("attestary.language", "de"));
+        await page.goto(`${facts.url}/console/t/${facts.tenant}/govern`);
+        await page.getByText("Rechtliche Sperren").waitFor();
+        await clean(page, "govern, German");
     },
 
     async administration(browser) {

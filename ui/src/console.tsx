@@ -186,6 +186,7 @@ function Shell({ session, onEnd }: { session: Session; onEnd: () => void }) {
           {current && <Link to={to('events')} current={page === 'events' && !!tenant || page === 'e'}>{t('nav.events')}</Link>}
           {current && current !== '_audit' && has('destinations') && <Link to={to('destinations')} current={page === 'destinations' && !!tenant}>{t('nav.destinations')}</Link>}
           {current && current !== '_audit' && has('export') && <Link to={to('exports')} current={page === 'exports' && !!tenant}>{t('nav.exports')}</Link>}
+          {current && current !== '_audit' && has('admin') && <Link to={to('govern')} current={page === 'govern' && !!tenant}>{t('nav.govern')}</Link>}
           {current && <Link to={to('actions')} current={page === 'actions' && !!tenant}>{t('nav.actions')}</Link>}
           {has('admin') && <Link to="/console/tenants" current={section === 'tenants'}>{t('nav.tenants')}</Link>}
           {has('admin') && <Link to="/console/keys" current={section === 'keys'}>{t('nav.keys')}</Link>}
@@ -213,6 +214,7 @@ function Shell({ session, onEnd }: { session: Session; onEnd: () => void }) {
           : tenant && page === 'e' && rest ? <EventPage key={rest} client={client} session={session} tenant={tenant} id={rest} />
           : tenant && page === 'destinations' ? <DestinationsPage key={`${key} ${rest}`} client={client} tenant={tenant} id={rest} />
           : tenant && page === 'exports' ? <ExportsPage key={key} client={client} tenant={tenant} />
+          : tenant && page === 'govern' ? <Later key={key} load={() => import('./pages/govern.tsx').then(({ GovernPage }) => () => <GovernPage client={client} tenant={tenant} />)} />
           : tenant && page === 'actions' ? <Later key={key} load={() => import('./pages/actions.tsx').then(({ ActionsPage }) => () => <ActionsPage client={client} tenant={tenant} admin={has('admin')} />)} />
           : tenant && KINDS.includes(page) && rest ? <AboutPage key={`${key} ${page} ${rest}`} client={client} tenant={tenant} kind={page as Kind} id={rest} />
           : section === 'tenants' ? <TenantsPage client={client} changed={loadTenants} />

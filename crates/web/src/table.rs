@@ -5,19 +5,19 @@ use crate::File;
 /// Every file, by path.
 pub static FILES: &[File] = &[
     File {
-        path: "assets/actions-YmUMY18E.js",
+        path: "assets/actions-CmqtEWK-.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/actions-YmUMY18E.js"),
+        bytes: include_bytes!("../dist/assets/actions-CmqtEWK-.js"),
     },
     File {
-        path: "assets/console-91lHnWeW.js",
+        path: "assets/console-CO-7vsVm.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/console-91lHnWeW.js"),
+        bytes: include_bytes!("../dist/assets/console-CO-7vsVm.js"),
     },
     File {
-        path: "assets/console.de-CbLB28Pm.js",
+        path: "assets/console.de-P_mAOCuv.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/console.de-CbLB28Pm.js"),
+        bytes: include_bytes!("../dist/assets/console.de-P_mAOCuv.js"),
     },
     File {
         path: "assets/de-BCFZZ3Ap.js",
@@ -35,14 +35,19 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/detail-DB59gG9g.js"),
     },
     File {
-        path: "assets/parts-Dqgk2-6L.js",
+        path: "assets/govern-o9vq-Oa8.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/parts-Dqgk2-6L.js"),
+        bytes: include_bytes!("../dist/assets/govern-o9vq-Oa8.js"),
     },
     File {
-        path: "assets/portal-Dc8MzW0s.js",
+        path: "assets/parts-BvyqfWvh.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/portal-Dc8MzW0s.js"),
+        bytes: include_bytes!("../dist/assets/parts-BvyqfWvh.js"),
+    },
+    File {
+        path: "assets/portal-u21frHrb.js",
+        media_type: "text/javascript; charset=utf-8",
+        bytes: include_bytes!("../dist/assets/portal-u21frHrb.js"),
     },
     File {
         path: "assets/proofs.de-CfxCV6EZ.js",
@@ -50,29 +55,34 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/proofs.de-CfxCV6EZ.js"),
     },
     File {
-        path: "assets/theme-D5-UeBfe.js",
+        path: "assets/router-PRSDrSX6.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/theme-D5-UeBfe.js"),
+        bytes: include_bytes!("../dist/assets/router-PRSDrSX6.js"),
     },
     File {
-        path: "assets/theme-u8BPsz0N.css",
+        path: "assets/theme-2eG-DxD0.js",
+        media_type: "text/javascript; charset=utf-8",
+        bytes: include_bytes!("../dist/assets/theme-2eG-DxD0.js"),
+    },
+    File {
+        path: "assets/theme-XhabWo-s.css",
         media_type: "text/css; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/theme-u8BPsz0N.css"),
+        bytes: include_bytes!("../dist/assets/theme-XhabWo-s.css"),
     },
     File {
-        path: "assets/verify-CleHCR-A.js",
+        path: "assets/verify-NcTgCY70.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/verify-CleHCR-A.js"),
+        bytes: include_bytes!("../dist/assets/verify-NcTgCY70.js"),
     },
     File {
-        path: "assets/verify-DxH-WStZ.js",
+        path: "assets/verify-V_juDMwM.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/verify-DxH-WStZ.js"),
+        bytes: include_bytes!("../dist/assets/verify-V_juDMwM.js"),
     },
     File {
-        path: "assets/viewer-9nCx82Lw.js",
+        path: "assets/viewer-ComBfTkb.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/viewer-9nCx82Lw.js"),
+        bytes: include_bytes!("../dist/assets/viewer-ComBfTkb.js"),
     },
     File {
         path: "embed.js",

@@ -8,6 +8,7 @@ import { locale, number, t, type Key } from '../text.ts';
 import { ago, formatTime } from '../time.ts';
 import { CopyButton, visible } from '../viewer/detail.tsx';
 import { ProblemBox } from '../viewer/viewer.tsx';
+import { BytesPreview, ReceiptOf, Replays, Rotate, SetAside } from './deliveries.tsx';
 import { Confirm, PageHead, useRead } from './parts.tsx';
 
 type Destination = {
@@ -98,10 +99,14 @@ function One({ client, tenant, id }: { client: Client; tenant: string; id: strin
             {destination.reason_detail && <p class="warn">{visible(destination.reason_detail)}</p>}
             <dl class="facts">{facts.map(([key, value]) => <div key={key}><dt>{t(key)}</dt><dd>{value}</dd></div>)}</dl>
             <p class="receipt">{destination.cursor === 0 ? t('destinations.receiptNone') : t('destinations.receipt', { seq: destination.cursor - 1, aside: destination.quarantined > 0 ? t('destinations.receiptAside', { n: destination.quarantined }) : '' })}</p>
+            <ReceiptOf client={client} path={path} />
             {destination.last_error && <p class="note">{t('destinations.lastError')}: {visible(destination.last_error)}{destination.last_error_at && ` · ${ago(destination.last_error_at, now, locale.value)}`}</p>}
           </div>
           {failed && <ProblemBox problem={failed} />}
           {tested && <TestResult attempt={tested} />}
+          {destination.quarantined > 0 && <SetAside client={client} path={path} />}
+          <Replays client={client} path={path} />
+          {destination.type === 'webhook' && <Rotate client={client} path={path} />}
           <h2>{t('destinations.attemptList')}</h2>
           {attempts.data?.data.length === 0 ? <p>{t('destinations.noAttempts')}</p> : <Attempts list={attempts.data?.data ?? []} />}
         </>
@@ -168,10 +173,13 @@ function Wizard({ client, tenant }: { client: Client; tenant: string }) {
     return () => (clearTimeout(timer), stop.abort());
   }, [step, form.filter, filterError]);
 
-  const create = async (): Promise<void> => {
+  const draft = () => {
     const config = form.type === 'webhook' ? { url: form.url } : { address: form.address, transport: form.transport };
+    return { name: form.name, type: form.type, config, format: { type: form.format }, filter: form.filter, start: form.start };
+  };
+  const create = async (): Promise<void> => {
     try {
-      const destination = await client.send<Destination>('POST', base(tenant), { name: form.name, type: form.type, config, format: { type: form.format }, filter: form.filter, start: form.start });
+      const destination = await client.send<Destination>('POST', base(tenant), draft());
       setMade(destination);
       setProblem(null);
       setTested(await client.send<Attempt>('POST', `${base(tenant)}/${destination.id}/test`));
@@ -229,6 +237,7 @@ function Wizard({ client, tenant }: { client: Client; tenant: string }) {
             <>
               <label>{t('wizard.format')} <select value={form.format} onChange={set('format')}>{FORMATS.map((format) => <option key={format}>{format}</option>)}</select></label>
               <p class="note">{t('wizard.formatHint')}</p>
+              <BytesPreview client={client} base={base(tenant)} body={draft()} />
             </>
           )}
           {step === 4 && (

@@ -100,8 +100,10 @@ function withSalts(proofs: FieldProof[], fields: Field[]): Bytes[] {
     shown.delete(proof.pointer);
     return hashOf(need(unhex(proof.salt, 16), 'a salt is malformed'), field);
   });
-  // Hiding the last member of an object leaves an empty object behind, which is nothing that was committed.
-  for (const field of shown.values()) if (field.type !== 'o' && field.type !== 'a') throw new Mismatch('a field is shown that the proof does not cover');
+  // Hiding the last member of an object leaves an empty object behind, and an erased element of an array `null`: nothing that was
+  // committed. There are no more of them than hashes.
+  const left = [...shown.values()].every(({ pointer, type }) => type === 'o' || type === 'a' || (type === 'z' && /\/\d+$/.test(pointer)));
+  if (!left || shown.size > proofs.filter((proof) => 'hash' in proof).length) throw new Mismatch('a field is shown that the proof does not cover');
   return hashes;
 }
 
