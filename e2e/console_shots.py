@@ -1,0 +1,78 @@
+"""Makes the screenshots of the console's tour small enough to be committed: palette images of at most 256 colours.
+
+usage: ATTESTARY_SHOTS=/tmp/shots pytest e2e/test_console.py; python e2e/console_shots.py /tmp/shots docs/console
+"""
+
+import collections
+import pathlib
+import struct
+import sys
+import zlib
+
+COLOURS = 256
+SKIPPED = "failed-"
+
+
+def pixels(png):
+    """Reads an 8-bit RGB or RGBA image: width, and its rows as lists of (r, g, b)."""
+    at, data = 8, b""
+    while at < len(png):
+        length, kind = struct.unpack(">I4s", png[at:at + 8])
+        content = png[at + 8:at + 8 + length]
+        if kind == b"IHDR":
+            width, height, depth, colour = struct.unpack(">IIBB", content[:10])
+            assert depth == 8 and colour in (2, 6), "a screenshot is 8-bit RGB"
+        if kind == b"IDAT":
+            data += content
+        at += 12 + length
+    step = 3 if colour == 2 else 4
+    raw, stride, rows = zlib.decompress(data), width * step, []
+    before = bytearray(stride)
+    for row in range(height):
+        start = row * (stride + 1)
+        line = unfiltered(raw[start], bytearray(raw[start + 1:start + 1 + stride]), before, step)
+        rows.append([tuple(line[place:place + 3]) for place in range(0, stride, step)])
+        before = line
+    return width, rows
+
+
+def unfiltered(kind, line, above, step):
+    if kind == 2:
+        return bytearray((a + b) & 255 for a, b in zip(line, above))
+    for at in range(len(line)) if kind else ():
+        left = line[at - step] if at >= step else 0
+        corner = above[at - step] if at >= step else 0
+        if kind == 1:
+            guess = left
+        elif kind == 3:
+            guess = (left + above[at]) // 2
+        else:
+            base = left + above[at] - corner
+            guess = min((left, above[at], corner), key=lambda one: abs(base - one))
+        line[at] = (line[at] + guess) & 255
+    return line
+
+
+def small(png):
+    """The same picture with the colours that occur most; the others become the nearest of them."""
+    width, rows = pixels(png)
+    counts = collections.Counter(pixel for row in rows for pixel in row)
+    palette = [colour for colour, _ in counts.most_common(COLOURS)]
+    place = {colour: at for at, colour in enumerate(palette)}
+    for colour in counts:
+        if colour not in place:
+            place[colour] = min(range(len(palette)), key=lambda at: sum((a - b) ** 2 for a, b in zip(palette[at], colour)))
+    data = b"".join(b"\0" + bytes(map(place.__getitem__, row)) for row in rows)
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", width, len(rows), 8, 3, 0, 0, 0)),
+        (b"PLTE", b"".join(map(bytes, palette))), (b"IDAT", zlib.compress(data, 9)), (b"IEND", b""),
+    ]
+    made = b"".join(struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content)) for kind, content in chunks)
+    return png[:8] + made
+
+
+if __name__ == "__main__":
+    source, target = map(pathlib.Path, sys.argv[1:])
+    for file in sorted(source.glob("*.png")):
+        if not file.name.startswith(SKIPPED):
+            (target / file.name).write_bytes(small(file.read_bytes()))
