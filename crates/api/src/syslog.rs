@@ -64,7 +64,7 @@ impl SyslogListeners {
                 SyslogTransport::Tcp => Socket::Tcp(tcp().await?, None),
                 SyslogTransport::Tls(tls) => {
                     let (certificate, key) = (tls.certificate.clone(), tls.key.clone());
-                    let tls = Tls::read_for_clients(certificate, key, tls.client_ca.clone())?;
+                    let tls = Tls::read_for_senders(certificate, key, tls.client_ca.clone())?;
                     Socket::Tcp(tcp().await?, Some(tls))
                 }
             };

@@ -40,9 +40,18 @@ pub struct Tls(Arc<Inner>);
 struct Inner {
     certificate: PathBuf,
     key: PathBuf,
-    /// Who signs the certificates that clients must show.
-    client_ca: Option<PathBuf>,
+    purpose: Purpose,
     config: RwLock<Arc<ServerConfig>>,
+}
+
+/// Who is at the other end.
+enum Purpose {
+    Http,
+    /// Something that writes and never reads.
+    Senders {
+        /// Who signs the certificates that it must show.
+        client_ca: Option<PathBuf>,
+    },
 }
 
 impl std::fmt::Debug for Tls {
@@ -54,24 +63,27 @@ impl std::fmt::Debug for Tls {
 impl Tls {
     /// Reads a certificate chain and its key.
     pub fn read(certificate: PathBuf, key: PathBuf) -> Result<Self, TlsError> {
-        Self::read_for_clients(certificate, key, None)
+        Self::open(certificate, key, Purpose::Http)
     }
 
-    /// Reads a certificate chain and its key, and whose certificates clients must show.
-    pub fn read_for_clients(
+    /// Reads a certificate chain and its key for senders that never read, and whose certificates they must show.
+    pub fn read_for_senders(
         certificate: PathBuf,
         key: PathBuf,
         client_ca: Option<PathBuf>,
     ) -> Result<Self, TlsError> {
-        let config = config(&certificate, &key, client_ca.as_deref())?;
-        let config = RwLock::new(Arc::new(config));
-        Ok(Self(Arc::new(Inner { certificate, key, client_ca, config })))
+        Self::open(certificate, key, Purpose::Senders { client_ca })
+    }
+
+    fn open(certificate: PathBuf, key: PathBuf, purpose: Purpose) -> Result<Self, TlsError> {
+        let config = RwLock::new(Arc::new(config(&certificate, &key, &purpose)?));
+        Ok(Self(Arc::new(Inner { certificate, key, purpose, config })))
     }
 
     /// Reads the files again; on an error the present certificate stays in use.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let Inner { certificate, key, client_ca, .. } = &*self.0;
-        let new = Arc::new(config(certificate, key, client_ca.as_deref())?);
+        let Inner { certificate, key, purpose, .. } = &*self.0;
+        let new = Arc::new(config(certificate, key, purpose)?);
         *self.0.config.write().unwrap_or_else(std::sync::PoisonError::into_inner) = new;
         Ok(())
     }
@@ -82,11 +94,7 @@ impl Tls {
     }
 }
 
-fn config(
-    certificate: &Path,
-    key: &Path,
-    client_ca: Option<&Path>,
-) -> Result<ServerConfig, TlsError> {
+fn config(certificate: &Path, key: &Path, purpose: &Purpose) -> Result<ServerConfig, TlsError> {
     let chain = certificates(certificate)?;
     let key_der = PrivateKeyDer::from_pem_file(key)
         .map_err(|source| TlsError::Pem { path: key.to_owned(), source: source.into() })?;
@@ -94,9 +102,9 @@ fn config(
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Certificate)?;
-    let builder = match client_ca {
-        None => builder.with_no_client_auth(),
-        Some(path) => {
+    let builder = match purpose {
+        Purpose::Http | Purpose::Senders { client_ca: None } => builder.with_no_client_auth(),
+        Purpose::Senders { client_ca: Some(path) } => {
             let mut roots = RootCertStore::empty();
             for certificate in certificates(path)? {
                 roots.add(certificate).map_err(TlsError::Certificate)?;
@@ -109,7 +117,11 @@ fn config(
         }
     };
     let mut config = builder.with_single_cert(chain, key_der).map_err(TlsError::Certificate)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    match purpose {
+        Purpose::Http => config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        // A sender that closes with tickets unread resets the connection, and what it sent last is lost.
+        Purpose::Senders { .. } => config.send_tls13_tickets = 0,
+    }
     Ok(config)
 }
 

@@ -148,7 +148,7 @@ fn cef_of_our_own_format_comes_back_whole() {
     assert!(
         event["description"].as_str().unwrap().starts_with("Support took over\r\nwith consent")
     );
-    assert_eq!(source["cs1"], "acme");
+    assert_eq!(source["cs1"], "acme|eu");
     assert_eq!([&source["vendor"], &source["cn1"]], [&json!("Attestary"), &json!("69001")]);
     assert!(source.get("cs6").is_none() && source.get("suid").is_none());
 }
@@ -179,7 +179,7 @@ fn cef_of_others_keeps_what_has_no_member() {
 fn broken_cef_is_refused_with_what_is_wrong() {
     for (text, says) in [
         ("CEF:2|a|b|c|d|e|1|", "version"),
-        ("CEF:0|a|b|c", "class id"),
+        ("CEF:0|a|b|c", "device version"),
         ("CEF:0|a|b|c| |e|1|", "empty"),
         ("CEF:0|a|b|c|d|e|1|nothing", "no pair"),
     ] {
