@@ -68,13 +68,14 @@ def forged_trust(server):
     return text.replace(old, f"{name}+{number}+{base64.b64encode(key).decode()}")
 
 
+# seeds: FO-09 FO-20 IC-28 WO-02 with Chromium
 def test_a_person_searches_and_connects(attestary, webhook, tmp_path):
     hostile = console_seed.hostile(attestary.tenant)
     attestary.submit(hostile)
     events = console_seed.events(attestary.tenant)
     submit_all(attestary, events)
     submit_all(attestary, console_seed.events("many", count=2100))
-    scenarios = ["first", "search", "live", "hostile", "keyboard", "proofs", "destinations", "pages", "embed", "govern", "administration"]
+    scenarios = ["first", "search", "trail", "live", "hostile", "keyboard", "proofs", "destinations", "pages", "embed", "govern", "administration"]
     found = drive(attestary.facts, tmp_path, *scenarios, hostile=len(hostile), webhook=webhook.url, many="many", forged_trust=forged_trust(attestary))
     print(found)
     assert found["states"] >= 40

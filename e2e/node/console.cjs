@@ -195,6 +195,30 @@ const scenarios = {
         await shot(page, "details-dark");
     },
 
+    /** From one event to everything of its request, its session, its person and its object. */
+    async trail(browser) {
+        const page = await open(browser, { storageState: path.join(outDir, "state.json") });
+        const text = page.getByRole("combobox", { name: "Filter" });
+        const ways = { request: "context.request_id=", session: "context.session_id=", actor: "actor.id=", target: "target.id=" };
+        for (const [way, field] of Object.entries(ways)) {
+            await page.goto(`${facts.url}/console/t/${facts.tenant}/events?q=action:document.updated`);
+            await ready(page);
+            await rows(page).first().click();
+            await page.getByRole("tab", { name: "Related" }).click();
+            await page.getByRole("button", { name: `Same ${way}` }).click();
+            await page.waitForURL((url) => (url.searchParams.get("q") || "").startsWith(field));
+            await ready(page);
+            const filter = await text.inputValue();
+            const query = new URLSearchParams({ tenant: facts.tenant, filter, limit: "1000" });
+            const reply = await fetch(`${facts.url}/v1/events?${query}`, { headers: { authorization: `Bearer ${facts.read_key}` } });
+            const wanted = (await reply.json()).data;
+            check(wanted.length >= 2, `${filter} finds ${wanted.length}`);
+            if (way !== "actor") await page.waitForFunction((count) => document.querySelectorAll(".row-toggle").length >= count, Math.min(wanted.length, 10));
+            if (way === "request") check((await rows(page).count()) === wanted.length, `${await rows(page).count()} rows of ${wanted.length}`);
+            await clean(page, `same ${way}`);
+        }
+    },
+
     async live(browser) {
         const page = await open(browser, { storageState: path.join(outDir, "state.json") });
         await page.goto(`${facts.url}/console/t/${facts.tenant}/events`);

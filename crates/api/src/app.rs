@@ -18,6 +18,7 @@ use axum::{
 use http::{HeaderValue, StatusCode, Uri, header};
 use tokio::sync::Semaphore;
 use tower::ServiceExt as _;
+use tracing::Instrument as _;
 
 use crate::{
     cookie::Https,
@@ -83,7 +84,7 @@ impl App {
         if !change {
             return routed.await.unwrap_or_else(|never| match never {});
         }
-        match tokio::spawn(routed).await {
+        match tokio::spawn(routed.in_current_span()).await {
             Ok(routed) => routed.unwrap_or_else(|never| match never {}),
             Err(error) => {
                 tracing::error!(%error, "a change panicked");
@@ -97,15 +98,27 @@ impl App {
     }
 
     /// Answers one request.
-    pub async fn handle(&self, mut request: Request, peer: SocketAddr) -> Response {
+    pub async fn handle(&self, request: Request, peer: SocketAddr) -> Response {
         let (request_id, header) = self.0.request_ids.of(&request);
+        // Every line of our own log about this request says which one it is.
+        let span = tracing::error_span!("request", id = &*request_id);
+        self.answer(request, peer, request_id, header).instrument(span).await
+    }
+
+    async fn answer(
+        &self,
+        mut request: Request,
+        peer: SocketAddr,
+        request_id: Arc<str>,
+        header: HeaderValue,
+    ) -> Response {
         let ip = client_ip(peer.ip(), request.headers(), &self.settings().trusted_proxies);
         let tls = request.extensions().get().copied().unwrap_or(Https(false));
         let https = is_https(tls.0, peer.ip(), request.headers(), &self.settings().trusted_proxies);
         request.extensions_mut().insert(Https(https));
         request.extensions_mut().insert(Origin { ip: Some(ip), request_id: request_id.clone() });
         normalise(&mut request);
-        let path = request.uri().clone();
+        let (method, path) = (request.method().clone(), request.uri().clone());
         let origin = cross_origin::known_origin(&request, &self.0.state.service);
         let response = match cross_origin::preflight(&request, origin.as_ref()) {
             Some(response) => response,
@@ -119,6 +132,7 @@ impl App {
         if let Some(origin) = origin {
             cross_origin::allow(origin, headers);
         }
+        tracing::debug!(%method, path = path.path(), status = response.status().as_u16(), "answered");
         self.0.state.counters.count(response.status());
         response
     }

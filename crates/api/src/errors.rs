@@ -12,9 +12,9 @@ use crate::{
     problem::{
         ALREADY_EXISTS, CONFLICT, CORRUPT, ENVIRONMENT_REQUIRED, FilterPlace, INTERNAL,
         INVALID_BODY, INVALID_CURSOR, INVALID_EVENT, INVALID_FILTER, INVALID_QUERY, Item, PUSHBACK,
-        Problem, RATE_LIMITED, READ_ONLY, SCHEMA_VIOLATION, SCOPE_REQUIRED, SIGNING_REFUSED,
-        SWITCHED_OFF, TENANT_CLOSED, TENANT_REQUIRED, TOO_LARGE, TOO_MANY_TAILS, UNAUTHENTICATED,
-        UNAVAILABLE, UNKNOWN_TENANT,
+        Problem, QUOTA_USED_UP, RATE_LIMITED, READ_ONLY, SCHEMA_VIOLATION, SCOPE_REQUIRED,
+        SIGNING_REFUSED, SWITCHED_OFF, TENANT_CLOSED, TENANT_REQUIRED, TOO_LARGE, TOO_MANY_TAILS,
+        UNAUTHENTICATED, UNAVAILABLE, UNKNOWN_TENANT,
     },
 };
 
@@ -59,9 +59,21 @@ impl From<IntakeError> for Problem {
                 let detail = format!("{whose} faster than it may; send the same body again later");
                 Self::new(&RATE_LIMITED, detail).retry_after(seconds(retry_after))
             }
+            IntakeError::QuotaUsedUp { retry_after, .. } => {
+                let detail = format!("{}; nothing of the body was accepted", sentence(&error));
+                Self::new(&QUOTA_USED_UP, detail).retry_after(seconds(retry_after))
+            }
             IntakeError::Pushback { retry_after } => {
                 let detail = "events arrive faster than they can be made durable; send the same body again later";
                 Self::new(&PUSHBACK, detail).retry_after(seconds(retry_after))
+            }
+            IntakeError::Late { .. } => {
+                logged("intake was not confirmed in time", &error);
+                let detail = format!(
+                    "{}; they may have been stored: send the same body, with the same ids, again later",
+                    sentence(&error)
+                );
+                Self::new(&UNAVAILABLE, detail).retry_after(1)
             }
             IntakeError::DiskFull => {
                 let detail = "the disk of the server is full; nothing of this request was stored; send it again later";

@@ -34,7 +34,11 @@ fn describe() {
     );
     metrics::describe_counter!(
         "attestary_ironcore_discarded_total",
-        "Security events for unknown tenants of a closed environment."
+        "Security events for unknown tenants of a closed environment that were thrown away."
+    );
+    metrics::describe_counter!(
+        "attestary_ironcore_printed_total",
+        "Security events for unknown tenants of a closed environment that were printed to standard output."
     );
     metrics::describe_counter!(
         "attestary_ironcore_requests_total",

@@ -12,8 +12,9 @@ use utoipa::{
 };
 
 use crate::routes::{
-    actions, counts, deliveries, destinations, easysend, environments, events, exports, formio,
-    governance, health, keys, proofs, sessions, sources, standard, tail, tenants, views,
+    actions, certificates, counts, deliveries, destinations, easysend, environments, events,
+    exports, formio, governance, health, keys, proofs, sessions, sources, standard, tail, tenants,
+    usage, views,
 };
 
 /// Returns the document as indented JSON with a line end.
@@ -78,10 +79,11 @@ struct ProblemItem {
         destinations::resume, destinations::delete, destinations::test, destinations::attempts,
         deliveries::receipt, deliveries::replay, deliveries::replays, deliveries::stop_replay, deliveries::quarantine,
         deliveries::preview, deliveries::preview_new, deliveries::families, deliveries::rotate,
-        exports::create, exports::list, exports::one, exports::manifest, exports::link, exports::delete,
+        certificates::one, exports::create, exports::list, exports::one, exports::manifest, exports::link, exports::delete,
         exports::download,
         environments::create, environments::list, environments::one, environments::change,
         keys::create, keys::list, keys::one, keys::revoke,
+        usage::report, usage::set_of_tenant, usage::set_of_key,
 sessions::start, sessions::own, sessions::end, sessions::create_link, sessions::create_portal, formio::import, easysend::import, sources::list, sources::switch, actions::list, actions::set_mode, actions::versions, actions::create, actions::check, standard::cloudevents, standard::kubernetes, standard::ndjson, views::list, views::create, views::delete, views::results,
         governance::environment_retention, governance::set_environment_retention,
         governance::unset_environment_retention, governance::tenant_retention, governance::set_tenant_retention,

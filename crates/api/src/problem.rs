@@ -58,6 +58,7 @@ kinds! {
     UNSUPPORTED_ENCODING "unsupported-encoding" 415 "The content encoding is not supported";
     SCHEMA_VIOLATION "schema-violation" 422 "An event breaks the schema of its action";
     RATE_LIMITED "rate-limited" 429 "Events come faster than they may";
+    QUOTA_USED_UP "quota-used-up" 429 "The quota of this month is used up";
     TOO_MANY_TAILS "too-many-tails" 429 "Too many tails are open";
     CORRUPT "corrupt" 500 "Stored events are damaged";
     INTERNAL "internal" 500 "The service failed";

@@ -1,6 +1,7 @@
 //! All routes. Each native route stands in the OpenAPI document; the others are the paths of foreign clients.
 
 pub(crate) mod actions;
+pub(crate) mod certificates;
 pub(crate) mod console;
 pub(crate) mod counts;
 pub(crate) mod deliveries;
@@ -22,6 +23,7 @@ pub(crate) mod sources;
 pub(crate) mod standard;
 pub(crate) mod tail;
 pub(crate) mod tenants;
+pub(crate) mod usage;
 pub(crate) mod views;
 pub(crate) mod workos;
 
@@ -30,7 +32,7 @@ use axum::{
     Router,
     extract::Request,
     response::{IntoResponse as _, Response},
-    routing::{get, patch, post},
+    routing::{get, patch, post, put},
 };
 use http::StatusCode;
 use serde::Serialize;
@@ -98,11 +100,15 @@ fn native() -> Router<State> {
         )
         .route("/v1/tenants/{tenant}/destinations/{id}/quarantine", get(deliveries::quarantine))
         .route("/v1/tenants/{tenant}/destinations/{id}/rotate", post(deliveries::rotate))
+        .route("/v1/tenants/{tenant}/certificate", get(certificates::one))
         .route("/v1/tenants/{tenant}/exports", post(exports::create).get(exports::list))
         .route("/v1/tenants/{tenant}/exports/{id}", get(exports::one).delete(exports::delete))
         .route("/v1/tenants/{tenant}/exports/{id}/manifest", get(exports::manifest))
         .route("/v1/tenants/{tenant}/exports/{id}/link", post(exports::link))
         .route("/v1/downloads/{token}", get(exports::download))
+        .route("/v1/usage", get(usage::report))
+        .route("/v1/tenants/{tenant}/quota", put(usage::set_of_tenant))
+        .route("/v1/keys/{id}/quota", put(usage::set_of_key))
         .route("/v1/environments", post(environments::create).get(environments::list))
         .route("/v1/environments/{name}", patch(environments::change).get(environments::one))
         .route("/v1/keys", post(keys::create).get(keys::list))

@@ -1,6 +1,7 @@
 //! The commands: two run a server, the others ask a running one over its public API and print what it answered.
 
 pub(crate) mod backup;
+pub(crate) mod certificate;
 pub(crate) mod config;
 pub(crate) mod destinations;
 pub(crate) mod dev;
@@ -16,6 +17,7 @@ pub(crate) mod serve;
 pub(crate) mod sign_in;
 pub(crate) mod tail;
 pub(crate) mod tenants;
+pub(crate) mod usage;
 pub(crate) mod verify;
 pub(crate) mod witness;
 

@@ -73,6 +73,10 @@ enum Command {
     Tail(At<command::tail::Tail>),
     /// Write a tenant's events to one file
     Export(At<command::export::Export>),
+    /// Show what keys and tenants used, and what is left of their quotas
+    Usage(At<command::usage::Usage>),
+    /// Write the certificate of one transaction
+    Certificate(At<command::certificate::Certificate>),
     /// Check evidence or a log against a trust file
     Verify(command::verify::Verify),
     /// Check a receipt that a submitter kept
@@ -135,6 +139,8 @@ fn run(command: Command) -> anyhow::Result<()> {
             Command::Query(query) => command::query::run(query.options, &query.target).await,
             Command::Tail(tail) => command::tail::run(tail.options, &tail.target).await,
             Command::Export(export) => command::export::run(export.options, &export.target).await,
+            Command::Usage(usage) => command::usage::run(usage.options, &usage.target).await,
+            Command::Certificate(one) => command::certificate::run(one.options, &one.target).await,
             Command::Verify(verify) => command::verify::run(verify).await,
             Command::Receipt(receipt) => command::receipt::run(receipt),
             Command::Witness(witness) => command::witness::run(witness).await,

@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use attestary_api::{SyslogListeners, Tls};
 use attestary_delivery::LineWriter;
 use attestary_event::EnvironmentId;
-use attestary_service::{Caller, ChangeError, Components, Service};
+use attestary_service::{Caller, ChangeError, Components, EnvironmentChange, Service};
 use attestary_store::{SystemClock, SystemRng};
 use tokio::{
     net::TcpListener,
@@ -128,7 +128,11 @@ pub(crate) fn make_private(path: &Path) -> io::Result<()> {
 async fn make_environments(service: &Service, wanted: &[EnvironmentId]) -> anyhow::Result<()> {
     for environment in wanted {
         let made = service
-            .create_environment(&Caller::installation_itself(), environment.as_str(), false)
+            .create_environment(
+                &Caller::installation_itself(),
+                environment.as_str(),
+                EnvironmentChange::default(),
+            )
             .await;
         match made {
             Ok(_) | Err(ChangeError::Exists { .. }) => {}

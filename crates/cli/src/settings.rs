@@ -115,6 +115,7 @@ struct LimitsTable {
 struct Intake {
     audit_off: bool,
     otlp_events: Vec<String>,
+    answer_seconds_max: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -300,6 +301,8 @@ fn service(file: File) -> Result<attestary_service::Settings, Failure> {
     settings.limits = limits(&file.limits)?;
     settings.audit_off = file.intake.audit_off;
     settings.otlp_events = otlp_events(file.intake.otlp_events)?;
+    settings.answer_time_max =
+        seconds("intake.answer_seconds_max", file.intake.answer_seconds_max)?;
     settings.rates = Rates {
         key_events_per_second: NonZeroU32::new(file.limits.key_events_per_second),
         tenant_events_per_second: NonZeroU32::new(file.limits.tenant_events_per_second),

@@ -13,6 +13,7 @@ pub mod google;
 pub(crate) mod grant;
 pub(crate) mod http;
 pub mod loki;
+pub mod mail;
 pub mod members;
 pub mod nats;
 pub mod newrelic;
@@ -104,6 +105,8 @@ pub enum DestinationConfig {
     AzureBlob(azure_blob::Config),
     /// Messages to NATS JetStream.
     Nats(nats::Config),
+    /// E-mail over SMTP.
+    Mail(mail::Config),
 }
 
 /// What goes out in one attempt.
@@ -123,6 +126,8 @@ pub(crate) enum Request {
     Object(Box<object::Put>),
     /// One message an event.
     Messages(Vec<nats::Message>),
+    /// One e-mail.
+    Mail(Box<mail::Mail>),
 }
 
 /// What `request` needs besides the batch.
@@ -142,7 +147,7 @@ pub(crate) struct Envelope<'a> {
 
 impl DestinationConfig {
     /// The types, as in the API.
-    pub const TYPES: [&str; 18] = [
+    pub const TYPES: [&str; 19] = [
         "syslog",
         "webhook",
         "file",
@@ -161,6 +166,7 @@ impl DestinationConfig {
         "s3",
         "azure_blob",
         "nats",
+        "mail",
     ];
 
     /// Reads type and configuration given from outside; takes the secrets out of it.
@@ -206,6 +212,8 @@ impl DestinationConfig {
                 .map(|(config, secrets)| (Self::AzureBlob(config), secrets)),
             "nats" => nats::Config::read(&mut members)
                 .map(|(config, secrets)| (Self::Nats(config), secrets)),
+            "mail" => mail::Config::read(&mut members, managed_by)
+                .map(|(config, secrets)| (Self::Mail(config), secrets)),
             "file" => file::Config::read(&mut members).map(|config| (Self::File(config), None)),
             "splunk" => with(splunk::Config::read(&mut members), Self::Splunk),
             "elasticsearch" => with(elasticsearch::Config::read(&mut members), Self::Elasticsearch),
@@ -261,6 +269,7 @@ impl DestinationConfig {
             Self::S3(_) => "s3",
             Self::AzureBlob(_) => "azure_blob",
             Self::Nats(_) => "nats",
+            Self::Mail(_) => "mail",
         }
     }
 
@@ -337,13 +346,14 @@ impl DestinationConfig {
             Self::S3(config) => Some(config.target()),
             Self::AzureBlob(config) => Some(config.target()),
             Self::Nats(config) => Some(config.target()),
+            Self::Mail(config) => Some(config.target()),
             _ => self.http().map(|http| http.endpoint().target()),
         }
     }
 
     /// Returns whether a batch's range is saved before its first attempt, because it is in what is sent.
     pub(crate) fn fixes_range(&self) -> bool {
-        matches!(self, Self::Webhook(_) | Self::Http(_)) || self.layout().is_some()
+        matches!(self, Self::Webhook(_) | Self::Http(_) | Self::Mail(_)) || self.layout().is_some()
     }
 
     /// Returns keys and sizes of objects; `None` for what is no object store.
@@ -359,8 +369,14 @@ impl DestinationConfig {
     pub fn signs(&self) -> Option<webhook::Scheme> {
         match self {
             Self::Webhook(config) => Some(config.signature),
+            Self::Mail(config) if config.payload.signs() => Some(webhook::Scheme::V1a),
             _ => None,
         }
+    }
+
+    /// Returns whether the type says in its configuration how large its batches are.
+    pub fn limits_itself(&self) -> bool {
+        self.own_limits().is_some()
     }
 
     /// Returns the limits of its batches, when the type has its own.
@@ -396,6 +412,7 @@ impl DestinationConfig {
     ) {
         let reduced = match self {
             Self::Webhook(config) => config.payload.reduced(view),
+            Self::Mail(config) => config.payload.reduced(view),
             _ => None,
         };
         if let Some(event) = &reduced {
@@ -417,6 +434,7 @@ impl DestinationConfig {
             Self::Webhook(_) => webhook::encode(view, format, actions, out),
             Self::S3(_) | Self::AzureBlob(_) => object::encode(view, format, actions, out),
             Self::Nats(config) => config.encode(view, format, actions, out),
+            Self::Mail(_) => mail::Config::encode(view, format, actions, out),
             _ => match self.http() {
                 Some(http) => http.encode(view, format, actions, out),
                 None => {
@@ -435,6 +453,7 @@ impl DestinationConfig {
             Self::S3(config) => config.request(batch, envelope),
             Self::AzureBlob(config) => config.request(batch, envelope),
             Self::Nats(config) => config.request(batch),
+            Self::Mail(config) => config.request(batch, envelope),
             _ => match self.http() {
                 Some(http) => Request::Exchange(Box::new(http.exchange(batch, envelope))),
                 None => Request::Lines(Bytes::copy_from_slice(&batch.bytes)),
@@ -455,6 +474,7 @@ impl DestinationConfig {
             },
             Reply::Existing { same } => object::judge_existing(*same),
             Reply::Written => Verdict::Delivered,
+            Reply::Failed(failure) if matches!(self, Self::Mail(_)) => mail::judge(failure),
             Reply::Failed(failure) => judge_failure(failure),
         }
     }
@@ -481,6 +501,7 @@ impl DestinationConfig {
             Self::S3(config) => config.summary(),
             Self::AzureBlob(config) => config.summary(),
             Self::Nats(config) => format!("nats {}", config.address),
+            Self::Mail(config) => format!("mail {}", config.address),
             _ => self.http().map_or_else(String::new, |http| {
                 let url = &http.endpoint().url;
                 let origin = url[..url::Position::BeforePath].trim_end_matches('/');

@@ -47,6 +47,8 @@ pub enum Kind {
     Syslog,
     /// A message broker; operators only.
     Broker,
+    /// A mail server that takes messages for others (submission), or a relay.
+    Mail,
 }
 
 impl Kind {
@@ -57,6 +59,8 @@ impl Kind {
             Self::Http => &[443, 8443, 8088, 9200, 3100, 4318],
             Self::Syslog => &[514, 601, 1514, 5514, 6514],
             Self::Broker => &[4222],
+            // Not 25: between servers it is rarely encrypted, and the operator can open it.
+            Self::Mail => &[465, 587, 2525],
         }
     }
 }

@@ -77,6 +77,7 @@ fn body(request: Request) -> Vec<u8> {
         Request::Datagrams(datagrams) => datagrams.concat(),
         Request::Exchange(exchange) => exchange.body.to_vec(),
         Request::Object(put) => put.body.to_vec(),
+        Request::Mail(mail) => mail.message,
         Request::Messages(messages) => {
             messages.into_iter().flat_map(|message| message.payload).collect()
         }

@@ -48,7 +48,7 @@ impl Spec {
     }
 
     /// Returns the limits of its batches in its type and format.
-    pub(crate) fn limits(&self) -> BatchLimits {
+    pub fn limits(&self) -> BatchLimits {
         let limits = self.destination.own_limits().unwrap_or(self.batch);
         let events_max = limits.events_max.min(self.destination.events_ceiling(&self.format));
         let bytes_max = limits.bytes_max.min(self.destination.bytes_ceiling());

@@ -7,6 +7,7 @@ mod datagram;
 mod exchange;
 pub(crate) mod file;
 mod http;
+mod mail;
 mod nats;
 pub(crate) mod object;
 mod output;
@@ -87,6 +88,9 @@ pub(crate) fn open(spec: &Spec, secrets: &Secrets, parts: &Components) -> Box<dy
         }
         DestinationConfig::Nats(config) => {
             Box::new(nats::Nats::new(parts.guard.clone(), spec.owner(), config.clone(), secrets))
+        }
+        DestinationConfig::Mail(config) => {
+            Box::new(mail::Smtp::new(parts.guard.clone(), spec.owner(), config.clone(), secrets))
         }
         DestinationConfig::File(config) => {
             let place = file::Place::new(

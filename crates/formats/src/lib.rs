@@ -5,6 +5,7 @@
 
 pub mod asim;
 pub mod cef;
+pub mod certificate;
 pub mod cloudevents;
 pub mod csv;
 pub mod easysend;

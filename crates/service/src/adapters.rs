@@ -2,10 +2,20 @@
 //!
 //! An adapter never trusts a line or a body about who is allowed what: the key's tenant list holds for each event.
 
-use attestary_event::{TenantId, Violation, intake::Door};
-use attestary_formats::intake::{
-    formio,
-    ironcore::{self, Mapped, Refusal},
+use std::time::Duration;
+
+use attestary_event::{
+    EnvironmentId, Event, TenantId, Timestamp, View, Violation,
+    actions::KnownActions,
+    intake::{self, Door},
+};
+use attestary_formats::{
+    Format,
+    format::PlainOptions,
+    intake::{
+        formio,
+        ironcore::{self, Mapped, Refusal},
+    },
 };
 use attestary_store::{Outcome, Receipt};
 use bytes::Bytes;
@@ -14,6 +24,8 @@ use crate::{AccessError, Caller, IntakeError, Scope, Service, error::cause};
 
 /// Lines handed to the store at once.
 const LINES_MAX: usize = 1_000;
+/// How long an event that is printed may wait for the output's reader.
+const PRINT_TIME_MAX: Duration = Duration::from_secs(1);
 /// Flagged and refused lines that one reply lists.
 const LISTED_MAX: usize = 1_000;
 /// The tenant of lines that name no project, when the project names the tenant: what such a line itself says.
@@ -28,6 +40,8 @@ pub enum IroncoreOutcome {
     SwitchedOff,
     /// Its tenant is unknown in a closed environment: thrown away and counted, as the protocol's own service does.
     Discarded,
+    /// The same, but the environment's policy is to print it to standard output.
+    Printed,
     /// The body or the request is refused in the protocol's words.
     Refused(Refusal),
 }
@@ -121,8 +135,7 @@ impl Service {
             Err(IntakeError::UnknownTenant(_))
                 if self.is_unknown_only(caller, &mapped.tenant)? =>
             {
-                self.counters().ironcore_discarded.increment(1);
-                return Ok(IroncoreOutcome::Discarded);
+                return Ok(self.unknown_event(caller, mapped).await);
             }
             Err(other) => return Err(other),
         };
@@ -135,6 +148,65 @@ impl Service {
             ) => Ok(IroncoreOutcome::Accepted(receipt)),
             _ => Err(IntakeError::Damaged),
         }
+    }
+
+    /// Prints or discards an event that no log takes, as the environment says.
+    async fn unknown_event(&self, caller: &Caller, mapped: &Mapped) -> IroncoreOutcome {
+        let printed = match caller.environment() {
+            Ok(environment) if self.directory().gate(environment).print_unknown => {
+                self.print_event(environment, &mapped.json).await
+            }
+            _ => false,
+        };
+        if printed {
+            self.counters().ironcore_printed.increment(1);
+            IroncoreOutcome::Printed
+        } else {
+            self.counters().ironcore_discarded.increment(1);
+            IroncoreOutcome::Discarded
+        }
+    }
+
+    /// Writes an event that stands in no log to standard output, in the protocol's own delivered form. Returns false
+    /// when it is not valid or the output does not take it in time: nobody waits for a reader that does not read.
+    async fn print_event(&self, environment: &EnvironmentId, json: &[u8]) -> bool {
+        let now_ms = self.clock().now_ms();
+        let context = intake::Context {
+            now: Timestamp(now_ms as i64),
+            actions: KnownActions::builtin(),
+            limits: self.limits(),
+            default_tenant: None,
+        };
+        let accepted = intake::accept_with(
+            json,
+            Door::Adapter,
+            &context,
+            self.digest_key(),
+            &mut intake::Scratch::default(),
+        );
+        let Ok(accepted) = accepted else { return false };
+        let id = accepted.id.unwrap_or_else(|| self.event_id(now_ms));
+        // Of no log, so without a leaf; the id, twice, keeps the ray id of delivery apart from others.
+        let mut leaf_hash = [0; 32];
+        leaf_hash[..16].copy_from_slice(&id.0);
+        leaf_hash[16..].copy_from_slice(&id.0);
+        let event = Event {
+            id,
+            tenant: accepted.tenant.clone(),
+            environment: environment.clone(),
+            seq: 0,
+            received_at: Timestamp(now_ms as i64),
+            flags: 0,
+            leaf_hash,
+            body: accepted.body.as_slice().into(),
+        };
+        let fields = event.fields();
+        let view = View { event: &event, fields: &fields };
+        let mut line = Vec::new();
+        Format::Ironcore(PlainOptions::default()).encode(&view, KnownActions::builtin(), &mut line);
+        line.push(b'\n');
+        let written = self.components().output.write_lines(line.into());
+        matches!(tokio::time::timeout(PRINT_TIME_MAX, written).await, Ok(Ok(())))
     }
 
     /// A tenant that the key may write to, but that a closed environment does not know.

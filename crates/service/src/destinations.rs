@@ -65,6 +65,8 @@ pub struct NewDestination {
     pub format: Option<Value>,
     /// Text in the filter language; empty selects every event.
     pub filter: String,
+    /// Limits of its batches; the usual ones when absent.
+    pub batch: Option<Value>,
     /// `"now"`, `"beginning"`, a seq or a time; now when absent.
     pub start: Value,
 }
@@ -80,6 +82,8 @@ pub struct DestinationChange {
     pub format: Option<Value>,
     /// New filter; holds from the cursor on.
     pub filter: Option<String>,
+    /// New limits of its batches, whole.
+    pub batch: Option<Value>,
 }
 
 /// A destination that was just made.
@@ -347,6 +351,9 @@ impl Service {
         let format = format(new.format.as_ref(), destination)
             .map_err(|violation| violations.push(violation))
             .ok();
+        let batch = batch_limits(new.batch.as_ref(), destination)
+            .map_err(|more| violations.extend(more))
+            .unwrap_or_default();
         let (Some(format), Some(start), Some((destination, mut secrets)), true) =
             (format, start, checked, violations.is_empty())
         else {
@@ -365,7 +372,7 @@ impl Service {
             destination,
             format,
             filter,
-            batch: BatchLimits::default(),
+            batch,
             replay: None,
         };
         self.check_reach(&spec)?;
@@ -405,6 +412,10 @@ impl Service {
             // The signing secret outlives a change of the address; header values come with the configuration.
             secrets.headers = checked.1.headers;
             secrets.values = checked.1.values;
+        }
+        if let Some(limits) = &change.batch {
+            spec.batch = batch_limits(Some(limits), Some(&spec.destination))
+                .map_err(ChangeError::Invalid)?;
         }
         spec.destination
             .check_format(&spec.format)
@@ -491,6 +502,7 @@ impl Service {
             config: serde_json::to_string(&spec.destination).expect("a configuration is JSON"),
             format: serde_json::to_string(&spec.format).expect("a format is JSON"),
             filter: spec.filter.to_string(),
+            batch: serde_json::to_string(&spec.batch).expect("numbers are JSON"),
             secrets: Some(Opaque(sealed)),
             managed_by: match spec.managed_by {
                 ManagedBy::Operator => attestary_store::catalog::ManagedBy::Operator,
@@ -532,6 +544,22 @@ fn format(
     }
 }
 
+/// Reads limits of batches; without them, the usual ones.
+fn batch_limits(
+    given: Option<&Value>,
+    destination: Option<&DestinationConfig>,
+) -> Result<BatchLimits, Vec<Violation>> {
+    let Some(given) = given else { return Ok(BatchLimits::default()) };
+    if destination.is_some_and(DestinationConfig::limits_itself) {
+        let detail = "this type has limits of its own in its configuration";
+        return Err(vec![Violation::new("/batch", detail)]);
+    }
+    let limits: BatchLimits = serde_json::from_value(given.clone())
+        .map_err(|error| vec![Violation::new("/batch", error.to_string())])?;
+    let violations = limits.violations();
+    if violations.is_empty() { Ok(limits) } else { Err(violations) }
+}
+
 fn act(operation: &'static str, spec: &Spec) -> Act {
     Act::new(action::DESTINATION, operation)
         .on("destination", spec.id.as_str())
@@ -544,6 +572,7 @@ fn shown(spec: &Spec) -> String {
     let format = serde_json::to_value(&spec.format).unwrap_or_default();
     let text = serde_json::json!({
         "name": spec.name, "destination": config, "format": format, "filter": spec.filter.to_string(),
+        "batch": spec.batch,
     });
     text.to_string()
 }

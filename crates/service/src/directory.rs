@@ -19,6 +19,8 @@ pub struct Environment {
     pub name: EnvironmentId,
     /// Events for unknown tenants are refused.
     pub closed: bool,
+    /// Where it is closed, doors that may not refuse print such an event to standard output; else it is thrown away.
+    pub print_unknown: bool,
     /// When it was created, in milliseconds since the epoch.
     pub created_ms: u64,
 }
@@ -26,8 +28,20 @@ pub struct Environment {
 #[derive(Debug, Default)]
 struct Entry {
     closed: bool,
+    print_unknown: bool,
     created_ms: u64,
     closed_tenants: Arc<HashSet<TenantId>>,
+}
+
+impl Entry {
+    fn shown(&self, name: &EnvironmentId) -> Environment {
+        Environment {
+            name: name.clone(),
+            closed: self.closed,
+            print_unknown: self.print_unknown,
+            created_ms: self.created_ms,
+        }
+    }
 }
 
 /// What an environment takes at one moment: asked once for a body, then for each of its events.
@@ -35,6 +49,8 @@ struct Entry {
 pub(crate) struct Gate {
     /// Events for unknown tenants are refused.
     pub(crate) closed: bool,
+    /// Doors that may not refuse them print them.
+    pub(crate) print_unknown: bool,
     closed_tenants: Arc<HashSet<TenantId>>,
 }
 
@@ -57,6 +73,7 @@ impl Directory {
             directory.insert(&Environment {
                 name: row.name,
                 closed: row.closed,
+                print_unknown: row.print_unknown,
                 created_ms: row.created_ms,
             });
         }
@@ -80,29 +97,23 @@ impl Directory {
     pub(crate) fn environment(&self, name: &EnvironmentId) -> Option<Environment> {
         let entries = self.0.read();
         let entry = entries.get(name)?;
-        Some(Environment { name: name.clone(), closed: entry.closed, created_ms: entry.created_ms })
+        Some(entry.shown(name))
     }
 
     /// Returns all environments by name.
     pub(crate) fn environments(&self) -> Vec<Environment> {
         let entries = self.0.read();
-        let mut all: Vec<_> = entries
-            .iter()
-            .map(|(name, entry)| Environment {
-                name: name.clone(),
-                closed: entry.closed,
-                created_ms: entry.created_ms,
-            })
-            .collect();
+        let mut all: Vec<_> = entries.iter().map(|(name, entry)| entry.shown(name)).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
     }
 
-    /// Adds an environment or changes whether it is closed.
+    /// Adds an environment or changes what it takes.
     pub(crate) fn insert(&self, environment: &Environment) {
         let mut entries = self.0.write();
         let entry = entries.entry(environment.name.clone()).or_default();
         entry.closed = environment.closed;
+        entry.print_unknown = environment.print_unknown;
         entry.created_ms = environment.created_ms;
     }
 
@@ -126,10 +137,12 @@ impl Directory {
     /// Returns what the environment takes now; an unknown one is closed.
     pub(crate) fn gate(&self, environment: &EnvironmentId) -> Gate {
         match self.0.read().get(environment) {
-            Some(entry) => {
-                Gate { closed: entry.closed, closed_tenants: Arc::clone(&entry.closed_tenants) }
-            }
-            None => Gate { closed: true, closed_tenants: Arc::default() },
+            Some(entry) => Gate {
+                closed: entry.closed,
+                print_unknown: entry.print_unknown,
+                closed_tenants: Arc::clone(&entry.closed_tenants),
+            },
+            None => Gate { closed: true, print_unknown: false, closed_tenants: Arc::default() },
         }
     }
 }

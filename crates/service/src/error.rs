@@ -66,11 +66,25 @@ pub enum IntakeError {
         /// How long to wait.
         retry_after: Duration,
     },
+    /// A key or tenant has used up what it may use this month.
+    #[error("the quota of {whose} for this month is used up")]
+    QuotaUsedUp {
+        /// Whose.
+        whose: String,
+        /// How long until the next month.
+        retry_after: Duration,
+    },
     /// Too much waits.
     #[error("too much is waiting")]
     Pushback {
         /// How long to wait.
         retry_after: Duration,
+    },
+    /// Not confirmed in time. The events may become durable yet.
+    #[error("the events were not confirmed as durable within {} s", .time.as_secs())]
+    Late {
+        /// How long it was waited.
+        time: Duration,
     },
     /// The disk is nearly full; nothing was stored.
     #[error("the disk is full: events are refused until there is room again")]

@@ -529,7 +529,7 @@ impl Service {
     }
 
     /// Returns the tenant whose log the caller may export; the audit log is open to keys of the whole environment.
-    fn exportable(
+    pub(crate) fn exportable(
         &self,
         caller: &Caller,
         tenant: &str,

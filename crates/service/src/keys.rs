@@ -280,7 +280,7 @@ impl Service {
         Ok(EnvironmentId::restored(crate::caller::SYSTEM))
     }
 
-    fn own_key(&self, caller: &Caller, id: &str) -> Result<Arc<Key>, AccessError> {
+    pub(crate) fn own_key(&self, caller: &Caller, id: &str) -> Result<Arc<Key>, AccessError> {
         let key = self.keys().get(id).ok_or(AccessError::NotFound)?;
         if key.environment == caller.environment && covers_key(caller, &key) {
             Ok(key)

@@ -10,6 +10,7 @@ mod adapters;
 mod audit;
 mod authorise;
 mod caller;
+mod certificates;
 mod counts;
 pub mod credential;
 mod cursor;
@@ -36,12 +37,14 @@ mod sources;
 mod submit;
 mod tail;
 mod tenants;
+mod usage;
 mod vault;
 mod views;
 
 pub use actions::{ActionSchema, SchemaMode};
 pub use adapters::{FormioReport, FormioTenant, IroncoreOutcome};
 pub use caller::{Caller, Origin, Principal};
+pub use certificates::{CERTIFICATE_EVENTS_MAX, CertificateForm, CertificateQuery};
 pub use counts::{Edge, FacetField, Facets, Histogram, Selection};
 pub use cursor::{Cursor, CursorError, CursorKey, Order};
 pub use destinations::{
@@ -58,6 +61,7 @@ pub use doors::{
     syslog::{Receiver, Refused, SyslogBatch, SyslogReader, SyslogReport, SyslogRoute},
     workos::WorkosExport,
 };
+pub use environments::EnvironmentChange;
 pub use error::{
     AccessError, Cause, ChangeError, FilterProblem, IntakeError, ItemViolation, OpenError,
     ReadError,
@@ -90,6 +94,7 @@ pub use sources::Source;
 pub use submit::{Form, Submitted};
 pub use tail::{Tail, TailEnd, TailPart, Tailing, TooManyTails};
 pub use tenants::{NewTenant, Tenant, TenantPage};
+pub use usage::{Quota, QuotaStatus, Subject, UsageAsked, UsageLine, UsageReport};
 pub use vault::{MasterKey, VaultError};
 pub use views::{NewView, SavedView, ViewAnswer};
 
@@ -107,6 +112,7 @@ pub use attestary_formats::intake::{
 pub use attestary_store::catalog::{
     ErasureRow, HoldRow, RemovalKind, RemovalRow, RemovalState, RunRow,
 };
+pub use attestary_store::catalog::{UsageBy, UsageCount};
 pub use attestary_store::{Division, Facet, Outcome, Receipt, Remains, exports::FinishedExport};
 
 /// Sizes of pages.

@@ -28,6 +28,7 @@ use crate::{
     sources::Switches,
     submit::Counters,
     tail::Tails,
+    usage::Usage,
     vault::{self, Vault},
 };
 
@@ -66,6 +67,7 @@ struct Inner {
     schemas: Schemas,
     coalescer: Coalescer,
     limiter: Limiter,
+    usage: Usage,
     reads: Seats,
     counts: Seats,
     govern: Govern,
@@ -98,6 +100,7 @@ impl Service {
         service.switch_installation().await?;
         service.start_destinations().await?;
         service.start_exports().await?;
+        service.start_usage();
         service.start_background();
         service.start_governance();
         Ok(service)
@@ -110,6 +113,7 @@ impl Service {
         self.stop_destinations().await;
         self.0.tasks.wait().await;
         self.save_key_uses().await;
+        self.save_usage().await;
         self.0.store.close().await;
     }
 
@@ -208,6 +212,11 @@ impl Service {
 
     pub(crate) fn limiter(&self) -> &Limiter {
         &self.0.limiter
+    }
+
+    /// Counts of what keys and tenants used.
+    pub(crate) fn usage_counts(&self) -> &Usage {
+        &self.0.usage
     }
 
     /// Searches and look-ups.
@@ -317,6 +326,8 @@ impl Inner {
         let modes = catalog.action_modes().map_err(|error| OpenError::Catalog(cause(error)))?;
         let sources = catalog.sources().map_err(|error| OpenError::Catalog(cause(error)))?;
         let policies = catalog.policies().map_err(|error| OpenError::Catalog(cause(error)))?;
+        let usage = Usage::restored(catalog, components.clock.now_ms())
+            .map_err(|error| OpenError::Catalog(cause(error)))?;
         Ok(Self {
             govern: Govern::restored(policies).map_err(|error| OpenError::Catalog(cause(error)))?,
             digest_key: DigestKey::new(&vault.derive("digest of submissions")),
@@ -331,6 +342,7 @@ impl Inner {
             switches: Switches::restored(sources),
             schemas: Schemas::restored(schemas, modes),
             coalescer: Coalescer::new(),
+            usage,
             limiter: Limiter::new(&settings.rates, settings.limits.batch_events_max),
             reads: Seats::new(READS_MAX, READS_EACH_MAX),
             counts: Seats::new(COUNTS_MAX, COUNTS_EACH_MAX),

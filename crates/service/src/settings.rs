@@ -1,6 +1,6 @@
 //! What a service is made from: values ([`Settings`]) and working parts ([`Components`]).
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use attestary_delivery::{Output, Policy};
 use attestary_event::Limits;
@@ -26,6 +26,8 @@ pub struct Settings {
     pub file_root: Option<PathBuf>,
     /// Limits on exports.
     pub exports: ExportSettings,
+    /// How long a request may wait for its events to become durable.
+    pub answer_time_max: Duration,
     /// No door takes events: an installation with `NOAUDITLOG`.
     pub audit_off: bool,
     /// Which OpenTelemetry log records become events.
@@ -43,6 +45,7 @@ impl Settings {
             rates: Rates::default(),
             outbound: Policy::default(),
             exports: ExportSettings::default(),
+            answer_time_max: Duration::from_secs(20),
             audit_off: false,
             otlp_events: Names::default(),
         }

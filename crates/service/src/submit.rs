@@ -18,7 +18,9 @@ use attestary_store::{
 };
 use bytes::Bytes;
 
-use crate::{Caller, IntakeError, ItemViolation, Scope, Service, directory::Gate, error::cause};
+use crate::{
+    Caller, IntakeError, ItemViolation, Scope, Service, directory::Gate, error::cause, usage,
+};
 
 /// Bodies from this size on are checked on a worker thread: about 100 µs of work.
 const WORKER_BYTES_MIN: usize = 16 * 1024;
@@ -178,7 +180,8 @@ impl Service {
         })
     }
 
-    /// Makes checked events durable and returns what became of each.
+    /// Makes checked events durable and returns what became of each, or gives up in time: a client without patience of
+    /// its own must not hang on a disk that does. What was taken is still made durable.
     pub(crate) async fn append(
         &self,
         caller: &Caller,
@@ -187,15 +190,30 @@ impl Service {
         if prepared.is_empty() {
             return Ok(Vec::new());
         }
+        let time = self.settings().answer_time_max;
+        match tokio::time::timeout(time, self.append_within(caller, prepared)).await {
+            Ok(outcomes) => outcomes,
+            Err(_) => Err(IntakeError::Late { time }),
+        }
+    }
+
+    async fn append_within(
+        &self,
+        caller: &Caller,
+        prepared: Vec<Prepared>,
+    ) -> Result<Vec<Outcome>, IntakeError> {
         let environment = caller.environment()?;
         let key = caller.principal.id();
         let tenants = prepared.iter().map(|event| &event.tenant);
         self.limiter().events(key, environment, tenants)?;
+        let sizes = usage::sizes(&prepared);
+        self.within_quotas(environment, key, &sizes)?;
         self.enter_new_tenants(key, environment, &prepared).await?;
         let count = prepared.len() as u64;
         let submitted = self.store().submit_for(Flow::of(key), prepared).await;
         let outcomes = submitted.map_err(submit_error)?;
         self.counters().events_accepted.increment(count);
+        self.count_usage(environment, key, sizes, &outcomes);
         Ok(outcomes)
     }
 
@@ -294,6 +312,7 @@ pub(crate) fn submit_error(error: SubmitError) -> IntakeError {
 pub(crate) struct Counters {
     pub(crate) events_accepted: metrics::Counter,
     pub(crate) ironcore_discarded: metrics::Counter,
+    pub(crate) ironcore_printed: metrics::Counter,
 }
 
 impl Counters {
@@ -301,6 +320,7 @@ impl Counters {
         Self {
             events_accepted: metrics::counter!("attestary_events_accepted_total"),
             ironcore_discarded: metrics::counter!("attestary_ironcore_discarded_total"),
+            ironcore_printed: metrics::counter!("attestary_ironcore_printed_total"),
         }
     }
 }

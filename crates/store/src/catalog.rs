@@ -25,6 +25,7 @@ mod sums;
 mod tenants;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod views;
 
 use std::{path::Path, path::PathBuf, sync::Arc};
@@ -50,6 +51,7 @@ pub use rows::{
 pub use schema::FORMAT_VERSION;
 pub use signed_heads::LogKeyRow;
 pub use sources::SourceRow;
+pub use usage::{QuotaRow, UsageBy, UsageCount, UsageQuery, UsageRow};
 pub use views::ViewRow;
 
 /// Attempts kept per destination; older ones make room.

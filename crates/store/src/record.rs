@@ -81,6 +81,11 @@ pub struct Parts<'a> {
 }
 
 impl Prepared {
+    /// Returns the bytes of the body.
+    pub fn body_bytes(&self) -> u64 {
+        self.tail.len() as u64 - u64::from(self.columns_bytes)
+    }
+
     /// Hashes the fields and encodes columns and body. CPU work: call it on a worker thread.
     pub fn new(parts: Parts<'_>) -> Self {
         let fields = parts.fields;

@@ -32,6 +32,7 @@ pub(crate) struct DestinationView {
     format: Value,
     /// Text in the filter language; empty selects every event.
     filter: String,
+    batch: BatchView,
     /// operator or tenant.
     managed_by: &'static str,
     created_at: String,
@@ -66,6 +67,18 @@ pub(crate) struct DestinationView {
     secret: Option<String>,
 }
 
+/// Limits of a destination's batches.
+#[derive(Serialize, ToSchema)]
+#[schema(as = BatchLimits)]
+pub(crate) struct BatchView {
+    /// Events in one batch: 1 to 1000; 500 unless given.
+    events_max: usize,
+    /// Bytes in one batch: 10,000 to 5,000,000; 1,000,000 unless given.
+    bytes_max: usize,
+    /// Milliseconds to wait for more when an event arrives at an idle destination: 0 to 60,000; 200 unless given.
+    linger_ms: u64,
+}
+
 /// A tenant's destinations.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DestinationList {
@@ -85,6 +98,8 @@ pub(crate) struct NewDestinationShape {
     /// {"type": …} with one of the formats of docs/reference/formats.md; that of the type when absent.
     format: Option<Value>,
     filter: Option<String>,
+    /// Members that are absent have their usual values. Object stores have limits of their own in `config`.
+    batch: Option<BatchView>,
     /// "now" (default), "beginning", a seq or a time.
     start: Option<Value>,
 }
@@ -100,6 +115,8 @@ pub(crate) struct DestinationChangeShape {
     format: Option<Value>,
     /// Holds from the cursor on.
     filter: Option<String>,
+    /// All limits: members that are absent have their usual values.
+    batch: Option<BatchView>,
 }
 
 /// One try to deliver a batch.
@@ -155,6 +172,11 @@ pub(super) fn view(destination: Destination) -> DestinationView {
         config: destination.config,
         format: destination.format,
         filter: destination.filter,
+        batch: BatchView {
+            events_max: destination.batch.events_max,
+            bytes_max: destination.batch.bytes_max,
+            linger_ms: destination.batch.linger_ms,
+        },
         managed_by: destination.managed_by,
         created_at: time(destination.created_ms),
         changed_at: time(destination.changed_ms),
@@ -237,6 +259,7 @@ pub(super) fn read_new(posted: &Posted) -> Result<NewDestination, Problem> {
             .map_or_else(|| Value::Object(serde_json::Map::new()), Value::Object),
         format: members.take("format"),
         filter: members.text("filter").unwrap_or_default(),
+        batch: members.take("batch"),
         start: members.take("start").unwrap_or_default(),
     };
     members.finish()?;
@@ -290,6 +313,7 @@ pub(crate) async fn change(
         config: members.object("config").map(Value::Object),
         format: members.take("format"),
         filter: members.text("filter"),
+        batch: members.take("batch"),
     };
     members.finish()?;
     let destination =

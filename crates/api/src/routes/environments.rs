@@ -1,6 +1,7 @@
 //! `/v1/environments`: namespaces with tenants and keys of their own. For operators.
 
-use attestary_service::Environment;
+use attestary_event::Violation;
+use attestary_service::{Environment, EnvironmentChange as Change};
 use axum::{
     extract::{Path, RawQuery, State as Shared},
     response::Response,
@@ -13,6 +14,7 @@ use super::{List, reply, time};
 use crate::{
     app::State,
     extract::{Authed, Posted},
+    members::Members,
     problem::Problem,
     query::Query,
 };
@@ -24,6 +26,8 @@ pub(crate) struct EnvironmentView {
     name: String,
     /// Events for unknown tenants are refused.
     closed: bool,
+    /// What becomes of such an event at a door that may not refuse it: discard or stdout.
+    unknown_events: &'static str,
     created_at: String,
 }
 
@@ -42,19 +46,24 @@ pub(crate) struct NewEnvironment {
     name: String,
     /// Tenants must be created before their first event; false by default.
     closed: Option<bool>,
+    /// discard (default) or stdout.
+    unknown_events: Option<String>,
 }
 
 /// What of an environment can be changed.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the shape for the OpenAPI document")]
 pub(crate) struct EnvironmentChange {
-    closed: bool,
+    closed: Option<bool>,
+    /// discard or stdout.
+    unknown_events: Option<String>,
 }
 
 fn view(environment: Environment) -> EnvironmentView {
     EnvironmentView {
         name: environment.name.to_string(),
         closed: environment.closed,
+        unknown_events: if environment.print_unknown { "stdout" } else { "discard" },
         created_at: time(environment.created_ms),
     }
 }
@@ -70,9 +79,9 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let mut members = posted.members()?;
     let name = members.required_text("name");
-    let closed = members.flag("closed").unwrap_or(false);
+    let given = read_change(&mut members);
     members.finish()?;
-    let environment = state.service.create_environment(&posted.caller, &name, closed).await?;
+    let environment = state.service.create_environment(&posted.caller, &name, given).await?;
     Ok(reply(StatusCode::CREATED, &view(environment)))
 }
 
@@ -105,7 +114,7 @@ pub(crate) async fn one(
     Ok(reply(StatusCode::OK, &view(state.service.environment(&caller, &name).await?)))
 }
 
-/// Open or close an environment for unknown tenants.
+/// Change what an environment does with events for unknown tenants.
 #[utoipa::path(
     patch, path = "/v1/environments/{name}", tag = "environments", request_body = EnvironmentChange,
     params(("name" = String, Path, description = "The environment's name")),
@@ -117,8 +126,27 @@ pub(crate) async fn change(
     posted: Posted,
 ) -> Result<Response, Problem> {
     let mut members = posted.members()?;
-    let closed = members.required_flag("closed");
+    let change = read_change(&mut members);
+    if change == Change::default() {
+        let detail = "\"closed\" or \"unknown_events\" is required";
+        members.refuse(Violation::new("", detail));
+    }
     members.finish()?;
-    let environment = state.service.set_environment_closed(&posted.caller, &name, closed).await?;
+    let environment = state.service.change_environment(&posted.caller, &name, change).await?;
     Ok(reply(StatusCode::OK, &view(environment)))
+}
+
+/// Reads the members that say what becomes of events for unknown tenants.
+fn read_change(members: &mut Members) -> Change {
+    let closed = members.flag("closed");
+    let print_unknown = match members.text("unknown_events").as_deref() {
+        None => None,
+        Some("discard") => Some(false),
+        Some("stdout") => Some(true),
+        Some(_) => {
+            members.refuse(Violation::new("/unknown_events", "must be discard or stdout"));
+            None
+        }
+    };
+    Change { closed, print_unknown }
 }

@@ -80,7 +80,9 @@ async fn posted(state: &State, request: Request) -> Result<Posted, Response> {
 fn answer(outcome: Result<IroncoreOutcome, IntakeError>) -> Response {
     match outcome {
         Ok(IroncoreOutcome::Accepted(receipt)) => accepted(&receipt),
-        Ok(IroncoreOutcome::Discarded | IroncoreOutcome::SwitchedOff) => success(),
+        Ok(
+            IroncoreOutcome::Discarded | IroncoreOutcome::Printed | IroncoreOutcome::SwitchedOff,
+        ) => success(),
         Ok(IroncoreOutcome::Refused(refusal)) => refused(&refusal),
         Err(error) => refused_intake(error),
     }
@@ -99,6 +101,9 @@ fn refused_intake(error: IntakeError) -> Response {
         }
         IntakeError::TenantClosed(_) => {
             failed(StatusCode::CONFLICT, Refusal::NotDurable.code(), Refusal::NotDurable.message())
+        }
+        IntakeError::QuotaUsedUp { .. } => {
+            failed(StatusCode::TOO_MANY_REQUESTS, 100, "The quota of this month is used up.")
         }
         IntakeError::Pushback { .. } | IntakeError::RateLimited { .. } => {
             let mut response = refused(&Refusal::NotDurable);

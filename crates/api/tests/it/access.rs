@@ -226,6 +226,12 @@ fn cases(destination: &str, key_id: &str) -> Vec<Case> {
             None,
             NotFound,
         ),
+        case(
+            "GET /v1/tenants/{tenant}/certificate",
+            &format!("{tenant}/certificate?transaction=x"),
+            None,
+            NotFound,
+        ),
         case("GET /v1/downloads/{token}", "/v1/downloads/AAAA", None, ByLink),
         case(
             "POST /v1/environments",
@@ -402,6 +408,19 @@ fn cases(destination: &str, key_id: &str) -> Vec<Case> {
         case("GET /v1/actions/{name}", "/v1/actions/nothing", None, NotFound),
         case("POST /v1/actions/{name}", "/v1/actions/x", Some(json!({})), Elsewhere),
         case("POST /v1/events/check", "/v1/events/check", Some(event("owner", "a.b")), Checks),
+        case("GET /v1/usage", "/v1/usage", None, Hides),
+        case(
+            "PUT /v1/tenants/{tenant}/quota",
+            &format!("{tenant}/quota"),
+            Some(json!({})),
+            NotFound,
+        ),
+        case(
+            "PUT /v1/keys/{id}/quota",
+            &format!("/v1/keys/{key_id}/quota"),
+            Some(json!({})),
+            NotFound,
+        ),
         case("GET /v1/sources", "/v1/sources", None, Hides),
         case(
             "PUT /v1/sources/{system}",
@@ -535,7 +554,9 @@ async fn each_route_asks_for_its_own_scope() {
         route if route.contains("portal-sessions") => Some(Scope::Portal),
         route if route.contains("/v1/events") => Some(Scope::Read),
         route if TREE.iter().any(|part| route.contains(part)) => Some(Scope::Read),
-        route if route.contains("/exports") => Some(Scope::Export),
+        route if route.contains("/exports") || route.contains("/certificate") => {
+            Some(Scope::Export)
+        }
         route if route.contains("/downloads") => None,
         route if route.starts_with("GET") && route.contains("/saved-views") => Some(Scope::Read),
         route if route.contains("/destinations") => Some(Scope::Destinations),

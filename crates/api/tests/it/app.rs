@@ -12,7 +12,9 @@ use std::{
 
 use attestary_api::{Settings, Tls};
 use attestary_event::EnvironmentId;
-use attestary_service::{Caller, Components, NewKey, NewTenant, Rates, Scope, Service};
+use attestary_service::{
+    Caller, Components, EnvironmentChange, NewKey, NewTenant, Rates, Scope, Service,
+};
 use attestary_store::{Clock, SystemClock, SystemRng};
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -118,7 +120,11 @@ impl TestApp {
         let existing = service.list_environments(&Caller::installation_itself()).await.unwrap();
         if existing.is_empty() {
             service
-                .create_environment(&Caller::installation_itself(), ENVIRONMENT, false)
+                .create_environment(
+                    &Caller::installation_itself(),
+                    ENVIRONMENT,
+                    EnvironmentChange::default(),
+                )
                 .await
                 .unwrap();
         }

@@ -80,6 +80,60 @@ async fn a_receipt_says_what_became_of_every_event_and_equals_the_log() {
     assert_eq!(receipt["log"]["equal"], true, "{receipt}");
 }
 
+// seeds: IC-17
+#[tokio::test(flavor = "multi_thread")]
+async fn the_size_of_batches_and_the_wait_for_more_are_chosen() {
+    let app = TestApp::start().await;
+    let key = app.key(&ALL, None).await;
+    let batch: Vec<_> = (0..833).map(|_| event("acme", "a.b")).collect();
+    for _ in 0..3 {
+        app.post("/v1/events", &key, &json!(batch)).await.ok(201);
+    }
+    let path = "/v1/tenants/acme/destinations";
+    let mut hook = hook().await;
+    let new = |limits: Value| {
+        json!({
+            "name": "n", "type": "webhook", "config": { "url": hook.url }, "start": "beginning",
+            "batch": limits
+        })
+    };
+    for (limits, pointer) in [
+        (json!({ "events_max": 1001 }), "/batch/events_max"),
+        (json!({ "events_max": 0 }), "/batch/events_max"),
+        (json!({ "bytes_max": 9_999 }), "/batch/bytes_max"),
+        (json!({ "linger_ms": 60_001 }), "/batch/linger_ms"),
+        (json!({ "poll": 1 }), "/batch"),
+    ] {
+        let problem = app.post(path, &key, &new(limits)).await.problem("invalid-body", 400);
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
+    }
+    // What the seed's own settings say: 1,000 events, 2 s.
+    let seed = json!({ "events_max": 1_000, "bytes_max": 5_000_000, "linger_ms": 2_000 });
+    let made = app.post(path, &key, &new(seed.clone())).await.ok(201);
+    assert_eq!(made["batch"], seed);
+    let mut sizes = Vec::new();
+    while sizes.iter().sum::<usize>() < 2_500 {
+        sizes.push(hook.received.recv().await.unwrap().1.as_array().unwrap().len());
+    }
+    assert_eq!(sizes, [1_000, 1_000, 500]);
+    // Changed, it holds from the cursor on; what is not named has its usual value.
+    let path = format!("{path}/{}", made["id"].as_str().unwrap());
+    let change = json!({ "batch": { "events_max": 2, "linger_ms": 0 } });
+    let changed = send(app.request("PATCH", &path, &key).json(&change)).await.ok(200);
+    assert_eq!(
+        changed["batch"],
+        json!({ "events_max": 2, "bytes_max": 1_000_000, "linger_ms": 0 })
+    );
+    app.post("/v1/events", &key, &json!(batch[..5])).await.ok(201);
+    let mut sizes = Vec::new();
+    while sizes.iter().sum::<usize>() < 5 {
+        sizes.push(hook.received.recv().await.unwrap().1.as_array().unwrap().len());
+    }
+    assert_eq!(sizes, [2, 2, 1]);
+    let rename = send(app.request("PATCH", &path, &key).json(&json!({ "name": "m" })));
+    assert_eq!(rename.await.ok(200)["batch"], changed["batch"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replay_sends_the_same_events_and_leaves_the_cursor_alone() {
     let app = TestApp::start().await;

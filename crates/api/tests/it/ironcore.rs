@@ -174,6 +174,51 @@ async fn a_closed_environment_answers_success_and_counts_the_discard() {
     assert_eq!(reply.headers["attestary-seq"], "1");
 }
 
+// seeds: IC-14
+#[tokio::test(flavor = "multi_thread")]
+async fn an_environment_may_print_what_no_log_takes() {
+    let app = TestApp::start().await;
+    let key = app.key(&ALL, None).await;
+    let change = |body: Value| {
+        send(app.request("PATCH", "/v1/environments/production", &app.operator()).json(&body))
+    };
+    change(json!({})).await.problem("invalid-body", 400);
+    change(json!({ "unknown_events": "syslog" })).await.problem("invalid-body", 400);
+    let shown = change(json!({ "closed": true, "unknown_events": "stdout" })).await.ok(200);
+    assert_eq!((&shown["closed"], &shown["unknown_events"]), (&json!(true), &json!("stdout")));
+    let reply = post(&app, PATH, &format!("cmk {key}"), login("stranger").to_string()).await;
+    assert_eq!((reply.status.as_u16(), &reply.body[..]), (200, &b"null"[..]));
+    assert!(!reply.headers.contains_key("attestary-seq"), "it stands in no log");
+    let printed = String::from_utf8(app.output.0.lock().unwrap().clone()).unwrap();
+    let mut line: Value = serde_json::from_str(printed.strip_suffix('\n').unwrap()).unwrap();
+    for ray in ["tspRayId", "logdriverRayId"] {
+        let ray = line["iclFields"].as_object_mut().unwrap().remove(ray).unwrap();
+        assert!(ray.as_str().is_some_and(|ray| ray.len() >= 16), "{ray}");
+    }
+    assert_eq!(
+        line,
+        json!({
+            "tenantId": "stranger", "timestamp": "2023-11-14T22:13:20.123Z",
+            "iclFields": {
+                "sourceIp": "127.0.0.1", "objectId": "userId1", "requestingId": "serviceOrUserId",
+                "dataLabel": "data label", "requestId": "Rq8675309", "event": "USER_LOGIN"
+            },
+            "customFields": { "field1": "value1", "field2": "value2" }
+        })
+    );
+    app.get("/v1/events?tenant=stranger", &key).await.problem("not-found", 404);
+    // The policy outlives a restart; the rest of the change stays when one member changes.
+    let dir = app.stop().await;
+    let app = TestApp::start_in(dir, attestary_api::Settings::default(), None).await;
+    let request = app
+        .request("PATCH", "/v1/environments/production", &app.operator())
+        .json(&json!({ "closed": false }));
+    assert_eq!(send(request).await.ok(200)["unknown_events"], "stdout");
+    // Open, the environment stores it.
+    let reply = post(&app, PATH, &format!("cmk {key}"), login("stranger").to_string()).await;
+    assert_eq!(reply.headers["attestary-seq"], "1");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_writes_to_its_own_tenants_only() {
     let app = TestApp::start().await;

@@ -116,8 +116,13 @@ async fn an_installation_without_audit_log_takes_nothing_and_says_so_itself() {
     let mut accepted = Vec::new();
     for off in [false, true, true, false] {
         let service = open_with(settings(off), Lines::default()).await;
-        let _ =
-            service.create_environment(&Caller::installation_itself(), "production", false).await;
+        let _ = service
+            .create_environment(
+                &Caller::installation_itself(),
+                "production",
+                attestary_service::EnvironmentChange::default(),
+            )
+            .await;
         let body = event("acme", "a.b").to_string().into();
         let done = service
             .submit(&Caller::installation(&production), body, attestary_service::Form::Json)

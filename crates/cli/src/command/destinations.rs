@@ -67,6 +67,9 @@ struct Create {
     /// Events to send; without one, every event
     #[arg(long, value_name = "FILTER")]
     filter: Option<String>,
+    /// Limits of batches as a JSON object, for example '{"events_max":1000,"linger_ms":2000}'
+    #[arg(long, value_name = "JSON")]
+    batch: Option<String>,
     /// now, beginning, a seq or a time
     #[arg(long, value_name = "START", default_value = "now")]
     start: String,
@@ -165,6 +168,11 @@ impl Create {
         if let Some(filter) = &self.filter {
             body["filter"] = json!(filter);
         }
+        if let Some(limits) = &self.batch {
+            body["batch"] = serde_json::from_str(limits).map_err(|error| {
+                Failure::new(Exit::Usage, format!("--batch is not JSON: {error}"))
+            })?;
+        }
         Ok(body)
     }
 }
@@ -181,6 +189,7 @@ mod tests {
             config: config.into(),
             format: (!format.is_empty()).then(|| format.into()),
             filter: None,
+            batch: None,
             start: start.into(),
         };
         let body = create.body().map_err(|error| error.to_string());

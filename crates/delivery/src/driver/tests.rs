@@ -221,6 +221,7 @@ async fn what_is_in_the_log_arrives_in_order_and_is_saved_before_the_next_send()
     assert_eq!(world.facts.lock().unwrap().attempts.len(), 3);
 }
 
+// seeds: IC-17
 #[tokio::test(start_paused = true)]
 async fn a_live_event_is_sent_after_the_linger_together_with_its_neighbours() {
     let world = World::new();

@@ -66,7 +66,8 @@ impl Extension {
         }
     }
 
-    /// `src` takes IPv4 only; IPv6 has its own slot. What is neither keeps a key of its own, unverified.
+    /// `src` takes IPv4 only; IPv6 has its own slot; the name of a host is `shost`. What is none of them keeps a key of
+    /// its own, unverified.
     fn put_source(&mut self, view: &View<'_>) {
         let Some(text) = view.text("/context/ip") else { return };
         match text.trim().parse::<IpAddr>().map(|address| address.to_canonical()) {
@@ -81,6 +82,9 @@ impl Extension {
                     SHORT,
                     Rank::Actor,
                 );
+            }
+            Err(_) if is_host_name(text.trim()) => {
+                self.put("shost", None, Some(text.trim()), TEXT, Rank::Actor);
             }
             Err(_) => self.put("AttestarySourceAddress", None, Some(text), TEXT, Rank::Custom),
         }
@@ -154,4 +158,19 @@ impl Extension {
             self.put("AttestaryChanges", None, changes.as_deref(), usize::MAX, Rank::Changes);
         }
     }
+}
+
+/// Returns true for the name of a host (RFC 1123): labels of letters, digits and inner hyphens, the last with a letter.
+fn is_host_name(text: &str) -> bool {
+    let text = text.strip_suffix('.').unwrap_or(text);
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let last = text.rsplit('.').next().unwrap_or_default();
+    text.len() <= 253
+        && text.split('.').all(is_label)
+        && last.bytes().any(|byte| byte.is_ascii_alphabetic())
 }

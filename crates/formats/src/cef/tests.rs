@@ -82,6 +82,7 @@ fn check(members: &str, expected: &[(&str, Option<&str>)]) {
     }
 }
 
+// seeds: WO-08
 #[test]
 fn addresses_go_where_their_kind_belongs() {
     let ip = |ip: &str| format!(r#""action":"a","context":{{"ip":"{ip}"}}"#);
@@ -102,6 +103,13 @@ fn addresses_go_where_their_kind_belongs() {
         &[("src", None), ("c6a2", None), ("AttestarySourceAddress", Some("10.0.0.1:8080"))],
     );
     check(&ip(""), &[("src", None), ("c6a2", None), none]);
+    // The name of a host is the dictionary's sourceHostName; what only looks like one is not.
+    for host in ["leumi-player-web-8895dbd5d-mqz5b", "WS-7.corp.example.com", "a.b."] {
+        check(&ip(host), &[("shost", Some(host)), ("src", None), none]);
+    }
+    for other in ["10.0.0.256", "-a.example", "a..b", "unknown host", "a_b.example"] {
+        check(&ip(other), &[("shost", None), ("AttestarySourceAddress", Some(other))]);
+    }
 }
 
 #[test]

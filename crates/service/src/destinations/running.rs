@@ -226,7 +226,10 @@ impl Service {
             destination,
             format: serde_json::from_str(&row.format).map_err(|_| damaged("format"))?,
             filter: parse_filter(&row.filter).map_err(|_| damaged("filter"))?,
-            batch: attestary_delivery::BatchLimits::default(),
+            batch: match row.batch.as_str() {
+                "" => attestary_delivery::BatchLimits::default(),
+                text => serde_json::from_str(text).map_err(|_| damaged("batch"))?,
+            },
             replay: None,
         };
         Ok((spec, secrets))

@@ -1,6 +1,6 @@
 //! What people see of a destination: settings without secrets, and how it fares.
 
-use attestary_delivery::{Attempt, SigningSecret, State, Status};
+use attestary_delivery::{Attempt, BatchLimits, SigningSecret, State, Status};
 use attestary_event::TenantId;
 use attestary_store::catalog::DestinationRow;
 use serde_json::Value;
@@ -24,6 +24,8 @@ pub struct Destination {
     pub format: Value,
     /// Text in the filter language; empty selects every event.
     pub filter: String,
+    /// Limits of its batches as they hold: configured, or narrowed by its type and format.
+    pub batch: BatchLimits,
     /// `operator` or `tenant`.
     pub managed_by: &'static str,
     /// When it was made, in milliseconds since the epoch.
@@ -41,12 +43,6 @@ pub struct Destination {
 pub struct DestinationAttempt(pub Attempt);
 
 impl Service {
-    fn public_keys(&self, row: &DestinationRow) -> Result<Vec<String>, ChangeError> {
-        let (spec, secrets) = self.restored(row)?;
-        let keys = secrets.signing.iter().filter_map(SigningSecret::public_key);
-        Ok(spec.destination.signs().map_or_else(Vec::new, |_| keys.collect()))
-    }
-
     /// Returns a destination with the newest status: the task's, else the saved one.
     pub(super) fn shown_destination(
         &self,
@@ -62,6 +58,8 @@ impl Service {
                 Status::of(&state, size)
             }
         };
+        let (spec, secrets) = self.restored(row)?;
+        let keys = secrets.signing.iter().filter_map(SigningSecret::public_key);
         // The stored form is `{"type": …, "config": {…}}`; the type stands beside it.
         let stored: Value = serde_json::from_str(&row.config).unwrap_or_default();
         Ok(Destination {
@@ -76,7 +74,8 @@ impl Service {
             created_ms: row.created_ms,
             changed_ms: row.changed_ms,
             status,
-            public_keys: self.public_keys(row)?,
+            batch: spec.limits(),
+            public_keys: spec.destination.signs().map_or_else(Vec::new, |_| keys.collect()),
         })
     }
 }

@@ -8,13 +8,17 @@ use super::{
     Opaque, QuarantineRow, Result, keys::found, signed, unsigned,
 };
 
+/// Limits of a destination's batches.
+pub(super) const BATCHES: &str =
+    "ALTER TABLE destinations ADD COLUMN batch TEXT NOT NULL DEFAULT '';";
+
 impl Catalog {
     /// Adds a destination; a repeated id is a conflict.
     pub fn create_destination(&self, row: &DestinationRow) -> Result<()> {
         self.write(|transaction| {
             let text = "INSERT INTO destinations (id, environment, tenant, name, type, config, format, filter, secrets,
-                        managed_by, created_ms, changed_ms, state, deleted)
-                        VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,0)";
+                        managed_by, created_ms, changed_ms, state, batch, deleted)
+                        VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,0)";
             transaction.execute(
                 text,
                 params![
@@ -31,16 +35,17 @@ impl Catalog {
                     signed(row.created_ms),
                     signed(row.changed_ms),
                     row.state,
+                    row.batch,
                 ],
             )?;
             Ok(())
         })
     }
 
-    /// Replaces what people may change (name, config, format, filter, secrets); owner and delivery state stay.
+    /// Replaces what people may change (name, config, format, filter, batch, secrets); owner and delivery state stay.
     pub fn update_destination(&self, row: &DestinationRow) -> Result<()> {
         let text = "UPDATE destinations SET name = ?2, config = ?3, format = ?4, filter = ?5, secrets = ?6,
-                    managed_by = ?7, changed_ms = ?8 WHERE id = ?1 AND deleted = 0";
+                    managed_by = ?7, changed_ms = ?8, batch = ?9 WHERE id = ?1 AND deleted = 0";
         let values = params![
             row.id,
             row.name,
@@ -50,6 +55,7 @@ impl Catalog {
             row.secrets.as_ref().map(|secrets| &secrets.0),
             row.managed_by.as_str(),
             signed(row.changed_ms),
+            row.batch,
         ];
         let changed = self.write(|transaction| Ok(transaction.execute(text, values)?))?;
         found(changed, || format!("destination {}", row.id))
@@ -210,7 +216,7 @@ fn select_destinations<const N: usize>(
 ) -> Result<Vec<DestinationRow>> {
     let text = format!(
         "SELECT id, environment, tenant, name, type, config, format, filter, secrets, managed_by, created_ms, changed_ms,
-         state FROM destinations WHERE deleted = 0 {condition} ORDER BY id"
+         state, batch FROM destinations WHERE deleted = 0 {condition} ORDER BY id"
     );
     let mut select = connection.prepare_cached(&text)?;
     let rows =
@@ -235,5 +241,6 @@ fn destination_row(row: &Row<'_>) -> Result<DestinationRow> {
         created_ms: unsigned(row.get(10)?),
         changed_ms: unsigned(row.get(11)?),
         state: row.get(12)?,
+        batch: row.get(13)?,
     })
 }

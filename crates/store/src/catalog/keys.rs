@@ -8,6 +8,10 @@ use super::{
     optional_unsigned, signed, unsigned,
 };
 
+/// What becomes of events for unknown tenants that a closed environment may not refuse.
+pub(super) const UNKNOWN_EVENTS: &str =
+    "ALTER TABLE environments ADD COLUMN print_unknown INTEGER NOT NULL DEFAULT 0;";
+
 impl Catalog {
     /// Fixes identity and log name, once; a second call is a conflict.
     pub fn install(&self, installation: &Installation) -> Result<()> {
@@ -44,31 +48,35 @@ impl Catalog {
     /// Adds an environment; a repeated name is a conflict.
     pub fn create_environment(&self, row: &EnvironmentRow) -> Result<()> {
         self.write(|transaction| {
-            let text = "INSERT INTO environments (name, closed, created_ms) VALUES (?1, ?2, ?3)";
-            transaction
-                .execute(text, params![row.name.as_str(), row.closed, signed(row.created_ms)])?;
+            let text = "INSERT INTO environments (name, closed, print_unknown, created_ms)
+                        VALUES (?1, ?2, ?3, ?4)";
+            let created_ms = signed(row.created_ms);
+            let values = params![row.name.as_str(), row.closed, row.print_unknown, created_ms];
+            transaction.execute(text, values)?;
             Ok(())
         })
     }
 
-    /// Opens or closes an environment for unknown tenants.
-    pub fn set_environment_closed(&self, name: &EnvironmentId, closed: bool) -> Result<()> {
-        let text = "UPDATE environments SET closed = ?2 WHERE name = ?1";
-        let changed = self
-            .write(|transaction| Ok(transaction.execute(text, params![name.as_str(), closed])?))?;
-        found(changed, || format!("environment {name}"))
+    /// Changes what an environment does with events for unknown tenants; the time of its creation stays.
+    pub fn update_environment(&self, row: &EnvironmentRow) -> Result<()> {
+        let text = "UPDATE environments SET closed = ?2, print_unknown = ?3 WHERE name = ?1";
+        let values = params![row.name.as_str(), row.closed, row.print_unknown];
+        let changed = self.write(|transaction| Ok(transaction.execute(text, values)?))?;
+        found(changed, || format!("environment {}", row.name))
     }
 
     /// Returns all environments by name.
     pub fn environments(&self) -> Result<Vec<EnvironmentRow>> {
         self.read(|connection| {
-            let text = "SELECT name, closed, created_ms FROM environments ORDER BY name";
+            let text =
+                "SELECT name, closed, print_unknown, created_ms FROM environments ORDER BY name";
             let mut select = connection.prepare_cached(text)?;
             let rows = select.query_map([], |row| {
                 Ok(EnvironmentRow {
                     name: EnvironmentId::restored(&row.get::<_, String>(0)?),
                     closed: row.get(1)?,
-                    created_ms: unsigned(row.get(2)?),
+                    print_unknown: row.get(2)?,
+                    created_ms: unsigned(row.get(3)?),
                 })
             })?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)

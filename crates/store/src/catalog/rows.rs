@@ -32,6 +32,8 @@ pub struct EnvironmentRow {
     pub name: EnvironmentId,
     /// Tenants must be created explicitly: an event for an unknown one is refused.
     pub closed: bool,
+    /// Where it is closed, doors that may not refuse print such an event instead of throwing it away.
+    pub print_unknown: bool,
     /// When it was created.
     pub created_ms: u64,
 }
@@ -150,6 +152,8 @@ pub struct DestinationRow {
     pub format: String,
     /// Filter text; empty selects every event.
     pub filter: String,
+    /// JSON of the limits of its batches; empty for the usual ones.
+    pub batch: String,
     /// Encrypted by the service before it comes here.
     pub secrets: Option<Opaque<Vec<u8>>>,
     /// Who may change it.

@@ -16,6 +16,8 @@ const STEPS: [&[&str]; FORMAT_VERSION as usize] = [&[V1], V2];
 /// What came after the first version, an area a line.
 const V2: &[&str] = &[
     RUNS,
+    super::keys::UNKNOWN_EVENTS,
+    super::delivery::BATCHES,
     super::signed_heads::TABLES,
     super::replays::TABLES,
     super::exports::TABLES,
@@ -23,6 +25,7 @@ const V2: &[&str] = &[
     super::views::VIEWS,
     super::actions::ACTIONS,
     super::governance::TABLES,
+    super::usage::USAGE,
     sums::TABLES,
 ];
 

@@ -45,6 +45,7 @@ fn destination(id: &str, tenant: &str) -> DestinationRow {
         config: r#"{"address":"siem:514"}"#.to_owned(),
         format: r#"{"type":"cef"}"#.to_owned(),
         filter: "outcome:failure".to_owned(),
+        batch: r#"{"events_max":7}"#.to_owned(),
         secrets: Some(Opaque(vec![1, 2, 3])),
         managed_by: ManagedBy::Tenant,
         created_ms: 5,
@@ -142,9 +143,11 @@ fn what_was_written_is_there_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("catalog.sqlite");
     let catalog = Catalog::open(&path).unwrap();
-    let row = EnvironmentRow { name: environment(), closed: false, created_ms: 1 };
+    let row =
+        EnvironmentRow { name: environment(), closed: false, print_unknown: false, created_ms: 1 };
     catalog.create_environment(&row).unwrap();
-    catalog.set_environment_closed(&row.name, true).unwrap();
+    let row = EnvironmentRow { closed: true, print_unknown: true, ..row };
+    catalog.update_environment(&row).unwrap();
     catalog.set_wall_clock(5).unwrap();
     catalog.set_wall_clock(4).unwrap();
     catalog.create_key(&key("key_1")).unwrap();
@@ -153,7 +156,7 @@ fn what_was_written_is_there_after_a_restart() {
     drop(catalog);
 
     let catalog = Catalog::open(&path).unwrap();
-    assert_eq!(catalog.environments().unwrap(), [EnvironmentRow { closed: true, ..row }]);
+    assert_eq!(catalog.environments().unwrap(), [row]);
     assert_eq!(catalog.wall_clock().unwrap(), Some(4));
     assert_eq!(catalog.keys().unwrap(), [key("key_1")]);
     assert_eq!(catalog.destinations().unwrap(), [destination("dst_1", "acme")]);
@@ -263,7 +266,8 @@ fn tenants_are_listed_in_pages_by_id() {
     let catalog = Catalog::in_memory().unwrap();
     let unknown = catalog.create_tenant(&tenant("acme")).unwrap_err();
     assert_eq!(unknown.kind(), ErrorKind::Conflict, "the environment is not there");
-    let row = EnvironmentRow { name: environment(), closed: false, created_ms: 1 };
+    let row =
+        EnvironmentRow { name: environment(), closed: false, print_unknown: false, created_ms: 1 };
     catalog.create_environment(&row).unwrap();
     let ids = ["a", "Äpfel", "b", "zz"];
     catalog.create_tenants(&ids.map(tenant)).unwrap();
@@ -291,7 +295,8 @@ fn tenants_are_listed_in_pages_by_id() {
 #[test]
 fn a_deleted_tenant_comes_back_only_as_a_new_incarnation() {
     let catalog = Catalog::in_memory().unwrap();
-    let row = EnvironmentRow { name: environment(), closed: false, created_ms: 1 };
+    let row =
+        EnvironmentRow { name: environment(), closed: false, print_unknown: false, created_ms: 1 };
     catalog.create_environment(&row).unwrap();
     let mut row = tenant("acme");
     catalog.create_tenant(&row).unwrap();
