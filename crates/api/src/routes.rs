@@ -120,7 +120,7 @@ fn native() -> Router<State> {
         .route("/v1/tenants/{tenant}/saved-views", post(views::create).get(views::list))
         .route("/v1/tenants/{tenant}/saved-views/{id}", axum::routing::delete(views::delete))
         .route("/v1/tenants/{tenant}/saved-views/{id}/results", get(views::results))
-        .route("/v1/sources/{system}", axum::routing::put(sources::switch))
+        .route("/v1/sources/{system}", put(sources::switch))
         .route("/v1/openapi.json", get(health::openapi))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))

@@ -30,8 +30,8 @@ pub struct Item {
     pub event: Event,
     /// What its leaf is the hash of.
     pub entry: Vec<u8>,
-    /// Source of the salts of its fields.
-    pub seed: [u8; 16],
+    /// Source of the salts of its fields; absent when fields were erased, whose values it could be used to guess.
+    pub seed: Option<[u8; 16]>,
     /// A `.tlog-proof` file under the certificate's checkpoint.
     pub proof: String,
 }
@@ -118,7 +118,8 @@ struct Log<'a> {
 struct Line<'a> {
     event: Box<RawValue>,
     entry: String,
-    seed: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<String>,
     proof: &'a str,
 }
 
@@ -218,7 +219,7 @@ fn line(item: &Item) -> Option<Line<'_>> {
     Some(Line {
         event: RawValue::from_string(event).ok()?,
         entry: STANDARD.encode(&item.entry),
-        seed: hex(&item.seed),
+        seed: item.seed.as_ref().map(|seed| hex(seed)),
         proof: &item.proof,
     })
 }

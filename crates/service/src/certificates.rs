@@ -5,7 +5,7 @@
 
 use attestary_event::{Event, Timestamp, Violation, actions::KnownActions, filter::Filter};
 use attestary_formats::certificate::{Certificate, Item};
-use attestary_store::{Order, Search};
+use attestary_store::{Order, Remains, Search};
 
 use crate::{
     AccessError, Caller, ReadError, Service,
@@ -77,7 +77,11 @@ impl Service {
         let disclosed = disclosed.map_err(prove_error)?;
         let items =
             events.into_iter().zip(disclosed).zip(&proofs).map(|((event, known), proof)| {
-                let (entry, seed) = (known.entry.encode().to_vec(), known.seed);
+                let entry = known.entry.encode().to_vec();
+                let seed = match known.remains {
+                    Remains::Whole { seed, .. } => Some(seed),
+                    Remains::Parts { .. } | Remains::Nothing => None,
+                };
                 Item { event, entry, seed, proof: proof.to_string() }
             });
         let certificate = Certificate {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, value::to_raw_value};
 
 use super::show_list;
 use crate::{
@@ -49,7 +49,8 @@ pub(crate) async fn run(usage: Usage, target: &Target) -> anyhow::Result<()> {
         output::line(report.to_string());
         return Ok(());
     }
-    let lines = report["data"].as_array().cloned().unwrap_or_default();
+    let lines = report["data"].as_array().into_iter().flatten();
+    let lines: Vec<_> = lines.map(to_raw_value).collect::<Result<_, _>>()?;
     let columns = [
         ("name", "/name"),
         ("events", "/accepted/events"),

@@ -14,7 +14,12 @@ fn item(seq: u64, body: &str) -> Item {
         leaf_hash: [seq as u8; 32],
         body: body.as_bytes().into(),
     };
-    Item { event, entry: vec![7; 88], seed: [9; 16], proof: "c2sp.org/tlog-proof@v1\n".to_owned() }
+    Item {
+        event,
+        entry: vec![7; 88],
+        seed: Some([9; 16]),
+        proof: "c2sp.org/tlog-proof@v1\n".to_owned(),
+    }
 }
 
 fn certificate(items: Vec<Item>) -> Certificate {
