@@ -5,7 +5,10 @@ use std::{io::Cursor, path::Path, sync::Arc, time::Duration};
 use attestary_verify::{Options, Outcome, Report, StepName, bundle};
 use serde_json::{Value, json};
 
-use crate::app::{ALL, TestApp, event, id, send};
+use crate::{
+    app::{ALL, TestApp, event, id, send},
+    governance::SECRET,
+};
 
 const EXPORTS: &str = "/v1/tenants/acme/exports";
 
@@ -172,6 +175,45 @@ async fn a_selection_holds_what_it_names_and_what_proves_it() {
     let none = json!({ "format": "evidence", "filter": "action:no.such" });
     let (archive, trust) = evidence(&app, &key, &none).await;
     assert_eq!(verify(&archive, &trust, false).events, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_removed_is_covered_in_the_bundle() {
+    let app = TestApp::start().await;
+    let key = app.key(&ALL, None).await;
+    let about = |number: u64, secret: bool| {
+        let mut one = event("acme", "doc.read");
+        one["id"] = json!(id(number));
+        one["metadata"] = json!({ "big": 9007199254740993_u64, "number": number });
+        if secret {
+            one["actor"] = json!({ "type": "user", "id": "u_9", "email": SECRET });
+        }
+        one
+    };
+    let old: Vec<_> = (0..300).map(|number| about(number, number % 7 == 0)).collect();
+    app.post("/v1/events", &key, &json!(old)).await.ok(201);
+    let (before, trust) = evidence(&app, &key, &json!({ "format": "evidence" })).await;
+    holds(&before, &trust, 301);
+    app.put("/v1/tenants/acme/retention", &key, &json!({ "preset": "1y" })).await.ok(200);
+    app.later(500).await;
+    let new: Vec<_> = (300..340).map(|number| about(number, number % 7 == 0)).collect();
+    app.post("/v1/events", &key, &json!(new)).await.ok(201);
+    app.retain(&key).await;
+    let request = json!({ "subject": ["u_9", SECRET], "legal_basis": "GDPR art. 17(1)(b)" });
+    app.erase(&key, &request, "done").await;
+    let (archive, trust) = evidence(&app, &key, &json!({ "format": "evidence" })).await;
+    let report = verify(&archive, &trust, true);
+    let lines: Vec<_> = report.steps.iter().map(ToString::to_string).collect();
+    assert_eq!(report.exit_code(), 0, "{lines:#?}");
+    let absence = report.steps.iter().find(|step| step.name == StepName::Absence).unwrap();
+    assert!(absence.detail.contains("all of it is covered"), "{lines:#?}");
+    let text = String::from_utf8(file(&archive, "events.ndjson")).unwrap();
+    assert!(!text.contains(SECRET) && text.contains("{\"hash\":\""), "erased fields are hashes");
+    assert!(!archive.windows(SECRET.len()).any(|bytes| bytes == SECRET.as_bytes()));
+    // A selection carries the covering events and their lists, too.
+    let some = json!({ "format": "evidence", "filter": "metadata.number>=310" });
+    let (archive, _) = evidence(&app, &key, &some).await;
+    assert_eq!(verify(&archive, &trust, false).exit_code(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -55,6 +55,8 @@ pub(super) enum Unmade {
     Checkpoint,
     #[error("the removal lists cannot be read")]
     Removals(#[source] CatalogError),
+    #[error("something was removed from the log while the evidence was made: ask for it again")]
+    Removed,
     #[error("the manifest cannot be signed")]
     Sign(#[source] crate::ReadError),
 }
@@ -191,7 +193,8 @@ fn removals(
 ) -> Result<(), Unmade> {
     let Some(log) = service.store().log(&row.environment, &row.tenant) else { return Ok(()) };
     let lists = service.runtime().block_on(service.removal_lists(log.slot, size));
-    for (sha256, list) in lists.map_err(Unmade::Removals)? {
+    let lists = lists.map_err(Unmade::Removals)?.ok_or(Unmade::Removed)?;
+    for (sha256, list) in lists {
         bundle.add(&format!("{REMOVALS}{}", hex(&sha256)), &list)?;
     }
     Ok(())

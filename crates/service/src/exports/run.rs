@@ -46,7 +46,7 @@ enum Failed {
     Read(#[source] StoreError),
     #[error("the log cannot be proved")]
     Prove(#[source] ProveError),
-    #[error("the evidence cannot be put together")]
+    #[error(transparent)]
     Evidence(#[from] evidence::Unmade),
     #[error("the catalog failed")]
     Catalog(#[from] CatalogError),

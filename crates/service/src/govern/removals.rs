@@ -1,6 +1,6 @@
 //! Carrying removals out: list, covering event, rewrite. Whoever calls holds the turn.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use attestary_event::{TenantId, event::write_hex};
 use attestary_ledger::{Hash, RemovalList};
@@ -226,16 +226,20 @@ impl Service {
         Ok((tenant, log.slot))
     }
 
-    /// Returns the lists, with their hashes, to which events of a log commit whose seq is below `size`.
+    /// Returns the lists, by their hashes, to which events of a log commit whose seq is below `size`; `None` when
+    /// something was taken out that only a later event covers.
     pub(crate) async fn removal_lists(
         &self,
         slot: u64,
         size: u64,
-    ) -> Result<Vec<(Hash, Vec<u8>)>, CatalogError> {
+    ) -> Result<Option<BTreeMap<Hash, Vec<u8>>>, CatalogError> {
         self.catalog(move |catalog| {
             let rows = catalog.removals(slot, None, i64::MAX as usize)?;
-            let covered = rows.into_iter().filter(|row| row.cover_seq.is_some_and(|at| at < size));
-            Ok(covered.map(|row| (row.sha256, row.list)).collect())
+            if rows.iter().any(|row| row.cover_seq.is_some_and(|at| at >= size)) {
+                return Ok(None);
+            }
+            let covered = rows.into_iter().filter(|row| row.cover_seq.is_some());
+            Ok(Some(covered.map(|row| (row.sha256, row.list)).collect()))
         })
         .await
     }
