@@ -309,7 +309,7 @@ impl<'a> Attributes<'a> {
                     let number = text
                         .as_ref()
                         .filter(|text| serde_json::from_str::<serde_json::Number>(text).is_ok());
-                    out.optional_raw(member, number.map(|text| text.as_bytes()));
+                    out.optional_raw(member, number.map(String::as_bytes));
                 }
             });
         });

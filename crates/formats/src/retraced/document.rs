@@ -77,7 +77,7 @@ fn selection<'r, 'd>(
         match operation {
             OperationDefinition::SelectionSet(selection) => operations.push((None, selection)),
             OperationDefinition::Query(query) => {
-                operations.push((query.name, &query.selection_set))
+                operations.push((query.name, &query.selection_set));
             }
             OperationDefinition::Mutation(_) | OperationDefinition::Subscription(_) => {
                 return Err("there are queries only, no mutations and no subscriptions".into());

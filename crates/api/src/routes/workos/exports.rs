@@ -186,7 +186,8 @@ pub(crate) async fn portal(Shared(state): Shared<State>, request: Request) -> Re
 /// Returns this server's own origin, as the client reached it.
 fn origin(request: &Request) -> String {
     let Https(https) = request.extensions().get().copied().unwrap_or_default();
-    let host = host(request.headers()).or_else(|| request.uri().authority().map(|a| a.as_str()));
+    let host = host(request.headers())
+        .or_else(|| request.uri().authority().map(http::uri::Authority::as_str));
     let scheme = if https { "https" } else { "http" };
     format!("{scheme}://{}", host.unwrap_or("localhost").to_ascii_lowercase())
 }
