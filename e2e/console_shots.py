@@ -37,18 +37,19 @@ def pixels(png):
 
 
 def unfiltered(kind, line, above, step):
+    """Takes the row's filter back (PNG, section 9)."""
     if kind == 2:
         return bytearray((a + b) & 255 for a, b in zip(line, above))
     for at in range(len(line)) if kind else ():
-        left = line[at - step] if at >= step else 0
-        corner = above[at - step] if at >= step else 0
+        left, corner = (line[at - step], above[at - step]) if at >= step else (0, 0)
+        up = above[at]
         if kind == 1:
             guess = left
         elif kind == 3:
-            guess = (left + above[at]) // 2
+            guess = (left + up) >> 1
         else:
-            base = left + above[at] - corner
-            guess = min((left, above[at], corner), key=lambda one: abs(base - one))
+            to_left, to_up, to_corner = abs(up - corner), abs(left - corner), abs(left + up - 2 * corner)
+            guess = left if to_left <= to_up and to_left <= to_corner else up if to_up <= to_corner else corner
         line[at] = (line[at] + guess) & 255
     return line
 
@@ -57,11 +58,18 @@ def small(png):
     """The same picture with the colours that occur most; the others become the nearest of them."""
     width, rows = pixels(png)
     counts = collections.Counter(pixel for row in rows for pixel in row)
-    palette = [colour for colour, _ in counts.most_common(COLOURS)]
-    place = {colour: at for at, colour in enumerate(palette)}
-    for colour in counts:
-        if colour not in place:
-            place[colour] = min(range(len(palette)), key=lambda at: sum((a - b) ** 2 for a, b in zip(palette[at], colour)))
+    # Colours that differ by little are one; the most frequent stands for them.
+    groups = {}
+    for colour, count in counts.most_common():
+        group = groups.setdefault(tuple(part >> 3 for part in colour), [colour, 0])
+        group[1] += count
+    ranked = sorted(groups.values(), key=lambda group: -group[1])
+    palette = [colour for colour, _ in ranked[:COLOURS]]
+    nearest = {
+        key: min(range(len(palette)), key=lambda at: sum((a - b) ** 2 for a, b in zip(palette[at], colour)))
+        for key, (colour, _) in groups.items()
+    }
+    place = {colour: nearest[tuple(part >> 3 for part in colour)] for colour in counts}
     data = b"".join(b"\0" + bytes(map(place.__getitem__, row)) for row in rows)
     chunks = [
         (b"IHDR", struct.pack(">IIBBBBB", width, len(rows), 8, 3, 0, 0, 0)),

@@ -441,6 +441,41 @@ const scenarios = {
         found.notes.push(`2,000 events, eight rounds: leaves from shown fields ${spent.leaves.join(", ")} ms; proofs walked to the root ${spent.paths.join(", ")} ms`);
     },
 
+    /** Scrolling over 100,000 loaded rows: what the main thread does for each frame. A figure, no check. */
+    async scrolling(browser) {
+        const page = await open(browser, { storageState: path.join(outDir, "state.json") });
+        await page.addInitScript(() => localStorage.setItem("attestary.columns.1", '["time","outcome","event","action","ip"]'));
+        const count = 100_000;
+        const received = Date.now();
+        const row = (at) => ({
+            id: `00000000-0000-4000-8000-${String(at).padStart(12, "0")}`, tenant: facts.tenant, environment: "development", seq: count - at, received_at: new Date(received - at * 1000).toISOString(),
+            action: at % 3 ? "document.viewed" : "user.login.failed", outcome: at % 3 ? "success" : "failure", actor: { type: "user", id: `u${at % 97}`, name: `Person ${at % 97}` },
+            targets: [{ type: "document", id: `d${at % 31}`, name: `Document ${at % 31}` }], context: { ip: `192.0.2.${at % 200}` }, leaf_hash: "",
+        });
+        const body = JSON.stringify({ data: Array.from({ length: count }, (_, at) => row(at)), next_cursor: null });
+        await page.route(/\/v1\/events\?/, (route) => route.fulfill({ contentType: "application/json", body }));
+        await page.goto(`${facts.url}/console/t/${facts.tenant}/events?range=all`);
+        await ready(page);
+        const session = await page.context().newCDPSession(page);
+        await session.send("Performance.enable");
+        const spent = async () => (await session.send("Performance.getMetrics")).metrics.find((one) => one.name === "TaskDuration").value * 1000;
+        for (const [name, step] of [["a wheel's step", 120], ["a page", 600], ["far jumps", 34 * 997]]) {
+            const before = await spent();
+            const frames = await page.evaluate(async (by) => {
+                const scroller = document.querySelector(".tbody");
+                scroller.scrollTop = 0;
+                for (let frame = 0; frame < 120; frame++) {
+                    scroller.scrollTop += by;
+                    await new Promise(requestAnimationFrame);
+                }
+                return 120;
+            }, step);
+            found.notes.push(`scrolling over ${count} rows by ${name}: ${(((await spent()) - before) / frames).toFixed(1)} ms of main thread a frame`);
+        }
+        check((await rows(page).count()) < 100, "only rows near the sight are in the document");
+        await clean(page, "100,000 rows");
+    },
+
     /** Somebody changed a stored event and mended every checksum on the disk: the checks of the server hold, the browser's do not. */
     async tampered(browser) {
         const page = await open(browser);

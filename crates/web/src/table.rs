@@ -5,14 +5,14 @@ use crate::File;
 /// Every file, by path.
 pub static FILES: &[File] = &[
     File {
-        path: "assets/actions-CmqtEWK-.js",
+        path: "assets/actions-C0fazUx3.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/actions-CmqtEWK-.js"),
+        bytes: include_bytes!("../dist/assets/actions-C0fazUx3.js"),
     },
     File {
-        path: "assets/console-CO-7vsVm.js",
+        path: "assets/console-Bjh557Vi.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/console-CO-7vsVm.js"),
+        bytes: include_bytes!("../dist/assets/console-Bjh557Vi.js"),
     },
     File {
         path: "assets/console.de-P_mAOCuv.js",
@@ -35,19 +35,19 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/detail-DB59gG9g.js"),
     },
     File {
-        path: "assets/govern-o9vq-Oa8.js",
+        path: "assets/govern-CrwvgF_Y.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/govern-o9vq-Oa8.js"),
+        bytes: include_bytes!("../dist/assets/govern-CrwvgF_Y.js"),
     },
     File {
-        path: "assets/parts-BvyqfWvh.js",
+        path: "assets/parts-C3egM1t7.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/parts-BvyqfWvh.js"),
+        bytes: include_bytes!("../dist/assets/parts-C3egM1t7.js"),
     },
     File {
-        path: "assets/portal-u21frHrb.js",
+        path: "assets/portal-D1qTOFdB.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/portal-u21frHrb.js"),
+        bytes: include_bytes!("../dist/assets/portal-D1qTOFdB.js"),
     },
     File {
         path: "assets/proofs.de-CfxCV6EZ.js",
@@ -70,19 +70,19 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/theme-XhabWo-s.css"),
     },
     File {
-        path: "assets/verify-NcTgCY70.js",
+        path: "assets/verify-DxM3Ep21.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/verify-NcTgCY70.js"),
+        bytes: include_bytes!("../dist/assets/verify-DxM3Ep21.js"),
     },
     File {
-        path: "assets/verify-V_juDMwM.js",
+        path: "assets/verify-Z_LGGxEo.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/verify-V_juDMwM.js"),
+        bytes: include_bytes!("../dist/assets/verify-Z_LGGxEo.js"),
     },
     File {
-        path: "assets/viewer-ComBfTkb.js",
+        path: "assets/viewer-cbTgMpiq.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/viewer-ComBfTkb.js"),
+        bytes: include_bytes!("../dist/assets/viewer-cbTgMpiq.js"),
     },
     File {
         path: "embed.js",

@@ -45,7 +45,9 @@ export function LogLine({ view, verifier }: { view: View; verifier: Verifier }) 
     );
   }
   if (!head) return null;
-  const failed = view.rows.value.filter((event) => verifier.checks.value.get(event.id)?.state === 'failed').length;
+  void verifier.checks.value;
+  // Rows are many and failures few: only when there are any are the rows looked through.
+  const failed = verifier.failed.size === 0 ? 0 : view.rows.value.filter((event) => verifier.failed.has(event.id)).length;
   return (
     <p class="log-line" data-log-size={head.size}>
       {t('proof.size', { n: head.size })} · {t('proof.last', { ago: ago(head.at, Math.max(now, Date.parse(head.at)), locale.value) })}

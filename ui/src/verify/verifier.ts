@@ -35,6 +35,8 @@ export class Verifier {
   readonly trouble = signal<Trouble | null>(null);
   readonly heads: Heads;
   private readonly found = new Map<string, Check>();
+  /** Events whose check failed. */
+  readonly failed = new Set<string>();
   private paths: Paths | null = null;
   private waiting: Event[] = [];
   private busy = false;
@@ -50,6 +52,17 @@ export class Verifier {
   check(events: Event[]): void {
     this.waiting = events.filter((event) => !this.settled(event));
     void this.work();
+  }
+
+  private put(id: string, check: Check): void {
+    this.found.set(id, check);
+    if (check.state === 'failed') this.failed.add(id);
+    else this.failed.delete(id);
+  }
+
+  private forget(): void {
+    this.found.clear();
+    this.failed.clear();
   }
 
   private settled(event: Event): boolean {
@@ -69,7 +82,7 @@ export class Verifier {
     await this.heads.agree();
     this.paths = null;
     this.head.value = null;
-    this.found.clear();
+    this.forget();
     await this.again(events);
   }
 
@@ -89,7 +102,7 @@ export class Verifier {
   }
 
   private async batch(events: Event[]): Promise<void> {
-    const all = (check: Check): void => events.forEach((event) => this.found.set(event.id, check));
+    const all = (check: Check): void => events.forEach((event) => this.put(event.id, check));
     this.unable ??= await able();
     if (this.unable) return all({ state: 'unchecked', why: this.unable });
     try {
@@ -110,7 +123,7 @@ export class Verifier {
       if (error instanceof Trouble) {
         this.trouble.value = error;
         // What was found before led to a head that does not hold any more.
-        this.found.clear();
+        this.forget();
         all({ state: error.why === 'newKey' ? 'unchecked' : 'failed', step: error.step, why: error.why, detail: error.message });
       } else if (error instanceof Problem) all({ state: 'unchecked', why: 'offline', detail: error.message });
       else throw error;
@@ -126,7 +139,7 @@ export class Verifier {
       const proved = proofs.get(event.seq);
       const check = proved ? judgeOne(event, proved, hashes, origin, head, paths) : { state: event.seq >= head.size ? 'pending' : 'failed', step: 3, why: 'none' } as Check;
       if (proved) check.proof = { proved, hashes: proved.path.map((place) => page.hashes[place] ?? '') };
-      this.found.set(event.id, check);
+      this.put(event.id, check);
     }
   }
 }

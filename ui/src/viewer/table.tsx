@@ -10,6 +10,7 @@ import type { Column, View } from './view.ts';
 import { useWindow } from './window.ts';
 
 const ROW_HEIGHT = 34;
+type Made = { event: Event; at: number; columns: Column[]; shown: preact.ComponentChild };
 
 export function Table({ view }: { view: View }) {
   const rows = view.rows.value;
@@ -44,6 +45,18 @@ export function Table({ view }: { view: View }) {
     return () => element?.removeEventListener('attestary-focus-row', onMove);
   }, []);
 
+  // A row that is there already is not made again while others scroll by; what it shows it follows by itself.
+  const kept = useRef(new Map<string, Made>());
+  const made = new Map<string, Made>();
+  const rowOf = (event: Event, at: number) => {
+    const known = kept.current.get(event.id);
+    const row = known && known.event === event && known.at === at && known.columns === columns ? known : { event, at, columns, shown: <Row view={view} event={event} at={at} columns={columns} /> };
+    made.set(event.id, row);
+    return row.shown;
+  };
+  useEffect(() => {
+    kept.current = made;
+  });
   const found = view.histogram.value;
   return (
     <div class={`table ${view.wrap.value ? 'wrap' : ''}`}>
@@ -67,7 +80,7 @@ export function Table({ view }: { view: View }) {
                 ref={(element) => {
                   observe(element);
                 }}>
-                <Row view={view} event={event} at={item.index} columns={columns} />
+                {rowOf(event, item.index)}
                 {view.open.value === event.id && <div role="row" class="tr-detail"><div role="cell"><Detail view={view} event={event} /></div></div>}
               </div>
             );

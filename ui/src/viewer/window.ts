@@ -80,13 +80,17 @@ export function useWindow(keys: readonly string[], estimate: number, kept: numbe
     known.current = keys;
     places.current.set(keys);
   }
+  const watched = useRef(new WeakSet<Element>());
   const sizes = useRef<ResizeObserver>(undefined as never);
   sizes.current ??= new ResizeObserver((entries) => {
     let moved = false;
     for (const { target } of entries) {
       const element = target as HTMLElement;
       if (element.isConnected) moved = places.current.measure(element.dataset['key'] ?? '', element.offsetHeight) || moved;
-      else sizes.current.unobserve(element);
+      else {
+        sizes.current.unobserve(element);
+        watched.current.delete(element);
+      }
     }
     if (moved) repaint(0);
   });
@@ -107,5 +111,11 @@ export function useWindow(keys: readonly string[], estimate: number, kept: numbe
     if (top < element.scrollTop) element.scrollTop = top;
     else if (bottom > element.scrollTop + element.clientHeight) element.scrollTop = bottom - element.clientHeight;
   };
-  return { scroller, items, total: places.current.total, reveal, observe: (slot: HTMLElement | null) => slot && sizes.current.observe(slot) };
+  // Observing again would measure again, in every frame.
+  const observe = (slot: HTMLElement | null): void => {
+    if (!slot || watched.current.has(slot)) return;
+    watched.current.add(slot);
+    sizes.current.observe(slot);
+  };
+  return { scroller, items, total: places.current.total, reveal, observe };
 }
