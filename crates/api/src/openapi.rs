@@ -13,7 +13,7 @@ use utoipa::{
 
 use crate::routes::{
     actions, certificates, counts, deliveries, destinations, easysend, environments, events,
-    exports, formio, governance, health, keys, proofs, sessions, sources, standard, tail, tenants,
+    exports, formio, governance, health, keys, proofs, redaction, sessions, sources, standard, tail, tenants,
     usage, views,
 };
 
@@ -92,6 +92,8 @@ sessions::start, sessions::own, sessions::end, sessions::create_link, sessions::
         governance::one_hold, governance::release_hold, governance::request_erasure, governance::erasures,
         governance::one_erasure, governance::certificate, governance::retention_certificate, governance::removals, governance::removal_list,
         governance::clock_state, governance::confirm_clock,
+        redaction::of_environment, redaction::set_of_environment, redaction::unset_of_environment, redaction::of_tenant,
+        redaction::set_of_tenant, redaction::unset_of_tenant, redaction::preview, redaction::lookup,
         health::live, health::ready, health::openapi,
     ),
     components(schemas(ProblemShape)),

@@ -17,6 +17,7 @@ pub(crate) mod ironcore;
 pub(crate) mod keys;
 pub(crate) mod otlp;
 pub(crate) mod proofs;
+pub(crate) mod redaction;
 pub(crate) mod retraced;
 pub(crate) mod sessions;
 pub(crate) mod sources;
@@ -163,6 +164,20 @@ fn governed() -> Router<State> {
         )
         .route("/v1/tenants/{tenant}/removals", get(g::removals))
         .route("/v1/tenants/{tenant}/removals/{id}/list", get(g::removal_list))
+        .route(
+            "/v1/redaction",
+            get(redaction::of_environment)
+                .put(redaction::set_of_environment)
+                .delete(redaction::unset_of_environment),
+        )
+        .route(
+            "/v1/tenants/{tenant}/redaction",
+            get(redaction::of_tenant)
+                .put(redaction::set_of_tenant)
+                .delete(redaction::unset_of_tenant),
+        )
+        .route("/v1/tenants/{tenant}/redaction/preview", post(redaction::preview))
+        .route("/v1/tenants/{tenant}/redaction/lookup", post(redaction::lookup))
         .route("/v1/clock", get(g::clock_state))
         .route("/v1/clock/confirm", post(g::confirm_clock))
 }

@@ -1,4 +1,5 @@
-//! What is left of a stored body when some of its fields are gone: for showing, never for hashing.
+//! A body without some of its fields, or with other texts in their place: what is left after an erasure (for showing,
+//! never for hashing), and what redaction at intake lets through (which is what is hashed then).
 //!
 //! Objects and arrays of which nothing is left go too. Elements of an array never move: where one is gone and others
 //! stay, `null` stands in its place. Tokens of what stays are copied as they are.
@@ -7,12 +8,28 @@
 ///
 /// `body` is a stored body: a JSON object that was scanned before it was accepted. Bytes that are none give `{}`.
 pub fn without(body: &[u8], keep: impl Fn(&str) -> bool) -> Vec<u8> {
+    rewrite(body, |pointer| if keep(pointer) { Change::Keep } else { Change::Drop })
+}
+
+/// What becomes of a scalar or an empty container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Its token is copied.
+    Keep,
+    /// It goes.
+    Drop,
+    /// A string stands in its place.
+    Text(String),
+}
+
+/// Returns `body` with each scalar and empty container changed as `change` says.
+pub(crate) fn rewrite(body: &[u8], change: impl Fn(&str) -> Change) -> Vec<u8> {
     let mut copy = Copy {
         bytes: body,
         at: 0,
         pointer: String::new(),
         out: Vec::with_capacity(body.len()),
-        keep,
+        change,
     };
     match copy.value(0) {
         Some(true) if copy.at == body.len() && body.first() == Some(&b'{') => copy.out,
@@ -28,10 +45,10 @@ struct Copy<'a, F> {
     at: usize,
     pointer: String,
     out: Vec<u8>,
-    keep: F,
+    change: F,
 }
 
-impl<F: Fn(&str) -> bool> Copy<'_, F> {
+impl<F: Fn(&str) -> Change> Copy<'_, F> {
     /// Copies one value; `Some(false)` when nothing of it stays and nothing was written, `None` when it is not JSON.
     fn value(&mut self, depth: usize) -> Option<bool> {
         if depth > DEPTH_MAX {
@@ -43,11 +60,7 @@ impl<F: Fn(&str) -> bool> Copy<'_, F> {
             _ => {
                 let start = self.at;
                 self.skip_scalar()?;
-                let kept = (self.keep)(&self.pointer);
-                if kept {
-                    self.out.extend_from_slice(&self.bytes[start..self.at]);
-                }
-                Some(kept)
+                Some(self.put(start))
             }
         }
     }
@@ -58,12 +71,8 @@ impl<F: Fn(&str) -> bool> Copy<'_, F> {
         self.at += 1;
         if *self.bytes.get(self.at)? == end {
             self.at += 1;
-            self.out.push(end);
-            let kept = (self.keep)(&self.pointer);
-            if !kept {
-                self.out.truncate(start);
-            }
-            return Some(kept);
+            self.out.truncate(start);
+            return Some(self.put(self.at - 2));
         }
         let (mut any, mut index) = (false, 0_usize);
         loop {
@@ -103,6 +112,16 @@ impl<F: Fn(&str) -> bool> Copy<'_, F> {
             self.out.truncate(start);
         }
         Some(any)
+    }
+
+    /// Writes what becomes of the token that begins at `start` and ends here; false when nothing.
+    fn put(&mut self, start: usize) -> bool {
+        match (self.change)(&self.pointer) {
+            Change::Keep => self.out.extend_from_slice(&self.bytes[start..self.at]),
+            Change::Text(text) => crate::scan::write_string(&text, &mut self.out),
+            Change::Drop => return false,
+        }
+        true
     }
 
     /// Copies a key and its colon, and adds it to the pointer.

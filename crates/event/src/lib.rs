@@ -14,6 +14,7 @@ pub mod hidden;
 pub mod id;
 pub mod intake;
 pub mod limits;
+pub mod redact;
 pub mod scan;
 pub mod spec;
 pub mod time;

@@ -10,18 +10,20 @@ pub(crate) mod erasures;
 pub(crate) mod holds;
 pub(crate) mod period;
 pub(crate) mod policy;
+pub(crate) mod redaction;
 pub(crate) mod removals;
 pub(crate) mod retention;
 pub(crate) mod runs;
 pub(crate) mod subject;
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use attestary_event::{EnvironmentId, TenantId};
+use attestary_event::{EnvironmentId, TenantId, redact::Redaction};
 use attestary_store::catalog::PolicyRow;
 use parking_lot::RwLock;
 
 use crate::{Service, error::cause};
+use erasures::TakeUp;
 use policy::Policy;
 
 /// How often the clock is looked at, unfinished work is taken up, and retention is found due.
@@ -29,6 +31,8 @@ const TICK: Duration = Duration::from_mins(1);
 
 /// Kind of [`PolicyRow`].
 pub(crate) const RETENTION: &str = "retention";
+/// Kind of [`PolicyRow`].
+pub(crate) const REDACTION: &str = "redaction";
 
 type Place = (EnvironmentId, Option<TenantId>);
 
@@ -37,19 +41,29 @@ pub(crate) struct Govern {
     /// Held by whoever removes events, or forbids it.
     turn: tokio::sync::Mutex<()>,
     policies: RwLock<HashMap<Place, Policy>>,
+    redactions: RwLock<HashMap<Place, Arc<Redaction>>>,
     clock: clock::Watch,
 }
 
 impl Govern {
     /// Returns the policies as they were stored.
     pub(crate) fn restored(rows: Vec<PolicyRow>) -> Result<Self, serde_json::Error> {
-        let mut policies = HashMap::new();
-        for row in rows.into_iter().filter(|row| row.kind == RETENTION) {
-            policies.insert((row.environment, row.tenant), Policy::restored(&row.document)?);
+        let (mut policies, mut redactions) = (HashMap::new(), HashMap::new());
+        for row in rows {
+            let place = (row.environment, row.tenant);
+            match row.kind.as_str() {
+                RETENTION => _ = policies.insert(place, Policy::restored(&row.document)?),
+                REDACTION => {
+                    let redaction = redaction::restored(&row.document)?;
+                    redactions.insert(place, Arc::new(redaction));
+                }
+                _ => {}
+            }
         }
         Ok(Self {
             turn: tokio::sync::Mutex::new(()),
             policies: RwLock::new(policies),
+            redactions: RwLock::new(redactions),
             clock: clock::Watch::default(),
         })
     }
@@ -78,6 +92,38 @@ impl Govern {
         }
     }
 
+    /// Returns the redaction set at a place.
+    pub(crate) fn own_redaction(
+        &self,
+        environment: &EnvironmentId,
+        tenant: Option<&TenantId>,
+    ) -> Option<Redaction> {
+        let redactions = self.redactions.read();
+        redactions.get(&(environment.clone(), tenant.cloned())).map(|own| (**own).clone())
+    }
+
+    /// Returns the redactions that rule a tenant's events, that of the environment first.
+    pub(crate) fn redactions(
+        &self,
+        environment: &EnvironmentId,
+        tenant: &TenantId,
+    ) -> redaction::Ruling {
+        let redactions = self.redactions.read();
+        if redactions.is_empty() {
+            return Vec::new();
+        }
+        let at = |tenant| redactions.get(&(environment.clone(), tenant)).cloned();
+        at(None).into_iter().chain(at(Some(tenant.clone()))).collect()
+    }
+
+    fn set_redaction(&self, place: Place, redaction: Option<Redaction>) {
+        let mut redactions = self.redactions.write();
+        match redaction {
+            Some(redaction) => redactions.insert(place, Arc::new(redaction)),
+            None => redactions.remove(&place),
+        };
+    }
+
     fn set(&self, place: Place, policy: Option<Policy>) {
         let mut policies = self.policies.write();
         match policy {
@@ -92,11 +138,13 @@ impl Service {
     pub(crate) fn start_governance(&self) {
         let service = self.clone();
         self.spawn(|stopping| async move {
+            let mut which = TakeUp::All;
             loop {
                 let stopped = tokio::select! {
                     () = stopping.cancelled() => true,
-                    () = service.governance_tick() => false,
+                    () = service.governance_tick(which) => false,
                 };
+                which = TakeUp::Running;
                 let wait = tokio::time::timeout(TICK, stopping.cancelled());
                 if stopped || wait.await.is_ok() {
                     return;
@@ -105,10 +153,10 @@ impl Service {
         });
     }
 
-    async fn governance_tick(&self) {
+    async fn governance_tick(&self, which: TakeUp) {
         let ticked = async {
             self.resume_removals().await?;
-            self.resume_erasures().await?;
+            self.resume_erasures(which).await?;
             self.watch_clock().await?;
             self.run_retention_when_due().await
         };

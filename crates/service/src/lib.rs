@@ -71,6 +71,7 @@ pub use govern::{
     clock::ClockState,
     erasures::{ErasurePage, NewErasure},
     holds::{HoldPage, NewHold},
+    redaction::RedactionPreview,
     removals::RemovalPage,
     retention::Retention,
     runs::{Preview as RetentionPreview, RunPage},

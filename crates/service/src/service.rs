@@ -98,6 +98,7 @@ impl Service {
         service.open_own_logs().await?;
         service.make_first_operator_key().await?;
         service.switch_installation().await?;
+        service.replay_erasures().await.map_err(|error| OpenError::Catalog(cause(error)))?;
         service.start_destinations().await?;
         service.start_exports().await?;
         service.start_usage();

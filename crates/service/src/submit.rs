@@ -118,7 +118,7 @@ impl Service {
         for (index, event) in events.iter().enumerate() {
             match intake::accept_with(event, door, &context, self.digest_key(), &mut scratch) {
                 Err(violations) => findings.invalid(index, violations),
-                Ok(accepted) => {
+                Ok(mut accepted) => {
                     let tenant = &accepted.tenant;
                     if self.is_unknown(caller, environment, &gate, tenant) {
                         findings.unknown_tenant(index, tenant);
@@ -127,6 +127,7 @@ impl Service {
                     } else if self.breaks_schema(environment, index, &accepted, &mut findings) {
                         // It is among the findings.
                     } else if findings.none() {
+                        self.redact(environment, &mut accepted);
                         prepared.push(self.prepare(environment, &accepted, now_ms));
                     }
                     scratch.recycle(accepted);

@@ -9,6 +9,7 @@ mod counting;
 mod deletion;
 mod flow;
 mod ids;
+mod kept;
 mod nodes;
 mod opening;
 mod proving;

@@ -1,6 +1,9 @@
 //! Retention, legal holds and erasures, end to end.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use attestary_event::{EnvironmentId, EventId, TenantId};
 use attestary_ledger::{Note, TrustFile};
@@ -8,7 +11,10 @@ use attestary_store::catalog::{RemovalKind, RemovalRow, RemovalState};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::app::{ALL, ENVIRONMENT, TestApp, event, id, send};
+use crate::{
+    app::{ALL, ENVIRONMENT, TestApp, event, id, send},
+    proofs::copy,
+};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 pub(crate) const SECRET: &str = "alice-wonder@example.com";
@@ -466,4 +472,40 @@ async fn a_removal_that_a_stop_interrupted_is_finished_or_forgotten() {
     assert_eq!(removals[1]["covering_seq"], 4);
     let seqs: Vec<_> = app.actions(&key).await.into_iter().map(|(seq, _)| seq).collect();
     assert_eq!(seqs, [1, 4]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_backup_does_not_bring_erased_values_back() {
+    let app = TestApp::start().await;
+    let key = app.key(&ALL, None).await;
+    let mut about = numbered(1, "user.login");
+    about["actor"] = json!({ "type": "user", "id": "u_1", "email": SECRET });
+    app.post("/v1/events", &key, &about).await.ok(201);
+    let dir = app.stop().await;
+    let backup = tempfile::tempdir().unwrap();
+    copy(dir.path(), backup.path());
+
+    let app = TestApp::start_in(dir, attestary_api::Settings::default(), None).await;
+    app.post("/v1/events", &key, &numbered(2, "doc.read")).await.ok(201);
+    let request = json!({ "subject": [SECRET], "legal_basis": "gdpr-17" });
+    app.erase(&key, &request, "done").await;
+    let dir = app.stop().await;
+
+    // The data goes back in time; the register and the erasure list beside it do not.
+    let register = tempfile::tempdir().unwrap();
+    copy(&dir.path().join("register"), register.path());
+    std::fs::remove_dir_all(dir.path()).unwrap();
+    copy(backup.path(), dir.path());
+    copy(register.path(), &dir.path().join("register"));
+    for again in [false, true] {
+        let app =
+            TestApp::start_in(Arc::clone(&dir), attestary_api::Settings::default(), None).await;
+        assert_eq!(app.files_with_secret(), Vec::<std::path::PathBuf>::new(), "{again}");
+        let events = app.events("acme", &key).await;
+        assert_eq!(events[0]["actor"], json!({ "type": "user" }));
+        let covering: Vec<_> =
+            events.iter().filter(|event| event["action"] == "attestary.erasure.applied").collect();
+        assert_eq!(covering.len(), 1, "{again}: {events:?}");
+        app.stop().await;
+    }
 }

@@ -225,4 +225,10 @@ async fn erase_retain_hold_export_and_verify() {
     let (_, fresh) = export(&app, &key).await;
     assert_eq!(fresh["events"].as_u64().unwrap() as usize, after.len() + 1, "{fresh}");
     assert_eq!(app.files_with_secret(), Vec::<std::path::PathBuf>::new());
+
+    // Everything on disk is what it should be: each leaf, each root, each row of the catalog.
+    let dir = app.stop().await;
+    let report = attestary_store::check::check(dir.path(), &mut |_| {}).unwrap();
+    assert!(report.is_clean(), "{report:?}");
+    assert!(report.sealed_events > 0);
 }

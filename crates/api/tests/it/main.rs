@@ -26,6 +26,7 @@ mod openapi;
 mod otlp;
 mod proofs;
 mod rates;
+mod redaction;
 mod retraced;
 mod search;
 mod serving;

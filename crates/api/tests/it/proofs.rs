@@ -233,7 +233,7 @@ async fn heads_outlive_the_process_and_a_restored_backup_is_not_signed() {
     assert!(app.service.store().health().signing_refused);
 }
 
-fn copy(from: &std::path::Path, to: &std::path::Path) {
+pub(crate) fn copy(from: &std::path::Path, to: &std::path::Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

@@ -85,7 +85,8 @@ impl Service {
         mut document: Value,
     ) -> Result<Note, ReadError> {
         let removals = self.removals_of(cause_id).await;
-        let removals = removals.map_err(|error| ReadError::Unavailable(cause(error)))?;
+        let mut removals = removals.map_err(|error| ReadError::Unavailable(cause(error)))?;
+        removals.sort_by_key(|row| row.tenant != *tenant);
         let mut certified = Vec::with_capacity(removals.len());
         // An environment's audit log loses what it quotes of a person; its part has a proof in that log.
         for row in removals.iter().filter(|row| row.tenant == *tenant || row.tenant.is_system()) {

@@ -38,6 +38,18 @@ const BASIS_BYTES_MAX: usize = 256;
 /// Members that every event must have to be one.
 const FIXED: [&str; 5] = ["/action", "/category", "/outcome", "/severity", "/occurred_at"];
 
+/// State of an erasure that waits for a hold.
+const PENDING: &str = "pending";
+
+/// Which erasures to go on with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TakeUp {
+    /// Those that wait for a hold as well: finding out whether it still holds them reads the whole log.
+    All,
+    /// Those that nothing holds.
+    Running,
+}
+
 /// What is to be erased; exactly one of `events`, `filter` and `subject`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewErasure {
@@ -172,7 +184,7 @@ impl Service {
         self.record(caller, act).await.map_err(ChangeError::Audit)?;
         let kept = row.clone();
         self.catalog(move |catalog| catalog.create_erasure(&kept)).await.map_err(change_error)?;
-        self.take_up_erasures();
+        self.take_up_erasures(TakeUp::Running);
         Ok(row)
     }
 
@@ -234,10 +246,10 @@ impl Service {
     }
 
     /// Takes up what waits or was interrupted, in the background.
-    pub(crate) fn take_up_erasures(&self) {
+    pub(crate) fn take_up_erasures(&self, which: TakeUp) {
         let service = self.clone();
-        self.spawn(|_| async move {
-            if let Err(error) = service.resume_erasures().await {
+        self.spawn(move |_| async move {
+            if let Err(error) = service.resume_erasures(which).await {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "an erasure stopped and is tried again"
@@ -246,11 +258,11 @@ impl Service {
         });
     }
 
-    /// Goes on with every erasure that is not done.
-    pub(crate) async fn resume_erasures(&self) -> Result<(), ChangeError> {
+    /// Goes on with erasures that are not done.
+    pub(crate) async fn resume_erasures(&self, which: TakeUp) -> Result<(), ChangeError> {
         let _turn = self.govern().turn().await;
         let rows = self.catalog(Catalog::unfinished_erasures).await.map_err(change_error)?;
-        for row in rows {
+        for row in rows.into_iter().filter(|row| which == TakeUp::All || row.state != PENDING) {
             self.erase(row).await?;
         }
         Ok(())
@@ -354,7 +366,7 @@ impl Service {
     async fn note_pending(&self, row: ErasureRow, holding: Vec<String>) -> Result<(), ChangeError> {
         let mut result: Value = serde_json::from_str(&row.result).unwrap_or_default();
         result["holds"] = holding.into();
-        let waiting = ErasureRow { state: "pending".to_owned(), result: result.to_string(), ..row };
+        let waiting = ErasureRow { state: PENDING.to_owned(), result: result.to_string(), ..row };
         self.catalog(move |catalog| catalog.update_erasure(&waiting)).await.map_err(change_error)
     }
 

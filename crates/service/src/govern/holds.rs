@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use attestary_event::{EnvironmentId, TenantId, View, Violation, filter::Filter};
 use attestary_store::catalog::{CatalogError, HoldRow, RemovalState};
 
+use super::erasures::TakeUp;
 use crate::{
     AccessError, Caller, ChangeError, FilterProblem, ReadError, Scope, Service,
     audit::{Act, action},
@@ -149,7 +150,7 @@ impl Service {
         self.catalog(move |catalog| catalog.release_hold(&id, now_ms, &released_by))
             .await
             .map_err(change_error)?;
-        self.take_up_erasures();
+        self.take_up_erasures(TakeUp::All);
         Ok(HoldRow { released_ms: Some(now_ms), released_by: Some(by), ..row })
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use attestary_event::{TenantId, event::write_hex};
-use attestary_ledger::{Hash, RemovalList};
+use attestary_ledger::{Hash, RemovalList, removal::Removed};
 use attestary_store::{
     Catalog, LogHead, Rewritten,
     catalog::{CatalogError, RemovalKind, RemovalRow, RemovalState},
@@ -62,6 +62,7 @@ impl Service {
                 .map_err(change_error)?;
             (row.cover_seq, row.state) = (Some(seq), RemovalState::Covered);
         }
+        self.keep_lists(&rows).await?;
         let rewritten = self.store().take_out(lists).await;
         let rewritten = rewritten.map_err(|error| ChangeError::Unavailable(cause(error)))?;
         self.finish(&mut rows).await?;
@@ -152,11 +153,59 @@ impl Service {
             }
             let list = RemovalList::parse(&row.list)
                 .map_err(|error| ChangeError::Unavailable(cause(error)))?;
+            self.keep_lists(std::slice::from_ref(&row)).await?;
             let taken = self.store().take_out(HashMap::from([(row.slot, list)])).await;
             taken.map_err(|error| ChangeError::Unavailable(cause(error)))?;
             self.finish(std::slice::from_mut(&mut row)).await?;
         }
         self.store().wipe().await.map_err(|error| ChangeError::Unavailable(cause(error)))
+    }
+
+    /// Keeps what erasures took out where no restore reaches it.
+    async fn keep_lists(&self, rows: &[RemovalRow]) -> Result<(), ChangeError> {
+        for row in rows.iter().filter(|row| row.kind == RemovalKind::Erasure) {
+            let kept = self.store().keep_erasure(&row.id, &row.list).await;
+            kept.map_err(|error| ChangeError::Unavailable(cause(error)))?;
+        }
+        Ok(())
+    }
+
+    /// Carries out again what a restored backup brought back: erasures that the catalog does not know.
+    pub(crate) async fn replay_erasures(&self) -> Result<(), ChangeError> {
+        let unavailable = |error| ChangeError::Unavailable(cause(error));
+        for id in self.store().kept_erasures().await.map_err(unavailable)? {
+            let of = id.clone();
+            let known = self.catalog(move |catalog| catalog.removal(&of)).await;
+            if known.map_err(change_error)?.is_some() {
+                continue;
+            }
+            let list = self.store().kept_erasure(&id).await.map_err(unavailable)?;
+            let list = RemovalList::parse(&list)
+                .map_err(|error| ChangeError::Unavailable(cause(error)))?;
+            if let Some(head) = self.log_called(list.origin()) {
+                let _turn = self.govern().turn().await;
+                let list = within(&list, head.size);
+                if list.events() > 0 {
+                    tracing::warn!(removal = %id, "an erasure is carried out again after a restore");
+                    let caller = Caller::installation(&head.environment);
+                    let parts = vec![Part { head, list }];
+                    self.store().seal().await;
+                    self.remove(&caller, RemovalKind::Erasure, &id, parts, &[]).await?;
+                    for _ in 0..2 {
+                        let wiped = self.store().wipe().await;
+                        wiped.map_err(|error| ChangeError::Unavailable(cause(error)))?;
+                    }
+                }
+            }
+            self.store().forget_erasure(&id).await.map_err(unavailable)?;
+        }
+        Ok(())
+    }
+
+    fn log_called(&self, origin: &str) -> Option<LogHead> {
+        let environments = self.directory().environments();
+        let logs = environments.iter().flat_map(|environment| self.store().logs(&environment.name));
+        logs.into_iter().find(|log| log.origin == origin)
     }
 
     /// Looks for the covering event of a removal of which only the list is known to be durable, and notes it.
@@ -255,6 +304,25 @@ impl Service {
 pub(crate) fn bounds(list: &RemovalList) -> (u64, u64) {
     let first = list.lines().first().map_or(0, |line| line.seqs().0);
     (first, list.lines().last().map_or(0, |line| line.seqs().1))
+}
+
+/// Returns what the list names of the first `size` events.
+fn within(list: &RemovalList, size: u64) -> RemovalList {
+    let mut cut = RemovalList::new(list.origin());
+    for line in list.lines() {
+        match line {
+            Removed::Payloads { first, last } => {
+                for seq in *first..=(*last).min(size.saturating_sub(1)) {
+                    cut.push_payload(seq);
+                }
+            }
+            Removed::Fields { seq, indexes } if *seq < size => {
+                cut.push_fields(*seq, indexes.clone());
+            }
+            Removed::Fields { .. } => {}
+        }
+    }
+    cut
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
