@@ -13,8 +13,8 @@ use utoipa::{
 
 use crate::routes::{
     actions, certificates, counts, deliveries, destinations, easysend, environments, events,
-    exports, formio, governance, health, keys, proofs, redaction, sessions, sources, standard, tail, tenants,
-    usage, views,
+    exports, formio, governance, health, keys, proofs, redaction, sessions, sources, standard,
+    tail, tenants, usage, views,
 };
 
 /// Returns the document as indented JSON with a line end.

@@ -140,7 +140,10 @@ mod tests {
         for change in [
             (|hashes| hashes.pop().map(drop)) as fn(&mut Vec<Hash>) -> Option<()>,
             |hashes| hashes.first_mut().map(|hash| hash[0] ^= 1),
-            |hashes| Some(hashes.push([0; 32])),
+            |hashes| {
+                let _: () = hashes.push([0; 32]);
+                Some(())
+            },
         ] {
             let mut bad = request(5, 70);
             change(&mut bad.hashes).unwrap();

@@ -322,5 +322,5 @@ fn luhn(digits: &[u8]) -> bool {
             (_, value) => value,
         })
         .sum();
-    sum % 10 == 0 && digits.iter().any(|digit| *digit != digits[0])
+    sum.is_multiple_of(10) && digits.iter().any(|digit| *digit != digits[0])
 }

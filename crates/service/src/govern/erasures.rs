@@ -455,7 +455,7 @@ fn erased(parts: &[Part]) -> (u64, u64) {
 }
 
 fn stretches(list: &RemovalList) -> Vec<(u64, u64)> {
-    list.lines().iter().map(|line| line.seqs()).collect()
+    list.lines().iter().map(attestary_ledger::removal::Removed::seqs).collect()
 }
 
 fn check(new: &NewErasure) -> Result<(), ChangeError> {

@@ -172,7 +172,12 @@ impl Service {
         let names = policy.classes.iter().map(|class| class.name.clone()).chain([String::new()]);
         Ok(Preview {
             events: list.events(),
-            ranges: list.lines().iter().take(RANGES_MAX).map(|line| line.seqs()).collect(),
+            ranges: list
+                .lines()
+                .iter()
+                .take(RANGES_MAX)
+                .map(attestary_ledger::removal::Removed::seqs)
+                .collect(),
             oldest_ms: counts.oldest_ms,
             newest_ms: counts.newest_ms,
             classes: names.zip(counts.classes).collect(),

@@ -299,7 +299,7 @@ impl Inner {
         let now_ms = self.world.clock.now_ms();
         let id = ulid(now_ms, self.world.random());
         let path = Segments::path(&id);
-        self.catalog.intend(&[path.clone()]).map_err(RemovalError::Catalog)?;
+        self.catalog.intend(std::slice::from_ref(&path)).map_err(RemovalError::Catalog)?;
         self.world.step("intended");
         let put = self.segments.put_in_place_of(meta, &id, written);
         let new = put.map_err(RemovalError::Segment)?;

@@ -71,7 +71,7 @@ fn made(entries: &[Entry]) -> (Files, MemoryTree) {
             TileKind::Entries => {
                 let part = entries[first as usize..].iter().take(path.width()).map(Entry::encode);
                 let part: Vec<_> = part.collect();
-                tile::bundle::encode(part.iter().map(|entry| entry.as_slice())).unwrap()
+                tile::bundle::encode(part.iter().map(<[u8; 88]>::as_slice)).unwrap()
             }
         };
         files.insert(path.to_string(), bytes);
