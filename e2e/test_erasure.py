@@ -14,8 +14,9 @@ SECRET = "wendy.darling@example.com"
 
 
 def holding(data: pathlib.Path) -> list[str]:
-    """Returns the files below `data` that hold the secret as it is."""
-    return [str(path) for path in data.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
+    """Returns the files below `data` that hold the secret as it is, but for what a destination of `dev` received."""
+    files = (path for path in data.rglob("*") if path.is_file() and path.name != "receiver.log")
+    return [str(path) for path in files if SECRET.encode() in path.read_bytes()]
 
 
 def opened(note: str, keys: dict[bytes, Ed25519PublicKey]) -> str:
