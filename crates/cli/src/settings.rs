@@ -563,7 +563,9 @@ mod tests {
         check(
             "OBJECTS__URL",
             "ftp://bucket",
-            Err("the setting objects.url Unable to recognise URL \"ftp://bucket\""),
+            Err(
+                "the setting objects.url \"ftp://bucket\" begins with none of s3://, gs:// and az://",
+            ),
         );
     }
 

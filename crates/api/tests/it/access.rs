@@ -80,6 +80,7 @@ fn cases(destination: &str, key_id: &str) -> Vec<Case> {
             None,
             NotFound,
         ),
+        case("GET /v1/tenants/{tenant}/proofs", &format!("{tenant}/proofs?seqs=0"), None, NotFound),
         case(
             "GET /v1/tenants/{tenant}/consistency",
             &format!("{tenant}/consistency?from=1"),
@@ -564,7 +565,7 @@ async fn check(app: &TestApp, case: &Case, key: &str, expected: Expected) {
 }
 
 /// Reads of a log's tree.
-const TREE: [&str; 4] = ["/checkpoint", "/consistency", "/tile/", "/trust"];
+const TREE: [&str; 5] = ["/checkpoint", "/consistency", "/proofs", "/tile/", "/trust"];
 
 const NOT_FOUND: &str = "nothing of that name exists here for this key";
 
@@ -582,7 +583,7 @@ async fn each_route_asks_for_its_own_scope() {
         route if route.contains("portal-sessions") => Some(Scope::Portal),
         route if route.contains("/v1/events") => Some(Scope::Read),
         route if TREE.iter().any(|part| route.contains(part)) => Some(Scope::Read),
-        route if route.contains("/exports") || route.contains("/certificate") => {
+        route if route.contains("/exports") || route.contains("{tenant}/certificate") => {
             Some(Scope::Export)
         }
         route if route.contains("/downloads") => None,

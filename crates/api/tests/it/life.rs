@@ -228,7 +228,9 @@ async fn erase_retain_hold_export_and_verify() {
 
     // Everything on disk is what it should be: each leaf, each root, each row of the catalog.
     let dir = app.stop().await;
-    let report = attestary_store::check::check(dir.path(), None, &mut |_| {}).unwrap();
+    let path = dir.path().to_owned();
+    let check = move || attestary_store::check::check(&path, None, &mut |_| {});
+    let report = tokio::task::spawn_blocking(check).await.unwrap().unwrap();
     assert!(report.is_clean(), "{report:?}");
     assert!(report.sealed_events > 0);
 }

@@ -59,7 +59,8 @@ impl Objects {
 
     fn store(&self) -> Result<Arc<dyn ObjectStore>, String> {
         let url = Url::parse(&self.url).map_err(|error| format!("{:?}: {error}", self.url))?;
-        let (scheme, prefix) = ObjectStoreScheme::parse(&url).map_err(|error| error.to_string())?;
+        let unknown = || format!("{:?} begins with none of s3://, gs:// and az://", self.url);
+        let (scheme, prefix) = ObjectStoreScheme::parse(&url).map_err(|_| unknown())?;
         let failed = |error: object_store::Error| error.to_string();
         macro_rules! built {
             ($builder:ty, $key:ty) => {{
@@ -80,7 +81,7 @@ impl Objects {
                 built!(GoogleCloudStorageBuilder, GoogleConfigKey)
             }
             ObjectStoreScheme::MicrosoftAzure => built!(MicrosoftAzureBuilder, AzureConfigKey),
-            _ => return Err(format!("{:?} begins with none of s3://, gs:// and az://", self.url)),
+            _ => return Err(unknown()),
         };
         Ok(match prefix.as_ref() {
             "" => store,
