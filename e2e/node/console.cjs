@@ -25,7 +25,11 @@ async function open(browser, options = {}) {
     const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "en-GB", timezoneId: "Europe/Berlin", ...options });
     const page = await context.newPage();
     page.errors = [];
-    page.on("console", (message) => message.type() === "error" && page.errors.push(message.text()));
+    page.on("console", (message) => {
+        // Browsers ask for it by themselves beside a bare image.
+        const asked = message.location().url.endsWith("/favicon.ico");
+        if (message.type() === "error" && !asked) page.errors.push(`${message.text()} ${message.location().url}`);
+    });
     page.on("pageerror", (error) => page.errors.push(String(error)));
     await page.addInitScript(() => {
         window.violations = [];
