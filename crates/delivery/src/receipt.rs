@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use attestary_event::event::write_hex;
+use attestary_event::event::hex;
 use attestary_ledger::{Frontier, Hash};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
@@ -130,13 +130,6 @@ impl Receipt {
     }
 }
 
-/// Returns a hash in hexadecimal.
-pub fn hex(hash: &Hash) -> String {
-    let mut text = Vec::with_capacity(64);
-    write_hex(hash, &mut text);
-    String::from_utf8(text).expect("hexadecimal is ASCII")
-}
-
 fn parse_hex(text: &str) -> Option<Hash> {
     let mut hash = [0; 32];
     if text.len() != 64 || !text.is_ascii() {
@@ -175,7 +168,7 @@ struct Stored {
 }
 
 fn write_tree<S: Serializer>(tree: &Frontier, serializer: S) -> Result<S::Ok, S::Error> {
-    let peaks = tree.peaks().iter().map(hex).collect();
+    let peaks = tree.peaks().iter().map(|peak| hex(peak)).collect();
     Stored { size: tree.size(), peaks }.serialize(serializer)
 }
 

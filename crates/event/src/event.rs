@@ -66,6 +66,13 @@ pub fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Returns bytes as lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    let mut out = Vec::with_capacity(2 * bytes.len());
+    write_hex(bytes, &mut out);
+    String::from_utf8(out).expect("hexadecimal is ASCII")
+}
+
 /// An event with its flattened body: what filters evaluate and formats encode.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {

@@ -10,7 +10,7 @@ mod pdf;
 mod tests;
 mod typeface;
 
-use attestary_event::{Event, Timestamp, View, actions::KnownActions, event::write_hex};
+use attestary_event::{Event, Timestamp, View, actions::KnownActions, event::hex};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
@@ -226,10 +226,4 @@ fn line(item: &Item) -> Option<Line<'_>> {
 
 fn occurred_at(view: &View<'_>) -> Timestamp {
     view.text("/occurred_at").and_then(Timestamp::parse).unwrap_or(view.event.received_at)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut out = Vec::with_capacity(bytes.len() * 2);
-    write_hex(bytes, &mut out);
-    String::from_utf8_lossy(&out).into_owned()
 }

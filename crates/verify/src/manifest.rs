@@ -3,6 +3,7 @@
 //! The signature makes the selection a statement of the log: nobody without its key can cut a bundle down and keep it
 //! complete. It is a C2SP note by the same key as the checkpoint; its first line is no origin of a log.
 
+use attestary_event::event::hex;
 use attestary_ledger::Hash;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -84,13 +85,6 @@ pub struct FileLine {
 pub fn signed_text(origin: &str, manifest: &[u8]) -> String {
     let digest: Hash = Sha256::digest(manifest).into();
     format!("{FORM}\n{origin}\n{}\n", hex(&digest))
-}
-
-/// Returns lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    let mut out = Vec::with_capacity(2 * bytes.len());
-    attestary_event::event::write_hex(bytes, &mut out);
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// Reads lower-case hexadecimal of exactly `N` bytes.

@@ -9,7 +9,9 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::manifest::{hex, unhex};
+use attestary_event::event::hex;
+
+use crate::manifest::unhex;
 
 /// Before the digest; frozen.
 const MAGIC: &str = "attestary/seal/v1 ";

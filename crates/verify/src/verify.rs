@@ -1,5 +1,6 @@
 //! The twelve steps over one bundle, in an order in which each rests on what was checked before.
 
+use attestary_event::event::hex;
 use std::{
     collections::{HashMap, HashSet},
     io::{BufReader, Read, Seek},
@@ -16,7 +17,7 @@ use crate::{
     cover,
     events::{Pass, Seen},
     history,
-    manifest::{FORM, Manifest, hex},
+    manifest::{FORM, Manifest},
     notes,
     report::{Board, Progress, Report, StepName},
     tiles,

@@ -1,5 +1,6 @@
 //! Writing a bundle: files with their digests, the manifest last, always the same bytes for the same files.
 
+use attestary_event::event::hex;
 use std::io::{self, Read, Seek, Write};
 
 use attestary_ledger::Note;
@@ -8,7 +9,7 @@ use zip::{CompressionMethod, ZipWriter, result::ZipError, write::SimpleFileOptio
 
 use crate::{
     container::name,
-    manifest::{FileLine, Manifest, hex, signed_text},
+    manifest::{FileLine, Manifest, signed_text},
     seal::{blank, seal},
 };
 

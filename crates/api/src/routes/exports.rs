@@ -2,7 +2,7 @@
 
 use std::{io, ops::Range};
 
-use attestary_event::{Timestamp, Violation};
+use attestary_event::{Timestamp, Violation, event::hex};
 use attestary_service::{Download, Export, NewExport, Origin};
 use axum::{
     Extension,
@@ -120,12 +120,6 @@ fn view(export: Export) -> ExportView {
         finished_at: row.file.map(|file| time(file.finished_ms)),
         expires_at: row.file.map(|file| time(file.expires_ms)),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut out = Vec::with_capacity(2 * bytes.len());
-    attestary_event::event::write_hex(bytes, &mut out);
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// Ask for an export: its file is made in the background.

@@ -361,8 +361,6 @@ fn erasure(row: ErasureRow) -> ErasureView {
 }
 
 fn removal(row: RemovalRow) -> RemovalView {
-    let mut sha256 = Vec::with_capacity(64);
-    attestary_event::event::write_hex(&row.sha256, &mut sha256);
     RemovalView {
         id: row.id,
         kind: match row.kind {
@@ -377,7 +375,7 @@ fn removal(row: RemovalRow) -> RemovalView {
             RemovalState::Done => "done",
         },
         events: row.events,
-        list_sha256: String::from_utf8(sha256).unwrap_or_default(),
+        list_sha256: attestary_event::event::hex(&row.sha256),
         covering_event: row.event_id.to_string(),
         covering_seq: row.cover_seq,
         created_at: time(row.created_ms),

@@ -1,6 +1,6 @@
 //! Proofs: checkpoints, tiles, proof files, consistency, trust files. Texts and tiles are those of C2SP, byte for byte.
 
-use attestary_event::{EventId, event::write_hex};
+use attestary_event::{EventId, event::hex};
 use attestary_ledger::{Hash, TilePath};
 use attestary_service::{Consistency, FieldProof, PAGE_PROOF_MAX, PageProof, Proved, Salts};
 use axum::{
@@ -200,12 +200,6 @@ fn proof_of_field(field: FieldProof) -> ProofOfField {
         FieldProof::Shown { pointer, salt } => ProofOfField::Shown { pointer, salt: hex(&salt) },
         FieldProof::Hidden(hash) => ProofOfField::Hidden { hash: hex(&hash) },
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut out = Vec::with_capacity(2 * bytes.len());
-    write_hex(bytes, &mut out);
-    String::from_utf8(out).unwrap_or_default()
 }
 
 /// Prove that a tenant's log only grew between two sizes.

@@ -59,7 +59,7 @@ async fn a_receipt_says_what_became_of_every_event_and_equals_the_log() {
             (0..32).map(|at| u8::from_str_radix(&hash[at * 2..at * 2 + 2], 16).unwrap()).collect();
         tree.append(bytes.try_into().unwrap());
     }
-    assert_eq!(receipt["root"], attestary_delivery::receipt::hex(&tree.root()));
+    assert_eq!(receipt["root"], attestary_event::event::hex(&tree.root()));
 
     // Another filter begins another receipt, at the cursor.
     let change = json!({ "filter": "action:a.kept" });

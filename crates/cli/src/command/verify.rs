@@ -238,7 +238,7 @@ fn remember(path: &Path, known: Vec<Known>, head: Known) -> anyhow::Result<()> {
     heads.push(head);
     let mut text = String::new();
     for head in heads {
-        let root = attestary_verify::manifest::hex(&head.root);
+        let root = attestary_event::event::hex(&head.root);
         text.push_str(&format!("{} {root} {}\n", head.size, head.origin));
     }
     let cannot = || format!("cannot write {}", path.display());

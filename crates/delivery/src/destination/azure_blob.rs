@@ -10,7 +10,7 @@ use url::Url;
 use super::{
     Envelope, Members, Request,
     object::{self, Layout, Metadata},
-    s3, webhook,
+    s3,
 };
 use crate::{
     batch::Batch,
@@ -47,18 +47,7 @@ impl Config {
     pub(super) fn read(members: &mut Members<'_>) -> Option<(Self, Option<Secrets>)> {
         let account = s3::checked(members, "account", account_problem);
         let container = s3::checked(members, "container", container_problem);
-        let endpoint = match members.text("endpoint").map(webhook::parse) {
-            None => None,
-            Some(Ok(url)) if url.query().is_none() => Some(url),
-            Some(Ok(_)) => {
-                members.refuse("endpoint", "must not have a query");
-                None
-            }
-            Some(Err(problem)) => {
-                members.refuse("endpoint", problem);
-                None
-            }
-        };
+        let endpoint = s3::read_endpoint(members);
         let sas = members.secret(SECRET);
         if let Some(problem) = sas.as_ref().and_then(|sas| sas_problem(sas.danger_reveal())) {
             members.refuse(SECRET, problem);
@@ -70,7 +59,7 @@ impl Config {
         let config = Self {
             account: account?.to_owned(),
             container: container?.to_owned(),
-            endpoint,
+            endpoint: endpoint?,
             ca,
             layout,
         };
@@ -86,7 +75,7 @@ impl Config {
     }
 
     pub(crate) fn target(&self) -> Target {
-        object::target(&self.base())
+        super::http::target(&self.base())
     }
 
     pub(super) fn request(&self, batch: &Batch, envelope: &Envelope<'_>) -> Request {

@@ -110,7 +110,7 @@ impl Endpoint {
 
 /// Reads a URL; what it may point at is the guard's question.
 pub(super) fn read_url(members: &mut Members<'_>, name: &'static str, text: &str) -> Option<Url> {
-    match parse_url(text) {
+    match parse_url(text, "") {
         Ok(url) => Some(url),
         Err(problem) => {
             members.refuse(name, problem);
@@ -119,7 +119,8 @@ pub(super) fn read_url(members: &mut Members<'_>, name: &'static str, text: &str
     }
 }
 
-fn parse_url(text: &str) -> Result<Url, String> {
+/// Parses a URL; what it may point at is the guard's question. `advice` says where user names and passwords belong.
+pub(super) fn parse_url(text: &str, advice: &str) -> Result<Url, String> {
     if text.len() > URL_BYTES_MAX {
         return Err(format!("must have at most {URL_BYTES_MAX} bytes; this has {}", text.len()));
     }
@@ -128,7 +129,7 @@ fn parse_url(text: &str) -> Result<Url, String> {
         return Err("must begin with https://".to_owned());
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("must not hold a user name or password".to_owned());
+        return Err(format!("must not hold a user name or password{advice}"));
     }
     if url.fragment().is_some() {
         return Err("must not have a fragment".to_owned());
@@ -409,7 +410,7 @@ mod tests {
     fn segments_are_appended_to_a_base() {
         #[track_caller]
         fn check(base: &str, expected: &str) {
-            let endpoint = Endpoint { url: parse_url(base).unwrap(), ca: None };
+            let endpoint = Endpoint { url: parse_url(base, "").unwrap(), ca: None };
             assert_eq!(endpoint.join(&["a b", "_bulk"]).as_str(), expected);
         }
         check("https://es.example.com", "https://es.example.com/a%20b/_bulk");

@@ -6,7 +6,7 @@
 //! object found is the batch's own is told by its digest, which is made from leaf hashes. An erasure between two
 //! attempts changes the bytes and not the digest, so it does not make the batch a stranger to itself.
 
-use attestary_event::{View, actions::KnownActions, event::write_hex};
+use attestary_event::{View, actions::KnownActions, event::hex};
 use attestary_formats::Format;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -19,7 +19,6 @@ use url::Url;
 use super::{Envelope, Members};
 use crate::{
     batch::{Batch, BatchLimits},
-    guard::{Host, Kind, Target},
     health::{Cause, Reason},
     spec::Spec,
     transport::object::Signature,
@@ -155,13 +154,6 @@ pub(crate) struct Put {
     pub(crate) signature: Signature,
 }
 
-/// What is sent to the host of `base`.
-pub(super) fn target(base: &Url) -> Target {
-    let host = Host::of_url(base).expect("the URL was checked when it was validated");
-    let port = base.port_or_known_default().expect("http and https have default ports");
-    Target { host, port, kind: Kind::Http, encrypted: base.scheme() == "https" }
-}
-
 /// Names of the metadata that every object has.
 pub(super) struct Metadata {
     /// Of the digest.
@@ -213,9 +205,7 @@ pub(super) fn digest(batch: &Batch, format: &Format) -> String {
     for record in &batch.records {
         hash.update(record.leaf_hash);
     }
-    let mut hex = Vec::with_capacity(64);
-    write_hex(&hash.finalize(), &mut hex);
-    String::from_utf8(hex).expect("hexadecimal is ASCII")
+    hex(&hash.finalize())
 }
 
 /// Returns the key of a batch.

@@ -107,7 +107,7 @@ impl Config {
     }
 
     pub(crate) fn target(&self) -> Target {
-        object::target(&self.base())
+        super::http::target(&self.base())
     }
 
     pub(super) fn request(&self, batch: &Batch, envelope: &Envelope<'_>) -> Request {
@@ -189,7 +189,7 @@ fn key_problem(text: &str) -> Option<&'static str> {
 
 /// Reads the member `endpoint`. The outer `None` means that it is wrong.
 #[expect(clippy::option_option, reason = "wrong, absent and given are three things")]
-fn read_endpoint(members: &mut Members<'_>) -> Option<Option<Url>> {
+pub(super) fn read_endpoint(members: &mut Members<'_>) -> Option<Option<Url>> {
     let Some(text) = members.text("endpoint") else { return Some(None) };
     match webhook::parse(text) {
         Ok(url) if url.query().is_none() => Some(Some(url)),

@@ -8,7 +8,7 @@ pub(super) mod headers;
 #[cfg(test)]
 mod tests;
 
-use attestary_event::{View, actions::KnownActions, event::write_hex, scan::write_string};
+use attestary_event::{View, actions::KnownActions, event::hex, scan::write_string};
 use attestary_formats::Format;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -22,13 +22,11 @@ use url::Url;
 use super::{Envelope, Members, Request, grant::Grant, http::Exchange, payload::Payload};
 use crate::{
     batch::Batch,
-    guard::{Host, Kind, Target},
+    guard::Target,
     secret::{Secrets, SigningSecret},
     tls,
 };
 
-/// Longest URL in bytes.
-const URL_BYTES_MAX: usize = 2_048;
 /// Events whose ids, seqs and leaf hashes fit into headers: about 110 bytes each, and servers take 8 KB.
 const EVENTS_IN_HEADERS_MAX: usize = 50;
 
@@ -141,9 +139,7 @@ impl Config {
     }
 
     pub(crate) fn target(&self) -> Target {
-        let host = Host::of_url(&self.url).expect("the URL was checked when it was validated");
-        let port = self.url.port_or_known_default().expect("http and https have default ports");
-        Target { host, port, kind: Kind::Http, encrypted: self.url.scheme() == "https" }
+        super::http::target(&self.url)
     }
 
     pub(super) fn request(&self, batch: &Batch, envelope: &Envelope<'_>) -> Request {
@@ -207,20 +203,7 @@ impl Config {
 
 /// Parses the URL; what it may point at is the guard's question.
 pub(super) fn parse(text: &str) -> Result<Url, String> {
-    if text.len() > URL_BYTES_MAX {
-        return Err(format!("must have at most {URL_BYTES_MAX} bytes; this has {}", text.len()));
-    }
-    let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
-    if !matches!(url.scheme(), "https" | "http") {
-        return Err("must begin with https://".to_owned());
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("must not hold a user name or password; use headers".to_owned());
-    }
-    if url.fragment().is_some() {
-        return Err("must not have a fragment".to_owned());
-    }
-    Host::of_url(&url).map(|_| url)
+    super::http::parse_url(text, "; use headers")
 }
 
 /// Formats that hold neither seq nor leaf hash carry them as headers, which have less room than a body.
@@ -269,15 +252,7 @@ fn name_events(headers: &mut HeaderMap, batch: &Batch) {
     };
     put(headers, "attestary-event-id", &list(&|record| record.id.to_string()));
     put(headers, "attestary-seq", &list(&|record| record.seq.to_string()));
-    put(
-        headers,
-        "attestary-leaf-hash",
-        &list(&|record| {
-            let mut hex = Vec::with_capacity(64);
-            write_hex(&record.leaf_hash, &mut hex);
-            String::from_utf8(hex).expect("hexadecimal is ASCII")
-        }),
-    );
+    put(headers, "attestary-leaf-hash", &list(&|record| hex(&record.leaf_hash)));
 }
 
 fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {

@@ -5,7 +5,7 @@
 
 use std::{io::Write as _, sync::Arc};
 
-use attestary_event::event::write_hex;
+use attestary_event::event::hex;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use flate2::{Compression as Level, GzBuilder};
@@ -164,12 +164,6 @@ fn prepare(body: &[u8], compression: Compression) -> Prepared {
     };
     let sha256 = Sha256::digest(&body).into();
     Prepared { body, sha256 }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut hex = Vec::with_capacity(64);
-    write_hex(bytes, &mut hex);
-    String::from_utf8(hex).expect("hexadecimal is ASCII")
 }
 
 fn insert(headers: &mut HeaderMap, name: &'static str, value: &str) {

@@ -1,6 +1,7 @@
 //! The contiguity receipt of a destination, and its comparison with the log.
 
-use attestary_delivery::{Receipt, State, receipt::hex};
+use attestary_delivery::{Receipt, State};
+use attestary_event::event::hex;
 use attestary_event::{TenantId, View, filter::Filter};
 use attestary_ledger::Frontier;
 use std::collections::BTreeSet;

@@ -10,7 +10,7 @@ use std::{
     io::{self, BufRead, BufReader, Seek as _},
 };
 
-use attestary_event::{Event, EventId, Timestamp, View, actions::KnownActions};
+use attestary_event::{Event, EventId, Timestamp, View, actions::KnownActions, event::hex};
 use attestary_formats::{Format, csv, format::PlainOptions};
 use attestary_ledger::{Entry, Note, TileKind, tile::TILE_WIDTH};
 use attestary_store::{
@@ -20,7 +20,7 @@ use attestary_store::{
 use attestary_verify::{
     BundleWriter, Manifest,
     container::name::REMOVALS,
-    manifest::{FORM, Numbering, Selection, hex},
+    manifest::{FORM, Numbering, Selection},
     needed_tiles, write_fields, write_gone, write_whole,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -309,11 +309,6 @@ impl io::Read for Table<'_> {
         self.at += count;
         Ok(count)
     }
-}
-
-/// Returns the digest shown to people.
-pub(super) fn root_text(root: &[u8; 32]) -> String {
-    hex(root)
 }
 
 /// Signs the text of a manifest with the key that is valid for a log of this size.

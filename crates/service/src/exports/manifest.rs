@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Export, form::numbered};
 use crate::{AccessError, Caller, ReadError, Service, error::cause};
-use attestary_event::Timestamp;
+use attestary_event::{Timestamp, event::hex};
 use attestary_store::catalog::{CustodyRow, ExportState};
 
 impl Service {
@@ -68,10 +68,4 @@ fn manifest(export: &Export, custody: &[CustodyRow], origin: Option<String>) -> 
         "file": file,
         "custody": custody,
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut out = Vec::with_capacity(2 * bytes.len());
-    attestary_event::event::write_hex(bytes, &mut out);
-    String::from_utf8_lossy(&out).into_owned()
 }

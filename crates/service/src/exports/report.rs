@@ -1,11 +1,11 @@
 //! The readable report of a bundle: one page without scripts, links or foreign content. Everything that came from events
 //! is escaped, and characters that nobody sees are shown as escapes.
 
-use attestary_event::{Event, Timestamp, View};
+use attestary_event::{Event, Timestamp, View, event::hex};
 use attestary_ledger::Checkpoint;
 use attestary_store::catalog::ExportRow;
 
-use super::{Request, evidence::root_text};
+use super::Request;
 
 /// Events that are shown; the others stand in the bundle.
 const SHOWN_MAX: usize = 500;
@@ -38,7 +38,7 @@ impl Page {
             ("Environment", row.environment.to_string()),
             ("Log", head.origin.clone()),
             ("Events of the log", head.size.to_string()),
-            ("Root", root_text(&head.root)),
+            ("Root", hex(&head.root)),
             (
                 "Filter",
                 Some(request.filter.clone()).filter(|text| !text.is_empty()).unwrap_or_else(no),

@@ -5,12 +5,12 @@
 //! one JSON document, indented, that names events by position and nobody by name. Whoever holds the log's trust file can
 //! check it, and each removal in it carries the proof that its covering event is in the log.
 
-use attestary_event::{EnvironmentId, TenantId};
+use attestary_event::{EnvironmentId, TenantId, event::hex};
 use attestary_ledger::Note;
 use attestary_store::catalog::{ErasureRow, RemovalRow, RunRow};
 use serde_json::{Value, json};
 
-use super::{removals::hex, runs::time};
+use super::runs::time;
 use crate::{
     AccessError, Caller, ReadError, Scope, Service,
     audit::{Act, action},

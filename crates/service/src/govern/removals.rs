@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use attestary_event::{TenantId, event::write_hex};
+use attestary_event::{TenantId, event::hex};
 use attestary_ledger::{Hash, RemovalList, removal::Removed};
 use attestary_store::{
     Catalog, LogHead, Rewritten,
@@ -323,10 +323,4 @@ fn within(list: &RemovalList, size: u64) -> RemovalList {
         }
     }
     cut
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let mut out = Vec::with_capacity(bytes.len() * 2);
-    write_hex(bytes, &mut out);
-    String::from_utf8(out).unwrap_or_default()
 }

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use attestary_event::{EnvironmentId, Event, TenantId, Timestamp};
+use attestary_event::{EnvironmentId, Event, TenantId, Timestamp, event::hex};
 use attestary_ledger::RemovalList;
 use attestary_store::{
     Pick, Picker, Pickers, Sealed, SegmentFacts,
@@ -15,11 +15,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use sha2::Digest as _;
 
-use super::{
-    holds::Hold,
-    policy::Policy,
-    removals::{Part, hex},
-};
+use super::{holds::Hold, policy::Policy, removals::Part};
 use crate::{
     Caller, ChangeError, ReadError, Scope, Service,
     audit::{Act, action},

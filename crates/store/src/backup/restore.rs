@@ -1,14 +1,12 @@
 //! Restoring a snapshot into a new data directory: built beside it, checked whole, then named.
 
+use attestary_event::event::hex;
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-use super::{
-    BackupError, Snapshot, failed, files, journal,
-    snapshot::{hex, snapshots},
-};
+use super::{BackupError, Snapshot, failed, files, journal, snapshot::snapshots};
 use crate::{
     catalog::{Catalog, Loaded},
     check::{self, Progress, Report},

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use attestary_ledger::Hash;
 use serde::{Deserialize, Serialize};
 
 use super::{BackupError, FORMAT_VERSION, files};
@@ -72,13 +71,4 @@ pub fn snapshots(repository: &Path) -> Result<Vec<Snapshot>, BackupError> {
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
-}
-
-/// Returns a hash in hexadecimal.
-pub(super) fn hex(hash: &Hash) -> String {
-    use std::fmt::Write as _;
-    hash.iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

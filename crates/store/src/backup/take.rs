@@ -1,11 +1,9 @@
 //! Taking a backup of a directory that may be in use.
 
+use attestary_event::event::hex;
 use std::{collections::HashSet, fs, path::Path, path::PathBuf};
 
-use super::{
-    BackupError, FORMAT_VERSION, Snapshot, failed, files, journal,
-    snapshot::{hex, snapshots},
-};
+use super::{BackupError, FORMAT_VERSION, Snapshot, failed, files, journal, snapshot::snapshots};
 use crate::{
     catalog::{Catalog, CatalogError, Loaded},
     segment::{SegmentError, Segments, sha256},

@@ -310,7 +310,7 @@ fn what_is_missing_needs_a_covering_event() {
             let mut erased = RemovalList::new(ORIGIN);
             assert!(erased.push_fields(ERASED, vec![1, 3]));
             for list in [erased, list] {
-                let name = format!("removals/{}", attestary_verify::manifest::hex(&list.hash()));
+                let name = format!("removals/{}", attestary_event::event::hex(&list.hash()));
                 world.files.insert(name, list.to_string().into_bytes());
             }
             world.relog();

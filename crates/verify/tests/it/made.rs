@@ -106,7 +106,7 @@ fn removed(origin: &str) -> (RemovalList, RemovalList) {
 }
 
 pub(crate) fn covering(action: &str, list: &RemovalList) -> String {
-    let sha256 = attestary_verify::manifest::hex(&list.hash());
+    let sha256 = attestary_event::event::hex(&list.hash());
     let events = list.events();
     format!(
         r#"{{"action":"{action}","actor":{{"id":"installation","type":"service"}},"metadata":{{"events":{events},"list_sha256":"{sha256}"}}}}"#
@@ -156,7 +156,7 @@ impl World {
             events,
         };
         for list in [erased, gone] {
-            let name = format!("removals/{}", attestary_verify::manifest::hex(&list.hash()));
+            let name = format!("removals/{}", attestary_event::event::hex(&list.hash()));
             world.files.insert(name, list.to_string().into_bytes());
         }
         world.trust = trust(&[(ORIGIN, 0)], true, 3_600);
