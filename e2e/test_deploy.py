@@ -1,8 +1,8 @@
 """The worked example of a deployment: its files fit together, and its lines go the way that filebeat.yml says.
 
-Filebeat itself is not to be had where the tests run. `Reader` stands in its place: it does what the configuration in
-deploy/compose/filebeat.yml says and refuses any option that it does not know, so that the file cannot say more than is
-shown here.
+Filebeat itself reads them into a real OpenSearch where it is built (see filebeat.py). Everywhere, `Reader` does what the
+configuration in deploy/compose/filebeat.yml says and refuses any option that it does not know, so that the file cannot
+say more than is shown here.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 
 import pytest
 import requests
 import yaml
 
+import filebeat
 import harness
+import opensearch
 
 DEPLOY = harness.ROOT / "deploy" / "compose"
 
@@ -188,8 +191,35 @@ def deployed(tmp_path):
         process.wait(harness.PATIENCE_SECONDS)
 
 
-# seeds: FO-15 FO-18 with a reader that does what filebeat.yml says, in Filebeat's place
-def test_events_go_the_way_that_filebeat_is_told(deployed, tmp_path):
+HOSTILE = 'Ada "x" \u2028 \r\n{"event":{"module":"other"}} \x00'
+EVENTS = 40
+
+
+class Containers:
+    """Docker's part: wraps the server's lines as its json-file driver does, and rotates."""
+
+    def __init__(self, root: pathlib.Path):
+        self.root = root
+        self.log = root / "var/lib/docker/containers/abc/abc-json.log"
+        self.taken = {"stdout": 0, "stderr": 0}
+
+    def wrap(self, name: str, lines_max: int) -> None:
+        """Takes complete lines from the server."""
+        with open(self.root / name, "rb") as file, open(self.log, "a") as out:
+            file.seek(self.taken[name])
+            for line in file.readlines()[:lines_max]:
+                if line.endswith(b"\n"):
+                    self.taken[name] += len(line)
+                    out.write(json.dumps({"log": line.decode(), "stream": name, "time": "2026-11-30T00:00:00.1Z"}) + "\n")
+
+    def rotate(self) -> None:
+        """Renames; the rest stands in a new file, among lines that are no events."""
+        self.log.rename(self.log.with_suffix(".log.1"))
+        self.log.write_text(json.dumps({"log": "no JSON\n", "stream": "stdout", "time": "2026-11-30T00:00:00Z"}) + "\n")
+
+
+def submit_logins(deployed, tmp_path) -> list[tuple[str, dict]]:
+    """Sets the example up as its page says, and submits; returns the events with their ids."""
     url, variables, root = deployed
     tools = tmp_path / "bin"
     tools.mkdir()
@@ -199,50 +229,105 @@ def test_events_go_the_way_that_filebeat_is_told(deployed, tmp_path):
     assert done.returncode == 0, done.stderr
     key = re.search(r"^secret: (\S+)$", done.stdout, re.MULTILINE).group(1)
     assert done.stdout.count("secret") == 1, "only the application's key is shown"
-    hostile = 'Ada "x" \u2028 \r\n{"event":{"module":"other"}} \x00'
     wanted = []
-    for number in range(40):
+    for number in range(EVENTS):
         event = {"tenant": "acme", "action": "user.login", "occurred_at": f"2026-11-{1 + number % 3:02}T23:59:59.5Z",
-                 "actor": {"type": "user", "id": f"u{number}", "name": hostile}, "metadata": {"big": 9007199254740993}}
+                 "actor": {"type": "user", "id": f"u{number}", "name": HOSTILE}, "metadata": {"big": 9007199254740993}}
         reply = requests.post(f"{url}/v1/events", json=event, headers={"authorization": f"Bearer {key}"}, timeout=30)
         assert reply.status_code == 201, reply.text
         wanted.append((reply.json()["id"], event))
+    harness.until("all lines are out", lambda: (root / "stdout").read_bytes().count(b'"user.login"') >= EVENTS)
+    return wanted
 
-    log = root / "var/lib/docker/containers/abc/abc-json.log"
-    taken = {"stdout": 0, "stderr": 0}
 
-    def wrap(name: str, lines_max: int) -> None:
-        """Takes complete lines from the server and writes them as docker's json-file driver does."""
-        with open(root / name, "rb") as file, open(log, "a") as out:
-            file.seek(taken[name])
-            for line in file.readlines()[:lines_max]:
-                if line.endswith(b"\n"):
-                    taken[name] += len(line)
-                    out.write(json.dumps({"log": line.decode(), "stream": name, "time": "2026-11-30T00:00:00.1Z"}) + "\n")
-
-    harness.until("all lines are out", lambda: (root / "stdout").read_bytes().count(b'"user.login"') >= 40)
-    reader = Reader(yaml.safe_load((DEPLOY / "filebeat.yml").read_text()), root)
-    found = []
-    wrap("stderr", 1000)
-    wrap("stdout", 15)
-    found += reader.documents()
-    # docker rotates by renaming; the rest stands in a new file, among lines that are no events.
-    log.rename(log.with_suffix(".log.1"))
-    log.write_text(json.dumps({"log": "no JSON\n", "stream": "stdout", "time": "2026-11-30T00:00:00Z"}) + "\n")
-    wrap("stdout", 1000)
-    found += reader.documents()
-    assert not list(reader.documents()), "nothing is read twice"
+def check_documents(found: list[tuple[str, str, dict]], wanted: list[tuple[str, dict]]) -> None:
+    """Every event is one document of its own day, whole."""
     logins = [one for one in found if member(one[2], "event.action") == "user.login"]
     assert [member(document, "event.id") for _, _, document in logins] == [identity for identity, _ in wanted]
     assert len({identity for _, identity, _ in found}) == len(found) and all(identity for _, identity, _ in found)
     for (index, _, document), (_, event) in zip(logins, wanted):
         assert document["@timestamp"].startswith(event["occurred_at"][:19])
         assert index == "attestary-" + event["occurred_at"][:10].replace("-", ".")
-        assert document["user"]["name"] == hostile and document["user"]["id"] == event["actor"]["id"]
+        assert document["user"]["name"] == HOSTILE and document["user"]["id"] == event["actor"]["id"]
         assert document["organization"]["id"] == "acme" and "error" not in document
         assert document["attestary"]["metadata"]["big"] == 9007199254740993
+    # The server's own log is not among the documents.
+    assert all(document["stream"] == "stdout" for _, _, document in found)
+
+
+# seeds: FO-15
+def test_events_go_the_way_that_filebeat_is_told(deployed, tmp_path):
+    wanted = submit_logins(deployed, tmp_path)
+    root = deployed[2]
+    docker = Containers(root)
+    reader = Reader(yaml.safe_load((DEPLOY / "filebeat.yml").read_text()), root)
+    found = []
+    docker.wrap("stderr", 1000)
+    docker.wrap("stdout", 15)
+    found += reader.documents()
+    docker.rotate()
+    docker.wrap("stdout", 1000)
+    found += reader.documents()
+    assert not list(reader.documents()), "nothing is read twice"
+    check_documents(found, wanted)
     raw = (root / "stdout").read_bytes()
     assert all(isinstance(json.loads(line), dict) for line in raw.splitlines()), "a line is no JSON object"
-    # The server's own log is not among the documents.
-    assert any('"stderr"' in line for line in log.with_suffix(".log.1").read_text().splitlines())
-    assert all(document["stream"] == "stdout" for _, _, document in found)
+    assert any('"stderr"' in line for line in docker.log.with_suffix(".log.1").read_text().splitlines())
+
+
+@pytest.fixture
+def elasticsearch(tmp_path):
+    ready = opensearch.libraries()
+    if ready is None:
+        pytest.skip("OpenSearch needs Java and Maven")
+    node = opensearch.OpenSearch(tmp_path / "opensearch", ready)
+    server = filebeat.Elasticsearch(node)
+    yield server
+    server.stop()
+    node.stop()
+
+
+# seeds: FO-15 FO-18 with Filebeat 7.17.29, built from its Go module (by ./test --long; kept for ./test), and OpenSearch
+def test_filebeat_brings_every_event_into_the_daily_index(deployed, tmp_path, long, request):
+    program = filebeat.program(build=long)
+    if program is None:
+        pytest.skip("Filebeat is not built; --long builds it where there is Go")
+    elasticsearch = request.getfixturevalue("elasticsearch")
+    wanted = submit_logins(deployed, tmp_path)
+    docker = Containers(deployed[2])
+    # The example's file as it is, but for where the containers and Elasticsearch are.
+    text = (DEPLOY / "filebeat.yml").read_text()
+    for there, here in [("/var/lib/docker/containers", str(docker.log.parent.parent)), ("http://elasticsearch:9200", elasticsearch.url)]:
+        assert text.count(there) == 1
+        text = text.replace(there, here)
+    configuration, directory = tmp_path / "filebeat.yml", tmp_path / "filebeat"
+    configuration.write_text(text)
+    directory.mkdir()
+
+    def documents() -> list[tuple[str, str, dict]]:
+        hits = elasticsearch.node.documents("attestary-*")
+        hits.sort(key=lambda hit: member(hit["_source"], "event.sequence"))
+        return [(hit["_index"], hit["_id"], hit["_source"]) for hit in hits]
+
+    def arrived(count: int) -> list:
+        found = documents()
+        return found if sum(member(one, "event.action") == "user.login" for _, _, one in found) >= count else []
+
+    docker.wrap("stderr", 1000)
+    docker.wrap("stdout", 15)
+    before = (deployed[2] / "stdout").read_bytes().splitlines()[:15]
+    logins = sum(b'"user.login"' in line for line in before)
+    reader = filebeat.Filebeat(program, configuration, directory)
+    try:
+        harness.until("the first lines are documents", lambda: arrived(logins))
+        # It is killed, and the file is rotated meanwhile.
+        reader.stop(signal.SIGKILL)
+        docker.rotate()
+        docker.wrap("stdout", 1000)
+        reader = filebeat.Filebeat(program, configuration, directory)
+        found = harness.until("all events are documents", lambda: arrived(EVENTS))
+    finally:
+        reader.stop()
+    check_documents(found, wanted)
+    assert all(document["agent"]["type"] == "filebeat" for _, _, document in found)
+    assert not any("no JSON" in str(document.get("message")) for _, _, document in found)

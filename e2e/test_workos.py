@@ -13,6 +13,8 @@ import harness
 
 NODE = pathlib.Path(__file__).parent / "node"
 ORGANIZATION = "org_01ABC"
+# Calls of the Node package's organisations that concern audit logs: 11.0.0 has none.
+NODE_ORGANIZATION_CALLS: list[str] = []
 
 
 def wrong(key):
@@ -57,6 +59,15 @@ def test_node_package(attestary):
     assert exported["state"] == "ready" and exported["object"] == "audit_log_export" and exported["createdAt"]
     assert [name in exported["file"] for name in ("user_3", "user_4", "user_5")] == [True, True, False]
     assert len(exported["file"].splitlines()) == 3
+    kept = [call["resolved"]["retentionPeriodInDays"] for call in calls["retention"]]
+    assert kept == [None, 180, 180]
+    assert calls["noPeriod"][0]["kind"] == "UnprocessableEntityException", calls["noPeriod"]
+    assert calls["nobody"][0]["kind"] == "NotFoundException"
+    # What is called above is all that the package has.
+    assert calls["methods"][0]["resolved"] == ["createEvent", "createExport", "createSchema", "getExport",
+                                               "getOrganizationAuditLogsRetention", "listSchemas",
+                                               "updateOrganizationAuditLogsRetention"]
+    assert calls["configurable"][0]["resolved"] == NODE_ORGANIZATION_CALLS
     link = calls["link"][0]["resolved"]["link"]
     assert link.startswith(f"{attestary.url}/console/portal/") and requests.get(link, timeout=30).status_code == 200
     assert calls["noIntent"][0]["kind"] == "BadRequestException" and "intent" in calls["noIntent"][0]["message"]
@@ -104,3 +115,24 @@ def test_python_package(attestary):
     link = client(attestary.facts["admin_key"]).admin_portal.generate_link(
         organization=ORGANIZATION, intent="log_streams", external_user_id="u_7")
     assert requests.get(link.link, timeout=30).status_code == 200
+
+    from workos._errors import NotFoundError, UnprocessableEntityError
+    from workos.audit_logs._resource import RetentionPeriod, RetentionPeriodInDays
+    administrator = client(attestary.facts["admin_key"])
+    assert admin.get_organization_audit_logs_retention(ORGANIZATION).retention_period_in_days is None
+    for wanted, days in [(RetentionPeriod(retention_period="1_YEAR"), 365), (RetentionPeriodInDays(retention_period_in_days=60), 60)]:
+        assert admin.update_organization_audit_logs_retention(ORGANIZATION, retention=wanted).retention_period_in_days == days
+        assert admin.get_organization_audit_logs_retention(ORGANIZATION).retention_period_in_days == days
+    with pytest.raises(UnprocessableEntityError):
+        admin.update_organization_audit_logs_retention(ORGANIZATION, retention=RetentionPeriod(retention_period="5_YEAR"))
+    with pytest.raises(NotFoundError):
+        admin.get_organization_audit_logs_retention("org_nobody")
+    configuration = administrator.organizations.get_audit_log_configuration(ORGANIZATION)
+    assert (configuration.state.value, configuration.retention_period_in_days, configuration.log_stream) == ("active", 60, None)
+    attestary.call("POST", f"/v1/tenants/{ORGANIZATION}/destinations", expect=201,
+                   json={"name": "hook", "type": "webhook", "config": {"url": "https://siem.example/"}})
+    stream = administrator.organizations.get_audit_log_configuration(ORGANIZATION).log_stream
+    assert (stream.type.value, stream.state.value, stream.last_synced_at) == ("GenericHttps", "active", None)
+    calls = {name for name in dir(admin) if not name.startswith("_")}
+    assert calls == {"create_event", "create_export", "create_schema", "get_export", "list_actions", "list_action_schemas",
+                     "get_organization_audit_logs_retention", "update_organization_audit_logs_retention"}

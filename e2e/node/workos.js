@@ -61,6 +61,15 @@ async function main() {
         const file = await (await fetch(made.url)).text();
         return { state: made.state, object: made.object, createdAt: made.createdAt, file };
     });
+    const organizations = client(adminKey).organizations;
+    await attempt("retention", () => admin.getOrganizationAuditLogsRetention({ id: organization }));
+    await attempt("retention", () => admin.updateOrganizationAuditLogsRetention({ id: organization, retentionPeriod: "6_MONTHS" }));
+    await attempt("retention", () => admin.getOrganizationAuditLogsRetention({ id: organization }));
+    await attempt("noPeriod", () => admin.updateOrganizationAuditLogsRetention({ id: organization, retentionPeriod: "7_WEEKS" }));
+    await attempt("nobody", () => admin.getOrganizationAuditLogsRetention({ id: "org_nobody" }));
+    // Every call of the package's audit log class, so that a new one in a newer package is noticed.
+    print({ name: "methods", resolved: Object.getOwnPropertyNames(Object.getPrototypeOf(admin)).filter((name) => name !== "constructor").sort() });
+    print({ name: "configurable", resolved: Object.getOwnPropertyNames(Object.getPrototypeOf(organizations)).filter((name) => /audit/i.test(name)) });
     await attempt("link", () => client(adminKey).adminPortal.generateLink({ intent: "audit_logs", organization, returnUrl: "https://app.example.com/" }));
     await attempt("noIntent", () => client(adminKey).adminPortal.generateLink({ intent: "sso", organization }));
 }

@@ -116,7 +116,14 @@ fn native() -> Router<State> {
         .route("/v1/keys/{id}", get(keys::one).delete(keys::revoke))
         .route("/v1/session", post(sessions::start).get(sessions::own).delete(sessions::end))
         .route("/v1/sign-in-links", post(sessions::create_link))
-        .route("/v1/tenants/{tenant}/portal-sessions", post(sessions::create_portal))
+        .route(
+            "/v1/tenants/{tenant}/portal-sessions",
+            post(sessions::create_portal).get(sessions::list_portal),
+        )
+        .route(
+            "/v1/tenants/{tenant}/portal-sessions/{id}",
+            axum::routing::delete(sessions::revoke_portal),
+        )
         .route("/v1/sources", get(sources::list))
         .route("/v1/tenants/{tenant}/saved-views", post(views::create).get(views::list))
         .route("/v1/tenants/{tenant}/saved-views/{id}", axum::routing::delete(views::delete))
@@ -196,8 +203,17 @@ fn foreign() -> Router<State> {
             "/audit_logs/actions/{name}/schemas",
             get(workos::schemas::versions).post(workos::schemas::create),
         )
+        .route(
+            "/organizations/{id}/audit_logs_retention",
+            get(workos::organizations::retention).put(workos::organizations::set_retention),
+        )
+        .route(
+            "/organizations/{id}/audit_log_configuration",
+            get(workos::organizations::configuration),
+        )
         .route("/audit_logs/{*rest}", axum::routing::any(workos::elsewhere))
-        .route("/organizations/{*rest}", axum::routing::any(workos::elsewhere))
+        .route("/organizations/{id}", axum::routing::any(workos::elsewhere))
+        .route("/organizations/{id}/{*rest}", axum::routing::any(workos::elsewhere))
         .route("/portal/{*rest}", axum::routing::any(workos::elsewhere))
         .route("/v1/logs", post(otlp::logs))
         .route(otlp::grpc::PATH, post(otlp::grpc::export))

@@ -59,7 +59,7 @@ pub use doors::{
     otlp::{OtlpError, OtlpForm, OtlpTaken},
     retraced::{RetracedPage, RetracedReceipt, RetracedSearchError, ViewerExport},
     syslog::{Receiver, Refused, SyslogBatch, SyslogReader, SyslogReport, SyslogRoute},
-    workos::WorkosExport,
+    workos::{WorkosConfiguration, WorkosExport},
 };
 pub use environments::EnvironmentChange;
 pub use error::{
@@ -87,8 +87,8 @@ pub use search::{Found, Search};
 pub use secret::Secret;
 pub use service::Service;
 pub use sessions::{
-    Link, NewLink, NewPortalSession, Person, Portal, PortalCreated, Role, Session, Started,
-    WebOrigin,
+    Link, NewLink, NewPortalSession, OpenPortal, Person, Portal, PortalCreated, Role, Session,
+    Started, WebOrigin,
 };
 pub use settings::{Components, Settings};
 pub use sources::Source;

@@ -19,7 +19,7 @@ use attestary_event::{EnvironmentId, TenantId, Violation};
 use serde_json::{Value, json};
 
 pub(crate) use index::Sessions;
-pub use portal::{NewPortalSession, Portal, PortalCreated};
+pub use portal::{NewPortalSession, OpenPortal, Portal, PortalCreated};
 pub use web_origin::WebOrigin;
 
 use crate::{
@@ -164,6 +164,12 @@ pub struct Session {
 }
 
 impl Session {
+    /// Returns true when it may touch this tenant and was made for it.
+    fn is_of(&self, environment: &EnvironmentId, tenant: &TenantId) -> bool {
+        self.environment == *environment
+            && self.tenants.as_ref().is_some_and(|own| own.contains(tenant))
+    }
+
     /// Returns when the session ends unless it is used before, in milliseconds since the epoch.
     pub fn idle_expires_ms(&self) -> u64 {
         match self.portal {

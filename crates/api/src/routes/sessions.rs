@@ -88,6 +88,35 @@ pub(crate) struct PortalSession<'a> {
     expires_at: String,
 }
 
+/// A portal session that goes on.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OpenPortalSession {
+    id: String,
+    /// Who looks.
+    actor: PortalActorView,
+    scopes: Vec<&'static str>,
+    /// The pages that show it; `https://viewer.invalid` until a page began a viewer's session.
+    origin: String,
+    /// The key or session that made it.
+    created_by: String,
+    created_at: String,
+    expires_at: String,
+}
+
+/// Who looks.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PortalActorView {
+    id: String,
+    name: Option<String>,
+    email: Option<String>,
+}
+
+/// Portal sessions, newest first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OpenPortalSessionList {
+    data: Vec<OpenPortalSession>,
+}
+
 /// What a sign-in link is made from.
 #[derive(ToSchema)]
 #[schema(as = NewSignInLink)]
@@ -279,6 +308,52 @@ pub(crate) async fn create_portal(
         expires_at: time(made.expires_ms),
     };
     Ok(reply(StatusCode::CREATED, &view))
+}
+
+/// List the portal sessions of a tenant that go on.
+#[utoipa::path(
+    get, path = "/v1/tenants/{tenant}/portal-sessions", tag = "sessions",
+    params(("tenant" = String, Path, description = "The tenant's id")),
+    responses((status = 200, description = "Newest first; without their secrets", body = OpenPortalSessionList))
+)]
+pub(crate) async fn list_portal(
+    Shared(state): Shared<State>,
+    Path(tenant): Path<String>,
+    Authed(caller): Authed,
+) -> Result<Response, Problem> {
+    let open = state.service.list_portal_sessions(&caller, &tenant).await?;
+    let data = open.into_iter().map(|open| OpenPortalSession {
+        id: open.id,
+        actor: PortalActorView {
+            id: open.person.id,
+            name: open.person.name,
+            email: open.person.email,
+        },
+        scopes: open.scopes.iter().map(Scope::name).collect(),
+        origin: open.origin,
+        created_by: open.created_by,
+        created_at: time(open.created_ms),
+        expires_at: time(open.expires_ms),
+    });
+    Ok(reply(StatusCode::OK, &OpenPortalSessionList { data: data.collect() }))
+}
+
+/// Revoke a portal session, its link, and what began with the link.
+#[utoipa::path(
+    delete, path = "/v1/tenants/{tenant}/portal-sessions/{id}", tag = "sessions",
+    params(
+        ("tenant" = String, Path, description = "The tenant's id"),
+        ("id" = String, Path, description = "The portal session's id"),
+    ),
+    responses((status = 204, description = "Ended; 404 when no such session goes on"))
+)]
+pub(crate) async fn revoke_portal(
+    Shared(state): Shared<State>,
+    Path((tenant, id)): Path<(String, String)>,
+    Authed(caller): Authed,
+) -> Result<Response, Problem> {
+    state.service.revoke_portal_session(&caller, &tenant, &id).await?;
+    Ok(done())
 }
 
 fn role(members: &mut Members) -> Option<Role> {

@@ -4,6 +4,7 @@
 //! receipt of an event stands in headers.
 
 pub(crate) mod exports;
+pub(crate) mod organizations;
 pub(crate) mod schemas;
 
 use attestary_service::IntakeError;

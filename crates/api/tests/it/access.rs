@@ -272,6 +272,18 @@ fn cases(destination: &str, key_id: &str) -> Vec<Case> {
             Some(json!({ "actor": { "id": "eve" }, "origin": "https://a.example" })),
             NotFound,
         ),
+        case(
+            "GET /v1/tenants/{tenant}/portal-sessions",
+            &format!("{tenant}/portal-sessions"),
+            None,
+            NotFound,
+        ),
+        case(
+            "DELETE /v1/tenants/{tenant}/portal-sessions/{id}",
+            &format!("{tenant}/portal-sessions/ses_01ARYZ6S410000000000000000"),
+            None,
+            NotFound,
+        ),
         case("GET /v1/retention", "/v1/retention", None, Whole),
         case("PUT /v1/retention", "/v1/retention", Some(json!({ "keep": "1y" })), Whole),
         case("DELETE /v1/retention", "/v1/retention", None, Whole),

@@ -181,3 +181,125 @@ async fn a_portal_link_opens_the_organizations_log() {
         assert_eq!(named, field);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organizations_retention_is_set_in_the_clients_periods() {
+    let app = TestApp::start().await;
+    let key = app.key(&ALL, None).await;
+    app.tenant("org_1").await;
+    let path = "/organizations/org_1/audit_logs_retention";
+    let days = |reply: Value| reply["retention_period_in_days"].clone();
+    assert_eq!(days(app.get(path, &key).await.ok(200)), Value::Null, "everything is kept");
+    for (body, expected) in [
+        (json!({ "retention_period": "3_MONTHS" }), 90),
+        (json!({ "retention_period_in_days": 730 }), 730),
+        (json!({ "retention_period": "10_YEARS" }), 3650),
+    ] {
+        assert_eq!(days(app.put(path, &key, &body).await.ok(200)), expected, "{body}");
+        assert_eq!(days(app.get(path, &key).await.ok(200)), expected);
+    }
+    // Classes are not WorkOS's to touch.
+    let class = json!([{ "name": "sign-ins", "filter": "action:user.*", "keep": "7y" }]);
+    let native = "/v1/tenants/org_1/retention";
+    app.put(native, &key, &json!({ "keep": "90d", "classes": class })).await.ok(200);
+    app.put(path, &key, &json!({ "retention_period": "1_MONTH" })).await.ok(200);
+    let policy = app.get(native, &key).await.ok(200);
+    assert_eq!((&policy["policy"]["keep"], &policy["policy"]["classes"]), (&json!("30d"), &class));
+
+    for (body, field) in [
+        (json!({ "retention_period": "12_MONTHS" }), "retention_period"),
+        (json!({ "retention_period_in_days": 31 }), "retention_period_in_days"),
+        (json!({}), "retention_period"),
+    ] {
+        let reply = app.put(path, &key, &body).await;
+        refused(&reply, 422, "invalid_retention", Some(field));
+    }
+    refused(&app.put(path, &key, &json!({ "retention_period": 7 })).await, 400, "400", None);
+    app.put("/v1/retention", &key, &json!({ "keep": "1y", "minimum": "90d" })).await.ok(200);
+    let short = app.put(path, &key, &json!({ "retention_period": "2_MONTHS" })).await;
+    refused(&short, 422, "invalid_retention", Some("retention_period"));
+    app.put(native, &key, &json!({ "keep": "1y", "lock": true })).await.ok(200);
+    let reply = app.put(path, &key, &json!({ "retention_period": "3_MONTHS" })).await;
+    refused(&reply, 409, "conflict", None);
+    let nobody = app.get("/organizations/org_9/audit_logs_retention", &key).await;
+    refused(&nobody, 404, "entity_not_found", None);
+    let reader = app.key(&[Scope::Read], None).await;
+    refused(&app.get(path, &reader).await, 403, "forbidden", None);
+    refused(&app.get("/organizations/org_1", &key).await, 404, "not_found", None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organizations_configuration_names_its_oldest_stream() {
+    let app = TestApp::start().await;
+    let key = app.key(&ALL, None).await;
+    app.tenant("org_1").await;
+    let path = "/organizations/org_1/audit_log_configuration";
+    let expected =
+        json!({ "organization_id": "org_1", "retention_period_in_days": null, "state": "active" });
+    assert_eq!(app.get(path, &key).await.ok(200), expected);
+    let make = async |name: &str, kind: &str, config: Value| {
+        let body = json!({ "name": name, "type": kind, "config": config });
+        let made = app.post("/v1/tenants/org_1/destinations", &key, &body).await.ok(201);
+        made["id"].as_str().unwrap().to_owned()
+    };
+    // WorkOS knows no syslog.
+    make("s", "syslog", json!({ "address": "127.0.0.1:9", "transport": "tcp" })).await;
+    let first = make("w", "webhook", json!({ "url": "https://siem.example/" })).await;
+    make("v", "webhook", json!({ "url": "https://siem.example/" })).await;
+    app.post(&format!("/v1/tenants/org_1/destinations/{first}/pause"), &key, &json!({})).await;
+    app.put("/v1/sources/workos", &key, &json!({ "enabled": false })).await.ok(200);
+    let shown = app.get(path, &key).await.ok(200);
+    let stream = &shown["log_stream"];
+    assert_eq!(
+        (&stream["id"], &stream["type"]),
+        (&json!(first), &json!("GenericHttps")),
+        "{shown}"
+    );
+    assert_eq!((&stream["state"], &stream["last_synced_at"]), (&json!("inactive"), &Value::Null));
+    assert!(stream["created_at"].is_string());
+    assert_eq!(shown["state"], "inactive", "the door is switched off");
+    app.post("/v1/tenants/org_1/close", &key, &json!({})).await;
+    assert_eq!(app.get(path, &key).await.ok(200)["state"], "disabled");
+    let foreign = app.key(&ALL, Some(&["org_2"])).await;
+    refused(&app.get(path, &foreign).await, 404, "entity_not_found", None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_portal_link_is_revoked() {
+    let app = TestApp::start().await;
+    let key = app.key(&ALL, None).await;
+    app.tenant("org_1").await;
+    let body = json!({ "organization": "org_1", "intent": "audit_logs" });
+    let begin = async |link: &Value| {
+        let code = link["link"].as_str().unwrap().split_once("#code=").unwrap().1.to_owned();
+        let begun =
+            app.client.post(format!("{}/v1/session", app.url)).header("attestary-console", "1");
+        send(begun.json(&json!({ "code": code }))).await
+    };
+    let list = "/v1/tenants/org_1/portal-sessions";
+    for opened in [false, true] {
+        let made = app.post("/portal/generate_link", &key, &body).await;
+        let id = made.headers["attestary-portal-session"].to_str().unwrap().to_owned();
+        let link = made.ok(201);
+        let mut token = None;
+        if opened {
+            token = Some(begin(&link).await.ok(201)["token"].as_str().unwrap().to_owned());
+            app.get("/v1/events?tenant=org_1", token.as_deref().unwrap()).await.ok(200);
+        }
+        let open = app.get(list, &key).await.ok(200);
+        assert_eq!(open["data"].as_array().unwrap().len(), 1, "shown once: {open}");
+        assert_eq!(open["data"][0]["id"], id);
+        assert!(!open.to_string().contains("atse1"), "no token is shown");
+        app.delete(&format!("{list}/{id}"), &key).await.ok(204);
+        assert_eq!(app.get(list, &key).await.ok(200)["data"], json!([]));
+        assert_eq!(begin(&link).await.status.as_u16(), 401);
+        if let Some(token) = token {
+            app.get("/v1/events?tenant=org_1", &token).await.problem("unauthenticated", 401);
+        }
+        app.delete(&format!("{list}/{id}"), &key).await.problem("not-found", 404);
+    }
+    let trail = app.events("_audit", &key).await;
+    let revoked =
+        trail.iter().filter(|event| event["metadata"]["operation"] == "portal.revoke").count();
+    assert_eq!(revoked, 2);
+}

@@ -7,8 +7,8 @@ use attestary_formats::intake::workos;
 
 use super::{Foreign, Taken, with_id};
 use crate::{
-    Caller, ChangeError, Export, ExportLink, IntakeError, ItemViolation, NewExport,
-    NewPortalSession, Person, PortalCreated, ReadError, Scope, Service,
+    Caller, ChangeError, Destination, Export, ExportLink, IntakeError, ItemViolation, NewExport,
+    NewPortalSession, Person, PortalCreated, ReadError, Retention, Scope, Service,
 };
 
 /// How long the link to the portal waits to be opened, as WorkOS's own does.
@@ -54,6 +54,26 @@ impl WorkosExport {
         filter
     }
 }
+
+/// What WorkOS shows of an organisation's audit log.
+#[derive(Debug)]
+pub struct WorkosConfiguration {
+    /// How long events are kept.
+    pub retention: Retention,
+    /// `active`; `inactive` while this door is switched off; `disabled` when the tenant is closed.
+    pub state: &'static str,
+    /// The oldest destination of a type that WorkOS knows, and the name of that type.
+    pub stream: Option<(&'static str, Destination)>,
+}
+
+/// Types of log streams as WorkOS names them, by the destination's own.
+const STREAMS: [(&str, &str); 5] = [
+    ("datadog", "Datadog"),
+    ("s3", "S3"),
+    ("sentinel", "AzureSentinel"),
+    ("splunk", "Splunk"),
+    ("webhook", "GenericHttps"),
+];
 
 /// What stands between quotes in the filter language for exactly this text.
 fn quoted(text: &str) -> String {
@@ -135,6 +155,50 @@ impl Service {
         export: &Export,
     ) -> Result<ExportLink, ChangeError> {
         self.link_export(caller, export.row.tenant.as_str(), &export.row.id).await
+    }
+
+    /// Returns how long an organisation's events are kept.
+    pub async fn workos_retention(
+        &self,
+        caller: &Caller,
+        organization: &str,
+    ) -> Result<Retention, ReadError> {
+        self.retention(caller, Some(organization)).await
+    }
+
+    /// Sets how many days an organisation's events are kept.
+    pub async fn set_workos_retention(
+        &self,
+        caller: &Caller,
+        organization: &str,
+        days: u32,
+    ) -> Result<Retention, ChangeError> {
+        self.set_retention_days(caller, organization, days).await
+    }
+
+    /// Returns what WorkOS calls the configuration of an organisation's audit log.
+    pub async fn workos_configuration(
+        &self,
+        caller: &Caller,
+        organization: &str,
+    ) -> Result<WorkosConfiguration, ReadError> {
+        let retention = self.workos_retention(caller, organization).await?;
+        let mut destinations = self.list_destinations(caller, organization).await?;
+        destinations.sort_by_key(|destination| destination.created_ms);
+        let stream = destinations.into_iter().find_map(|destination| {
+            let (_, name) = STREAMS.iter().find(|(kind, _)| *kind == destination.kind)?;
+            Some((*name, destination))
+        });
+        let environment = caller.environment()?;
+        let tenant = self.visible(caller, organization)?;
+        let state = if self.directory().gate(environment).is_tenant_closed(&tenant) {
+            "disabled"
+        } else if self.switches().is_off(environment, "workos", None) {
+            "inactive"
+        } else {
+            "active"
+        };
+        Ok(WorkosConfiguration { retention, state, stream })
     }
 
     /// Makes a link that shows an organisation's log, or its destinations, to one of its people.

@@ -4,7 +4,7 @@ use attestary_event::{EnvironmentId, TenantId};
 use attestary_store::catalog::PolicyRow;
 use serde_json::{Map, Value};
 
-use super::{RETENTION, policy::Policy, runs::Preview};
+use super::{RETENTION, period::Period, policy::Policy, runs::Preview};
 use crate::{
     Caller, ChangeError, ReadError, Scope, Service,
     audit::{Act, action},
@@ -18,6 +18,16 @@ pub struct Retention {
     pub policy: Value,
     /// `tenant`, `environment`, or `default` when none is set.
     pub source: &'static str,
+}
+
+impl Retention {
+    /// Returns how many days events are kept that no class selects; `None` when for ever.
+    pub fn days(&self) -> Option<u32> {
+        match Period::parse(self.policy.get("keep")?.as_str()?)? {
+            Period::Days(days) => Some(days),
+            Period::Unlimited => None,
+        }
+    }
 }
 
 impl Service {
@@ -65,6 +75,36 @@ impl Service {
             return Err(ChangeError::Invalid(outside));
         }
         let _turn = self.govern().turn().await;
+        self.change_retention(caller, environment, tenant, Some(next)).await
+    }
+
+    /// Sets how many days a tenant's events are kept. Classes stay as they ruled the tenant until now.
+    pub(crate) async fn set_retention_days(
+        &self,
+        caller: &Caller,
+        tenant: &str,
+        days: u32,
+    ) -> Result<Retention, ChangeError> {
+        self.permit(caller, Scope::Admin, "retention.set")?;
+        let (environment, tenant) = self.place(caller, Some(tenant))?;
+        let _turn = self.govern().turn().await;
+        let bounds = self.govern().own(&environment, None);
+        let before = match self.govern().own(&environment, tenant.as_ref()) {
+            Some(own) => own,
+            // What the environment itself is bound to, or locked by, is not the tenant's.
+            None => Policy {
+                minimum: None,
+                maximum: None,
+                lock: false,
+                ..bounds.clone().unwrap_or_default()
+            },
+        };
+        let keep = Period::Days(days);
+        let next = Policy { keep, hot: before.hot.map(|hot| hot.min(keep)), ..before };
+        let outside = next.out_of_bounds(bounds.as_ref());
+        if !outside.is_empty() {
+            return Err(ChangeError::Invalid(outside));
+        }
         self.change_retention(caller, environment, tenant, Some(next)).await
     }
 

@@ -1,14 +1,15 @@
 //! The sessions and links that are valid now, in memory, by public id. Only hashes of codes and tokens are kept.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, atomic::Ordering},
 };
 
+use attestary_event::{EnvironmentId, TenantId};
 use attestary_store::Rng;
 use parking_lot::Mutex;
 
-use super::{Grant, Link, Session, Started, WebOrigin};
+use super::{Grant, Link, OpenPortal, Portal, Session, Started, WebOrigin};
 use crate::{
     credential::{self, LINK_PREFIX, SESSION_PREFIX, SecretHash},
     ids,
@@ -134,6 +135,68 @@ impl Sessions {
     /// Ends a session: it is refused from the next request on.
     pub(super) fn end(&self, session: &Session) {
         self.0.lock().sessions.remove(&session.id[SESSION.len()..]);
+    }
+
+    /// Returns the portal sessions of one tenant that go on, newest first. What began with a session's link is shown as
+    /// that session.
+    pub(super) fn portals(
+        &self,
+        environment: &EnvironmentId,
+        tenant: &TenantId,
+        now_ms: u64,
+    ) -> Vec<OpenPortal> {
+        let tables = self.0.lock();
+        let mut open = BTreeMap::new();
+        for session in tables.sessions.values() {
+            let Some(portal) = &session.portal else { continue };
+            if !session.is_of(environment, tenant) || now_ms >= session.expires_ms {
+                continue;
+            }
+            let id = portal.made_with.as_ref().unwrap_or(&session.id).clone();
+            let shown = OpenPortal {
+                id: id.clone(),
+                person: session.person.clone(),
+                scopes: session.scopes,
+                origin: portal.origin.to_string(),
+                created_by: session.created_by.clone(),
+                created_ms: session.created_ms,
+                expires_ms: session.expires_ms,
+            };
+            open.entry(id).or_insert(shown);
+        }
+        open.into_values().rev().collect()
+    }
+
+    /// Ends one portal session with its link and what began with the link. Returns false when there is none.
+    pub(super) fn revoke_portal(
+        &self,
+        environment: &EnvironmentId,
+        tenant: &TenantId,
+        id: &str,
+        now_ms: u64,
+    ) -> bool {
+        let of = |portal: &Option<Portal>| {
+            portal.as_ref().is_some_and(|portal| portal.made_with.as_deref() == Some(id))
+        };
+        let mut tables = self.0.lock();
+        let before = tables.sessions.len();
+        tables.sessions.retain(|_, session| {
+            let meant = session.portal.is_some() && (session.id == id || of(&session.portal));
+            !(meant && session.is_of(environment, tenant) && now_ms < session.expires_ms)
+        });
+        let mut found = tables.sessions.len() < before;
+        for waiting in tables.links.values_mut() {
+            let meant = waiting.grant.as_ref().is_some_and(|grant| {
+                of(&grant.portal)
+                    && grant.environment == *environment
+                    && grant.tenants.as_ref().is_some_and(|own| own.contains(tenant))
+            });
+            if meant {
+                found |= now_ms < waiting.expires_ms;
+                waiting.grant = None;
+            }
+        }
+        found
     }
 
     pub(super) fn knows_origin(&self, origin: &str, now_ms: u64) -> bool {

@@ -4,7 +4,7 @@ use attestary_event::{Hidden, Violation, filter::Filter};
 
 use super::{Grant, Person, WebOrigin, full};
 use crate::{
-    AccessError, Caller, ChangeError, FilterProblem, Scope, Scopes, Secret, Service,
+    AccessError, Caller, ChangeError, FilterProblem, ReadError, Scope, Scopes, Secret, Service,
     audit::{Act, action},
     lens::Lens,
     search::parse_filter,
@@ -32,6 +32,8 @@ pub struct Portal {
     pub hide_fields: Vec<String>,
     pub(crate) lens: Option<Lens>,
     pub(super) until_ms: u64,
+    /// Of what begins with the session's link: the id of the session that was made with it.
+    pub(super) made_with: Option<String>,
 }
 
 /// What a portal session is made from.
@@ -55,6 +57,25 @@ pub struct NewPortalSession {
     pub ttl_s: Option<u64>,
     /// How long its link waits to be opened: 60 seconds unless it is said, and no longer than the session.
     pub link_ttl_s: Option<u64>,
+}
+
+/// A portal session that goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenPortal {
+    /// `ses_` and a ULID.
+    pub id: String,
+    /// Who looks.
+    pub person: Person,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// The pages that show it.
+    pub origin: String,
+    /// The key or session that made it.
+    pub created_by: String,
+    /// When it was made, in milliseconds since the epoch.
+    pub created_ms: u64,
+    /// When it ends, in milliseconds since the epoch.
+    pub expires_ms: u64,
 }
 
 /// A portal session that was just made.
@@ -110,12 +131,17 @@ impl Service {
         let expires_ms = now_ms + ttl_s * 1000;
         let link_ms = new.link_ttl_s.map_or(LINK_MS, |seconds| seconds.saturating_mul(1000));
         let link_ms = now_ms.saturating_add(link_ms).min(expires_ms);
+        let started = self
+            .sessions()
+            .start(grant.clone(), now_ms, expires_ms, self.rng())
+            .ok_or_else(full)?;
+        let portal = grant
+            .portal
+            .map(|portal| Portal { made_with: Some(started.session.id.clone()), ..portal });
         let link = self
             .sessions()
-            .add_link(grant.clone(), now_ms, link_ms, expires_ms, self.rng())
+            .add_link(Grant { portal, ..grant }, now_ms, link_ms, expires_ms, self.rng())
             .ok_or_else(full)?;
-        let started =
-            self.sessions().start(grant, now_ms, expires_ms, self.rng()).ok_or_else(full)?;
         Ok(PortalCreated {
             id: started.session.id.clone(),
             token: started.token,
@@ -123,6 +149,42 @@ impl Service {
             link_id: link.id,
             code: link.code,
         })
+    }
+
+    /// Lists the portal sessions of a tenant that go on, newest first.
+    pub async fn list_portal_sessions(
+        &self,
+        caller: &Caller,
+        tenant: &str,
+    ) -> Result<Vec<OpenPortal>, ReadError> {
+        self.permit(caller, Scope::Portal, "portal.list")?;
+        let tenant = self.visible(caller, tenant)?;
+        let now_ms = self.clock().now_ms();
+        let open = self.sessions().portals(caller.environment()?, &tenant, now_ms);
+        let act = Act::new(action::VIEW, "portal.list")
+            .on("tenant", tenant.as_str())
+            .with("result_count", open.len());
+        self.record(caller, act).await.map_err(ReadError::Audit)?;
+        Ok(open)
+    }
+
+    /// Ends a portal session, its link and what began with the link: all are refused from the next request on.
+    pub async fn revoke_portal_session(
+        &self,
+        caller: &Caller,
+        tenant: &str,
+        id: &str,
+    ) -> Result<(), ChangeError> {
+        self.permit(caller, Scope::Portal, "portal.revoke")?;
+        let tenant = self.visible(caller, tenant)?;
+        // Ended before it is recorded: a full disk must not keep the door open.
+        let now_ms = self.clock().now_ms();
+        if !self.sessions().revoke_portal(caller.environment()?, &tenant, id, now_ms) {
+            return Err(AccessError::NotFound.into());
+        }
+        let act =
+            Act::new(action::KEY, "portal.revoke").on("tenant", tenant.as_str()).on("session", id);
+        self.record(caller, act).await.map_err(ChangeError::Audit)
     }
 }
 
@@ -165,6 +227,7 @@ fn checked(
         hide_fields: new.hide_fields,
         lens: limited.then_some(Lens { restrict, hidden }),
         until_ms: now_ms + ttl_s * 1000,
+        made_with: None,
     };
     Ok((scopes, portal))
 }

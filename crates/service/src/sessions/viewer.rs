@@ -59,6 +59,7 @@ impl Service {
                 hide_fields: Vec::new(),
                 lens: None,
                 until_ms: now_ms + SESSION_MS,
+                made_with: None,
             }),
         };
         self.record(caller, act).await.map_err(ChangeError::Audit)?;

@@ -6,7 +6,7 @@ use axum::{
     extract::{Path, Request, State as Shared},
     response::Response,
 };
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -17,6 +17,9 @@ use crate::{
     problem::{INVALID_BODY, Problem},
     routes::{reply, sessions::portal_path, time},
 };
+
+/// The portal session behind a link.
+const PORTAL_SESSION: HeaderName = HeaderName::from_static("attestary-portal-session");
 
 /// Entries of one list.
 const LIST_MAX: usize = 100;
@@ -177,7 +180,12 @@ pub(crate) async fn portal(Shared(state): Shared<State>, request: Request) -> Re
     match made {
         Ok(made) => {
             let link = format!("{origin}{}", portal_path(&made));
-            reply(StatusCode::CREATED, &json!({ "link": link }))
+            let mut response = reply(StatusCode::CREATED, &json!({ "link": link }));
+            // By which the link can be revoked; the body has no place for it.
+            if let Ok(id) = HeaderValue::from_str(&made.id) {
+                response.headers_mut().insert(PORTAL_SESSION, id);
+            }
+            response
         }
         Err(error) => refused(error),
     }
