@@ -79,6 +79,22 @@ fn describe() {
         "Logs that grew since their head was last fixed for signing."
     );
     metrics::describe_counter!("attestary_signing_batches_total", "Batches of fixed heads.");
+    metrics::describe_counter!("attestary_epochs_total", "Epochs of the anchor log.");
+    metrics::describe_gauge!("attestary_epoch_timestamp_seconds", "When the last epoch was made.");
+    metrics::describe_gauge!(
+        "attestary_epochs_unwitnessed",
+        "Epochs since the last one that a quorum of witnesses cosigned; 0 when all is well."
+    );
+    metrics::describe_gauge!("attestary_epoch_failed", "1 when the last epoch could not be made.");
+    metrics::describe_counter!(
+        "attestary_witness_failures_total",
+        "Witnesses that were asked and did not cosign, by name in the policy."
+    );
+    metrics::describe_counter!("attestary_stamp_failures_total", "Time-stamps that were not had.");
+    metrics::describe_counter!(
+        "attestary_anchor_keep_failures_total",
+        "Anchor checkpoints that could not be put into the bucket."
+    );
     metrics::describe_gauge!(
         "attestary_disk_free_bytes",
         "Free bytes on the disk of the data directory."

@@ -12,9 +12,9 @@ use utoipa::{
 };
 
 use crate::routes::{
-    actions, certificates, counts, deliveries, destinations, easysend, environments, events,
-    exports, formio, governance, health, keys, proofs, redaction, sessions, sources, standard,
-    tail, tenants, usage, views,
+    actions, anchor, certificates, counts, deliveries, destinations, easysend, environments,
+    events, exports, formio, governance, health, keys, proofs, redaction, sessions, sources,
+    standard, tail, tenants, usage, views,
 };
 
 /// Returns the document as indented JSON with a line end.
@@ -73,7 +73,8 @@ struct ProblemItem {
     paths(
         events::submit, events::search, events::one, counts::histogram, counts::facets, tail::tail,
         proofs::event, proofs::page, proofs::checkpoint, proofs::tile, proofs::consistency, proofs::trust,
-        proofs::rotate_key,
+        proofs::rotate_key, anchor::state, anchor::checkpoint, anchor::tile, anchor::stamp, anchor::slot_proof,
+        anchor::head,
         tenants::create, tenants::list, tenants::one, tenants::close, tenants::open, tenants::delete,
         destinations::create, destinations::list, destinations::one, destinations::change, destinations::pause,
         destinations::resume, destinations::delete, destinations::test, destinations::attempts,

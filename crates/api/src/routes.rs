@@ -1,6 +1,7 @@
 //! All routes. Each native route stands in the OpenAPI document; the others are the paths of foreign clients.
 
 pub(crate) mod actions;
+pub(crate) mod anchor;
 pub(crate) mod certificates;
 pub(crate) mod console;
 pub(crate) mod counts;
@@ -72,6 +73,12 @@ fn native() -> Router<State> {
         .route("/v1/tenants/{tenant}/consistency", get(proofs::consistency))
         .route("/v1/tenants/{tenant}/tile/{*path}", get(proofs::tile))
         .route("/v1/tenants/{tenant}/trust", get(proofs::trust))
+        .route("/v1/tenants/{tenant}/slot-proof", get(anchor::slot_proof))
+        .route("/v1/tenants/{tenant}/head", get(anchor::head))
+        .route("/v1/anchor", get(anchor::state))
+        .route("/v1/anchor/checkpoint", get(anchor::checkpoint))
+        .route("/v1/anchor/tile/{*path}", get(anchor::tile))
+        .route("/v1/anchor/stamp", get(anchor::stamp))
         .route("/v1/tenants/{tenant}/rotate-key", post(proofs::rotate_key))
         .route("/v1/tenants/{tenant}/close", post(tenants::close))
         .route("/v1/tenants/{tenant}/open", post(tenants::open))

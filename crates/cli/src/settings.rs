@@ -2,6 +2,7 @@
 //!
 //! The commented file in the repository's root is compiled in and is the default: it cannot disagree with itself.
 
+mod anchors;
 mod syslog;
 
 use std::{
@@ -74,6 +75,7 @@ struct File {
     objects: ObjectsTable,
     delivery: Delivery,
     exports: Exports,
+    anchors: anchors::AnchorsTable,
     log: LogTable,
 }
 
@@ -330,6 +332,7 @@ fn service(file: File) -> Result<attestary_service::Settings, Failure> {
     store.objects = objects(&file.objects)?;
     settings.file_root = given(&file.delivery.file_root).or(settings.file_root);
     settings.outbound = outbound(file.delivery)?;
+    settings.anchors = anchors::settings(&file.anchors)?;
     settings.exports.running_max = at_least("exports.running_max", file.exports.running_max, 1)?;
     settings.exports.bytes_max = file.exports.bytes_max;
     settings.exports.kept = Duration::from_secs(file.exports.kept_hours.clamp(1, 100_000) * 3_600);
@@ -422,6 +425,7 @@ fn outbound(delivery: Delivery) -> Result<Policy, Failure> {
 
 fn allow(table: AllowTable) -> Result<Allow, Failure> {
     const NAME: &str = "delivery.allow";
+    const INSTALLATION: &str = "_system";
     if table.ports.is_empty() {
         return Err(wrong(NAME, format!("{} names no port", table.network)));
     }
@@ -429,7 +433,11 @@ fn allow(table: AllowTable) -> Result<Allow, Failure> {
     Ok(Allow {
         network: table.network.parse().map_err(|problem: String| wrong(NAME, problem))?,
         ports: table.ports,
-        environment: EnvironmentId::parse(&table.environment).map_err(detail)?,
+        environment: match table.environment.as_str() {
+            // What the service itself asks: witnesses, time-stamping authorities, its bucket.
+            INSTALLATION => EnvironmentId::restored(INSTALLATION),
+            name => EnvironmentId::parse(name).map_err(detail)?,
+        },
         tenant: table.tenant.map(|tenant| TenantId::parse(&tenant).map_err(detail)).transpose()?,
     })
 }

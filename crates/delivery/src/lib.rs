@@ -18,6 +18,7 @@ pub mod destination;
 pub mod diagnosis;
 mod driver;
 pub mod engine;
+pub mod errand;
 pub mod guard;
 pub mod health;
 pub mod id;

@@ -6,7 +6,7 @@
 mod datagram;
 mod exchange;
 pub(crate) mod file;
-mod http;
+pub(crate) mod http;
 mod mail;
 mod nats;
 pub(crate) mod object;

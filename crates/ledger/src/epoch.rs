@@ -8,7 +8,7 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{Hash, InclusionProof, MemoryTree, leaf_hash, policy::Accepted, text};
+use crate::{Hash, InclusionProof, MemoryTree, NodeSource as _, leaf_hash, policy::Accepted, text};
 
 /// First line of an epoch record; frozen.
 const MAGIC: &str = "attestary/epoch/v1";
@@ -51,6 +51,23 @@ impl EpochTree {
             self.tree.append(vacant_leaf(self.slots()));
         }
         self.tree.replace(slot, head_leaf(slot, checkpoint));
+    }
+
+    /// Sets the leaves of many held slots ([`head_leaf`]), in the order of slots, each named once. Slots up to the last one
+    /// come into being, vacant. Every node above them is hashed once.
+    pub fn set_leaves(&mut self, leaves: &[(u64, Hash)]) {
+        let Some((last, _)) = leaves.last() else { return };
+        while self.slots() <= *last {
+            self.tree.append(vacant_leaf(self.slots()));
+        }
+        self.tree.replace_all(leaves);
+    }
+
+    /// Returns the leaf of a slot; `None` when there is no such slot.
+    pub fn leaf(&self, slot: u64) -> Option<Hash> {
+        let mut leaf = [[0; 32]];
+        let Ok(()) = (slot < self.slots()).then(|| self.tree.read(0, slot, &mut leaf))?;
+        Some(leaf[0])
     }
 
     /// Returns the record of an epoch with this tree.
@@ -141,6 +158,21 @@ mod tests {
         assert_eq!(tree.prove(4), None);
         tree.set_head(1, "one again\n");
         assert_ne!(tree.record(1, 2).root, record.root);
+    }
+
+    #[test]
+    fn many_leaves_at_once_give_the_tree_of_one_after_the_other() {
+        for slots in 1..40_u64 {
+            let (mut one, mut many) = (EpochTree::default(), EpochTree::default());
+            for round in 0..6_u64 {
+                let changed = (0..slots).filter(|slot| (slot * 7 + round) % 5 < 2);
+                let leaves: Vec<(u64, Hash)> =
+                    changed.map(|slot| (slot, head_leaf(slot, &format!("{round}\n")))).collect();
+                many.set_leaves(&leaves);
+                leaves.iter().for_each(|(slot, _)| one.set_head(*slot, &format!("{round}\n")));
+                assert_eq!(one, many, "{slots} slots, round {round}");
+            }
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! | field disclosures, the 88-byte entry | [`field`], [`disclosure`], [`entry`] |
 //! | roots, inclusion, consistency | [`frontier`], [`tree`], [`tile`] |
 //! | signatures | [`key`], [`signer`], [`note`], [`checkpoint`] |
-//! | proofs that travel | [`proof_file`], [`witness`], [`epoch`], [`slot_proof`] |
+//! | proofs that travel | [`proof_file`], [`witness`], [`epoch`], [`slot_proof`], [`stamp`] |
 //! | what is gone | [`removal`] |
 //! | what is trusted | [`policy`], [`trust`] |
 //!
@@ -55,6 +55,7 @@ pub mod proof_file;
 pub mod removal;
 pub mod signer;
 pub mod slot_proof;
+pub mod stamp;
 mod text;
 pub mod tile;
 pub mod tree;

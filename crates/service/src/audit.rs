@@ -30,6 +30,7 @@ pub(crate) mod action {
     pub(crate) const KEY: &str = "attestary.key.rotated";
     pub(crate) const POLICY: &str = "attestary.policy.changed";
     pub(crate) const EXPORT: &str = "attestary.export";
+    pub(crate) const GAP: &str = "attestary.gap";
     pub(crate) const CLOCK: &str = "attestary.clock.stepped";
     pub(crate) const RETENTION_APPLIED: &str = "attestary.retention.applied";
     pub(crate) const ERASURE_APPLIED: &str = "attestary.erasure.applied";
@@ -65,6 +66,11 @@ impl Act {
     /// Returns an attempt that was refused for lack of a valid credential.
     pub(crate) fn refused(action: &'static str, operation: &'static str) -> Self {
         Self { outcome: "denied", ..Self::new(action, operation) }
+    }
+
+    /// Says that it did not work.
+    pub(crate) fn failed(self) -> Self {
+        Self { outcome: "failure", ..self }
     }
 
     /// Names what was acted on.

@@ -13,7 +13,7 @@ use crate::{
 
 /// The operations that show a session with a restriction or hidden fields no more than it may see: those that apply
 /// both, and those about the whole log that show its size and hashes only.
-const LENS_OPERATIONS: [&str; 9] = [
+const LENS_OPERATIONS: [&str; 10] = [
     "events.search",
     "events.get",
     "events.histogram",
@@ -23,6 +23,7 @@ const LENS_OPERATIONS: [&str; 9] = [
     "proofs.checkpoint",
     "proofs.consistency",
     "proofs.trust",
+    "proofs.slot",
 ];
 
 impl Service {

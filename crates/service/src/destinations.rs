@@ -9,7 +9,7 @@
 
 mod families;
 mod notes;
-mod ports;
+pub(crate) mod ports;
 mod preview;
 mod quarantine;
 mod receipt;

@@ -109,6 +109,12 @@ struct Request {
     /// Of evidence: the log's signed checkpoint at the moment of the request.
     #[serde(default)]
     checkpoint: Option<String>,
+    /// Of evidence: where an older head stood in an anchored epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    slot_proof: Option<String>,
+    /// Of evidence: how the log grew from that head to the checkpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    head: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     repeat_key: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -227,13 +233,23 @@ impl Service {
             to_ms: new.to.map(|time| time.0),
             prefix: new.prefix,
             checkpoint: None,
+            slot_proof: None,
+            head: None,
             repeat_key: new.repeat_key,
             name: new.name,
         };
         let mut size = new.size.unwrap_or(log.size);
         if form == ExportForm::Evidence {
+            // The anchored head first: the checkpoint is then never smaller.
+            let anchored = self.anchored_for_evidence(&environment, &tenant).await;
+            let anchored = anchored.map_err(as_change)?;
             let (head, note) = self.signed_head(&environment, &tenant).await.map_err(as_change)?;
             (size, request.checkpoint) = (head.size, Some(note.to_string()));
+            if let Some(anchored) = anchored {
+                let growth = self.growth(&environment, &tenant, &anchored, head.size).await;
+                request.head = Some(growth.map_err(as_change)?.to_string());
+                request.slot_proof = Some(anchored.proof.to_string());
+            }
         }
         let row = ExportRow {
             id: mint("exp_", now_ms, self.rng()),

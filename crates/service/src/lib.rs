@@ -7,6 +7,7 @@
 
 mod actions;
 mod adapters;
+mod anchors;
 mod audit;
 mod authorise;
 mod caller;
@@ -43,6 +44,10 @@ mod views;
 
 pub use actions::{ActionSchema, SchemaMode};
 pub use adapters::{FormioReport, FormioTenant, IroncoreOutcome};
+pub use anchors::{
+    AnchorSettings, AnchorStatus, Anchored, BadPolicy, KeepSettings, StampSettings, WitnessPolicy,
+    WitnessStatus,
+};
 pub use caller::{Caller, Origin, Principal};
 pub use certificates::{CERTIFICATE_EVENTS_MAX, CertificateForm, CertificateQuery};
 pub use counts::{Edge, FacetField, Facets, Histogram, Selection};

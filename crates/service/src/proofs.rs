@@ -203,7 +203,7 @@ impl Service {
     }
 
     /// Records a read of a log's tree, once a minute for each principal, log and operation.
-    async fn record_tree_read(
+    pub(crate) async fn record_tree_read(
         &self,
         caller: &Caller,
         tenant: &TenantId,

@@ -14,6 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Caller, Components, CursorKey, NewKey, OpenError, Scope, Settings,
     actions::Schemas,
+    anchors::Anchors,
     audit::Coalescer,
     caller::SYSTEM,
     destinations::Running,
@@ -71,6 +72,7 @@ struct Inner {
     reads: Seats,
     counts: Seats,
     govern: Govern,
+    anchors: Anchors,
     tails: Arc<Tails>,
     counters: Counters,
     key_turn: Semaphore,
@@ -104,6 +106,7 @@ impl Service {
         service.start_usage();
         service.start_background();
         service.start_governance();
+        service.start_anchors().await.map_err(OpenError::Catalog)?;
         Ok(service)
     }
 
@@ -209,6 +212,10 @@ impl Service {
 
     pub(crate) fn govern(&self) -> &Govern {
         &self.0.govern
+    }
+
+    pub(crate) fn anchors(&self) -> &Anchors {
+        &self.0.anchors
     }
 
     pub(crate) fn limiter(&self) -> &Limiter {
@@ -347,6 +354,7 @@ impl Inner {
             limiter: Limiter::new(&settings.rates, settings.limits.batch_events_max),
             reads: Seats::new(READS_MAX, READS_EACH_MAX),
             counts: Seats::new(COUNTS_MAX, COUNTS_EACH_MAX),
+            anchors: Anchors::default(),
             tails: Arc::default(),
             counters: Counters::new(),
             key_turn: Semaphore::new(1),
@@ -362,7 +370,7 @@ impl Inner {
 }
 
 /// Returns true when `stopping` came before the time was over.
-async fn waited(stopping: &CancellationToken, time: Duration) -> bool {
+pub(crate) async fn waited(stopping: &CancellationToken, time: Duration) -> bool {
     tokio::time::timeout(time, stopping.cancelled()).await.is_ok()
 }
 

@@ -7,7 +7,7 @@ use attestary_event::Limits;
 use attestary_formats::intake::otlp::Names;
 use attestary_store::{Clock, Rng};
 
-use crate::{ExportSettings, MasterKey, Rates};
+use crate::{AnchorSettings, ExportSettings, MasterKey, Rates};
 
 /// Values, read and checked by the caller.
 #[derive(Debug, Clone)]
@@ -26,6 +26,8 @@ pub struct Settings {
     pub file_root: Option<PathBuf>,
     /// Limits on exports.
     pub exports: ExportSettings,
+    /// Epochs and who anchors them.
+    pub anchors: AnchorSettings,
     /// How long a request may wait for its events to become durable.
     pub answer_time_max: Duration,
     /// No door takes events: an installation with `NOAUDITLOG`.
@@ -45,6 +47,7 @@ impl Settings {
             rates: Rates::default(),
             outbound: Policy::default(),
             exports: ExportSettings::default(),
+            anchors: AnchorSettings::default(),
             answer_time_max: Duration::from_secs(20),
             audit_off: false,
             otlp_events: Names::default(),

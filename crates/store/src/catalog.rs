@@ -11,6 +11,7 @@
 
 mod actions;
 mod delivery;
+mod epochs;
 mod exports;
 mod governance;
 mod inspect;
@@ -35,6 +36,7 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use actions::ActionSchemaRow;
+pub use epochs::{AnchorRow, AnchorWith, EpochHead, EpochRow};
 pub use exports::{CUSTODY_KEPT, CustodyRow, ExportFile, ExportProgress, ExportRow, ExportState};
 pub use governance::{
     ErasureRow, HoldRow, PolicyRow, RemovalKind, RemovalRow, RemovalState, RunRow,

@@ -37,7 +37,7 @@ pub use query::{
 pub use seam::{Clock, Rng, SystemClock, SystemRng};
 pub use segment::removed::Part;
 pub use store::{
-    Counted, DeleteError, Disclosed, FixedHead, Flow, HeadError, Health, LogHead, OpenError,
-    ProveError, ReadError, Search, Settings, Store, SubmitError,
+    AnchorHead, Counted, DeleteError, Disclosed, Epoch, FixedHead, Flow, HeadError, Health,
+    LogHead, OpenError, ProveError, ReadError, Search, Settings, Store, SubmitError,
     removal::{Pick, Picker, Pickers, RemovalError, Rewritten, Sealed, SegmentFacts},
 };

@@ -187,6 +187,11 @@ impl<L: LocalHeads, R: Register> Signing<L, R> {
         Self { local, register, partition, owner_epoch, level, open, refusal }
     }
 
+    /// Returns the local half.
+    pub fn local(&self) -> &L {
+        &self.local
+    }
+
     /// Stops signing for good.
     pub fn refuse(&mut self, refusal: Refusal) {
         self.refusal.get_or_insert(refusal);

@@ -7,6 +7,7 @@ mod compaction;
 mod compactor;
 mod counting;
 mod deletion;
+mod epochs;
 mod flow;
 mod ids;
 mod kept;
@@ -39,6 +40,7 @@ use std::{
 use attestary_event::{EnvironmentId, TenantId};
 pub use counting::Counted;
 pub use deletion::DeleteError;
+pub use epochs::{AnchorHead, Epoch};
 pub use flow::Flow;
 pub use opening::OpenError;
 pub use proving::{Disclosed, FixedHead, HeadError, ProveError};
@@ -78,6 +80,7 @@ struct Inner {
     partition: SyncSender<Message>,
     manifest: Arc<parking_lot::Mutex<()>>,
     nodes: Arc<NodeCache>,
+    epochs: Arc<epochs::EpochState>,
     signer: SignerHandle,
     /// Ends what runs in the background.
     stop: Arc<AtomicBool>,

@@ -4,8 +4,8 @@
 //! are this log's, dense and in order of time, and that the log only grew since it was seen before.
 
 use attestary_ledger::{
-    Checkpoint, Entry, Frontier, Hash, TileKind, TilePath, TrustFile, entry::FLAG_SERVICE,
-    leaf_hash, node_hash, origin_id, tile,
+    Checkpoint, Entry, Frontier, Hash, SlotProof, TileKind, TilePath, TrustFile,
+    entry::FLAG_SERVICE, leaf_hash, node_hash, origin_id, tile,
 };
 
 use crate::{
@@ -24,6 +24,15 @@ pub trait LogFiles {
     /// Returns several files, in the order of `paths`; a source that is far away asks for them side by side.
     fn fetch_all(&self, paths: &[String]) -> Vec<Result<Option<Vec<u8>>, String>> {
         paths.iter().map(|path| self.fetch(path)).collect()
+    }
+
+    /// Returns the file `head`, which leads from the head of an epoch to a checkpoint of `size` events; a server makes the one
+    /// that fits.
+    ///
+    /// # Errors
+    /// With one sentence, when it cannot be told.
+    fn fetch_head(&self, _epoch: Option<u64>, _size: u64) -> Result<Option<Vec<u8>>, String> {
+        self.fetch(HEAD)
     }
 
     /// Returns the paths of all files, where that can be known.
@@ -86,6 +95,11 @@ struct Pass {
 
 impl Run<'_> {
     fn steps(&mut self) -> Option<(Option<Checkpoint>, u64)> {
+        // First: on a server the log grows, and the checkpoint must cover what the slot proof speaks of.
+        let slot_proof = match self.trust.anchor() {
+            Some(_) => self.optional(SLOT_PROOF, self.files.fetch(SLOT_PROOF))?,
+            None => None,
+        };
         let bytes = self.file(StepName::Notes, CHECKPOINT)?;
         let (note, accepted) = notes::checkpoint(&bytes, &self.trust, &mut self.board)?;
         let head = accepted.checkpoint;
@@ -94,7 +108,14 @@ impl Run<'_> {
         self.board.pass(StepName::Notes, format!("checkpoint of {} events", head.size));
         self.board.pass(StepName::KeyEpochs, "signed by the key that is valid for this size");
         self.container(&head);
-        let (slot_proof, older) = (self.optional(SLOT_PROOF)?, self.optional(HEAD)?);
+        let older = match self.trust.anchor() {
+            Some(_) => {
+                let proof = slot_proof.as_deref().and_then(|proof| SlotProof::parse(proof).ok());
+                let found = self.files.fetch_head(proof.map(|proof| proof.epoch), head.size);
+                self.optional(HEAD, found)?
+            }
+            None => None,
+        };
         let (slot_proof, older) = (slot_proof.as_deref(), older.as_deref());
         let text = note.text();
         let anchored = anchor::check(slot_proof, older, &head, text, &self.trust, &mut self.board);
@@ -293,11 +314,12 @@ impl Run<'_> {
     }
 
     /// Returns a file that may be missing; the outer `None` means that nobody knows.
-    fn optional(&mut self, path: &str) -> Option<Option<Vec<u8>>> {
-        if self.trust.anchor().is_none() {
-            return Some(None);
-        }
-        match self.files.fetch(path) {
+    fn optional(
+        &mut self,
+        path: &str,
+        found: Result<Option<Vec<u8>>, String>,
+    ) -> Option<Option<Vec<u8>>> {
+        match found {
             Ok(file) => Some(file),
             Err(why) => {
                 self.board.undecided(StepName::Anchoring, format!("{path}: {why}"));

@@ -56,6 +56,7 @@ pub(crate) async fn metrics(Shared(state): Shared<State>) -> Response {
     metrics::gauge!("attestary_signing_refused").set(f64::from(u8::from(health.signing_refused)));
     metrics::gauge!("attestary_signing_unsigned_logs").set(health.unsigned_logs as f64);
     metrics::counter!("attestary_signing_batches_total").absolute(health.signing_batches);
+    anchors(&state);
     metrics::gauge!("attestary_store_sealed_bytes").set(health.sealed_bytes as f64);
     let upkeep = state.service.store().upkeep();
     metrics::gauge!("attestary_disk_free_bytes").set(upkeep.free_bytes as f64);
@@ -69,6 +70,19 @@ pub(crate) async fn metrics(Shared(state): Shared<State>) -> Response {
     let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, text);
     response
+}
+
+/// Epochs, and how many of them wait for a quorum of witnesses.
+fn anchors(state: &State) {
+    let Some(status) = state.service.anchor_status() else { return };
+    metrics::counter!("attestary_epochs_total").absolute(status.epochs);
+    if let Some(last_ms) = status.last_ms {
+        metrics::gauge!("attestary_epoch_timestamp_seconds").set(last_ms as f64 / 1e3);
+    }
+    let since = status.unwitnessed_since;
+    let unwitnessed = since.map_or(0, |first| status.epochs.saturating_sub(first));
+    metrics::gauge!("attestary_epochs_unwitnessed").set(unwitnessed as f64);
+    metrics::gauge!("attestary_epoch_failed").set(f64::from(u8::from(status.failed.is_some())));
 }
 
 /// This document.

@@ -231,7 +231,10 @@ pub(crate) async fn consistency(
 /// Read what a verifier of a tenant's log must know beforehand: its name, slot and keys.
 #[utoipa::path(
     get, path = "/v1/tenants/{tenant}/trust", tag = "proofs",
-    params(("tenant" = String, Path, description = "The tenant's id, or _audit")),
+    params(
+        ("tenant" = String, Path, description = "The tenant's id, or _audit"),
+        ("anchor" = Option<bool>, Query, description = "Whether the file demands an anchor; by default when there are witnesses"),
+    ),
     responses((status = 200, description = "A trust file, which is also a C2SP tlog-policy",
         body = String, content_type = "text/plain"))
 )]
@@ -239,8 +242,11 @@ pub(crate) async fn trust(
     Shared(state): Shared<State>,
     Authed(caller): Authed,
     Path(tenant): Path<String>,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    Ok(text(state.service.trust_file(&caller, Some(&tenant)).await?))
+    let query = Query::parse(query.as_deref(), &["anchor"])?;
+    let anchor = query.choice("anchor", &["false", "true"])?.map(|choice| choice == 1);
+    Ok(text(state.service.trust_file(&caller, Some(&tenant), anchor).await?))
 }
 
 /// A new signing key of a log.
@@ -288,12 +294,13 @@ pub(super) fn text(body: String) -> Response {
     with_type(body.into_response(), "text/plain; charset=utf-8")
 }
 
-fn with_type(response: Response, media_type: &str) -> Response {
+pub(super) fn with_type(response: Response, media_type: &str) -> Response {
     with_header(response, header::CONTENT_TYPE, media_type)
 }
 
-fn with_header(mut response: Response, name: HeaderName, value: &str) -> Response {
-    let value = HeaderValue::from_str(value).expect("media types and UUIDs are valid in headers");
+pub(super) fn with_header(mut response: Response, name: HeaderName, value: &str) -> Response {
+    let value =
+        HeaderValue::from_str(value).expect("media types, UUIDs and Base64 are valid in headers");
     response.headers_mut().insert(name, value);
     response
 }

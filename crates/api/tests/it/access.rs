@@ -100,6 +100,17 @@ fn cases(destination: &str, key_id: &str) -> Vec<Case> {
             NotFound,
         ),
         case("GET /v1/tenants/{tenant}/trust", &format!("{tenant}/trust"), None, NotFound),
+        case(
+            "GET /v1/tenants/{tenant}/slot-proof",
+            &format!("{tenant}/slot-proof"),
+            None,
+            NotFound,
+        ),
+        case("GET /v1/tenants/{tenant}/head", &format!("{tenant}/head"), None, NotFound),
+        case("GET /v1/anchor", "/v1/anchor", None, Hides),
+        case("GET /v1/anchor/checkpoint", "/v1/anchor/checkpoint", None, NotFound),
+        case("GET /v1/anchor/tile/{path}", "/v1/anchor/tile/0/000", None, NotFound),
+        case("GET /v1/anchor/stamp", "/v1/anchor/stamp", None, NotFound),
         case("POST /v1/tenants", "/v1/tenants", Some(json!({ "id": "owner" })), NotFound),
         case("GET /v1/tenants", "/v1/tenants", None, Hides),
         case("GET /v1/tenants/{tenant}", &tenant, None, NotFound),
@@ -577,7 +588,16 @@ async fn check(app: &TestApp, case: &Case, key: &str, expected: Expected) {
 }
 
 /// Reads of a log's tree.
-const TREE: [&str; 5] = ["/checkpoint", "/consistency", "/proofs", "/tile/", "/trust"];
+const TREE: [&str; 8] = [
+    "/checkpoint",
+    "/consistency",
+    "/proofs",
+    "/tile/",
+    "/trust",
+    "/slot-proof",
+    "{tenant}/head",
+    "/v1/anchor",
+];
 
 const NOT_FOUND: &str = "nothing of that name exists here for this key";
 

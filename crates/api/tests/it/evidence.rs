@@ -32,7 +32,7 @@ async fn fill(app: &TestApp, key: &str, from: u64, to: u64) {
 }
 
 /// Asks for evidence, waits and fetches it, with the trust file of the log.
-async fn evidence(app: &TestApp, key: &str, body: &Value) -> (Vec<u8>, String) {
+pub(crate) async fn evidence(app: &TestApp, key: &str, body: &Value) -> (Vec<u8>, String) {
     let queued = app.post(EXPORTS, key, body).await.ok(202);
     fetched(app, key, queued["id"].as_str().unwrap()).await
 }
@@ -58,21 +58,21 @@ async fn fetched(app: &TestApp, key: &str, export: &str) -> (Vec<u8>, String) {
     (file.body.to_vec(), trust.text())
 }
 
-fn verify(archive: &[u8], trust: &str, require_complete: bool) -> Report {
+pub(crate) fn verify(archive: &[u8], trust: &str, require_complete: bool) -> Report {
     let options =
         Options { now_ms: 1_795_400_000_000, require_complete, threads: 2, ..Options::default() };
     bundle(Cursor::new(archive), trust.as_bytes(), &options, &|_| {})
 }
 
 #[track_caller]
-fn holds(archive: &[u8], trust: &str, events: u64) {
+pub(crate) fn holds(archive: &[u8], trust: &str, events: u64) {
     let report = verify(archive, trust, true);
     let lines: Vec<_> = report.steps.iter().map(ToString::to_string).collect();
     assert_eq!((report.exit_code(), report.events), (0, events), "{lines:#?}");
     assert!(report.steps.iter().all(|step| step.outcome == Outcome::Passed), "{lines:#?}");
 }
 
-fn file(archive: &[u8], name: &str) -> Vec<u8> {
+pub(crate) fn file(archive: &[u8], name: &str) -> Vec<u8> {
     let mut container = attestary_verify::container::Container::open(Cursor::new(archive)).unwrap();
     container.read(name).unwrap()
 }

@@ -4,6 +4,7 @@
 
 mod access;
 mod actions;
+mod anchors;
 mod app;
 mod audit;
 mod bad_input;

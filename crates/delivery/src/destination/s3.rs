@@ -3,13 +3,16 @@
 //! The bucket is addressed as a host name of its own where Amazon's rules allow it, and as the first part of the
 //! path at other endpoints. Requests are signed with Signature Version 4 over every header and the body's SHA-256.
 
-use http::HeaderName;
+use attestary_event::{Timestamp, event::hex};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, header};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::{
     Envelope, Members, Request,
-    object::{self, Layout, Metadata},
+    object::{self, Compression, Layout, Metadata, Put},
     webhook,
 };
 use crate::{
@@ -22,6 +25,9 @@ use crate::{
 
 /// Name under which the key's secret stands among the secrets.
 const SECRET: &str = "secret_access_key";
+
+/// Metadata with the digest of what an object holds.
+const DIGEST: &str = "x-amz-meta-attestary-digest";
 
 /// How long and how strictly an object is locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,29 +117,58 @@ impl Config {
     }
 
     pub(super) fn request(&self, batch: &Batch, envelope: &Envelope<'_>) -> Request {
-        let secret = envelope.secrets.value(SECRET).cloned().unwrap_or_else(|| Secret::new(""));
-        let signature = Signature::Aws {
+        let signature = self.signature(envelope.secrets);
+        let metadata = Metadata {
+            digest: HeaderName::from_static(DIGEST),
+            destination: HeaderName::from_static("x-amz-meta-attestary-destination"),
+        };
+        let mut put = object::put(&self.base(), &self.layout, metadata, batch, envelope, signature);
+        if !batch.test {
+            self.lock(&mut put, envelope.at);
+        }
+        Request::Object(Box::new(put))
+    }
+
+    /// Returns the put of one object that is no batch.
+    pub(crate) fn single(&self, key: &str, body: Bytes, at: Timestamp, secrets: &Secrets) -> Put {
+        let prefix = self.layout.prefix.as_str();
+        let key = if prefix.is_empty() { key.to_owned() } else { format!("{prefix}/{key}") };
+        let digest = hex(&Sha256::digest(&body));
+        let name = HeaderName::from_static(DIGEST);
+        let mut put = Put {
+            url: object::url(&self.base(), &key),
+            headers: HeaderMap::new(),
+            body,
+            compression: Compression::None,
+            digest: (name.clone(), digest.clone()),
+            signature: self.signature(secrets),
+        };
+        put.header(header::CONTENT_TYPE, "text/plain; charset=utf-8");
+        put.header(header::IF_NONE_MATCH, "*");
+        put.header(name, &digest);
+        self.lock(&mut put, at);
+        put
+    }
+
+    fn signature(&self, secrets: &Secrets) -> Signature {
+        let secret = secrets.value(SECRET).cloned().unwrap_or_else(|| Secret::new(""));
+        Signature::Aws {
             region: self.region.clone(),
             service: "s3",
             access_key_id: self.access_key_id.clone(),
             secret,
-        };
-        let metadata = Metadata {
-            digest: HeaderName::from_static("x-amz-meta-attestary-digest"),
-            destination: HeaderName::from_static("x-amz-meta-attestary-destination"),
-        };
-        let mut put = object::put(&self.base(), &self.layout, metadata, batch, envelope, signature);
-        if let Some(lock) = self.object_lock.filter(|_| !batch.test) {
-            let mode = match lock.mode {
-                LockMode::Compliance => "COMPLIANCE",
-                LockMode::Governance => "GOVERNANCE",
-            };
-            let until = envelope.at.0 + i64::from(lock.days) * 86_400_000;
-            let until = attestary_event::Timestamp(until).to_string();
-            put.header(HeaderName::from_static("x-amz-object-lock-mode"), mode);
-            put.header(HeaderName::from_static("x-amz-object-lock-retain-until-date"), &until);
         }
-        Request::Object(Box::new(put))
+    }
+
+    fn lock(&self, put: &mut Put, at: Timestamp) {
+        let Some(lock) = self.object_lock else { return };
+        let mode = match lock.mode {
+            LockMode::Compliance => "COMPLIANCE",
+            LockMode::Governance => "GOVERNANCE",
+        };
+        let until = Timestamp(at.0 + i64::from(lock.days) * 86_400_000).to_string();
+        put.header(HeaderName::from_static("x-amz-object-lock-mode"), mode);
+        put.header(HeaderName::from_static("x-amz-object-lock-retain-until-date"), &until);
     }
 
     pub(super) fn summary(&self) -> String {

@@ -73,12 +73,12 @@ impl Transport for Http {
 }
 
 /// One request as it goes onto the wire, and how much of the answer is wanted.
-pub(super) struct Parts {
-    pub(super) method: Method,
-    pub(super) url: Url,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
-    pub(super) reply_max: usize,
+pub(crate) struct Parts {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) reply_max: usize,
 }
 
 impl Http {
@@ -97,7 +97,7 @@ impl Http {
     }
 
     /// As [`Self::send`], with the headers of the answer.
-    pub(super) async fn call(&mut self, parts: &Parts) -> Result<(Response, HeaderMap), Failure> {
+    pub(crate) async fn call(&mut self, parts: &Parts) -> Result<(Response, HeaderMap), Failure> {
         let sent = timeout(EXCHANGE_MAX, self.exchange(parts)).await;
         let sent = sent.unwrap_or_else(|_| Err(too_slow("the exchange")));
         if sent.is_err() {

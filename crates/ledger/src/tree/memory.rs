@@ -48,6 +48,27 @@ impl MemoryTree {
         }
     }
 
+    /// Replaces many leaf hashes, in the order of their indexes, each named once, and hashes every node above them once;
+    /// panics when there is no such leaf.
+    pub fn replace_all(&mut self, leaves: &[(u64, Hash)]) {
+        let mut indexes: Vec<usize> = Vec::with_capacity(leaves.len());
+        for (index, leaf) in leaves {
+            self.levels[0][*index as usize] = *leaf;
+            indexes.push(*index as usize);
+        }
+        for level in 1..self.levels.len() {
+            indexes.iter_mut().for_each(|index| *index /= 2);
+            indexes.dedup();
+            let (below, above) = self.levels.split_at_mut(level);
+            // Only the last one can lack its right child.
+            indexes.retain(|index| {
+                let Some((left, right)) = pair(&below[level - 1], *index) else { return false };
+                above[0][*index] = node_hash(left, right);
+                true
+            });
+        }
+    }
+
     /// Returns the root.
     pub fn root(&self) -> Hash {
         match self.size() {

@@ -141,7 +141,7 @@ fn update(id: &DestinationId, state: &State, facts: &Facts, now_ms: u64) -> Deli
 }
 
 /// The service's wall clock.
-pub(super) struct Clock(pub(super) Arc<dyn attestary_store::Clock>);
+pub(crate) struct Clock(pub(crate) Arc<dyn attestary_store::Clock>);
 
 impl attestary_delivery::Clock for Clock {
     fn now(&self) -> Timestamp {

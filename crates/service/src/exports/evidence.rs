@@ -112,6 +112,11 @@ pub(super) fn write(
     let mut bundle = BundleWriter::new(out);
     bundle.add("README.txt", README.as_bytes())?;
     bundle.add("checkpoint", checkpoint.as_bytes())?;
+    for (name, file) in [("slot-proof", &request.slot_proof), ("head", &request.head)] {
+        if let Some(file) = file {
+            bundle.add(name, file.as_bytes())?;
+        }
+    }
     bundle.add("custody.json", custody_json(row, custody).as_bytes())?;
     bundle.add("schema.json", attestary_event::spec::json_schema().as_bytes())?;
     let mut page = report::Page::new(row, request, &head);

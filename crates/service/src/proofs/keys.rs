@@ -34,18 +34,24 @@ pub(crate) struct LogKey {
 }
 
 impl Service {
-    /// Returns the log's trust file: what a verifier must know beforehand.
+    /// Returns the log's trust file: what a verifier must know beforehand. With `anchor` it demands that heads are anchored;
+    /// by default it does when there are witnesses.
     pub async fn trust_file(
         &self,
         caller: &Caller,
         tenant: Option<&str>,
+        anchor: Option<bool>,
     ) -> Result<String, ReadError> {
         let tenant = self.readable(caller, tenant, "proofs.trust")?;
         let environment = caller.environment()?;
         self.record_tree_read(caller, &tenant, "proofs.trust").await?;
         let head = self.fixed_head(environment, &tenant).await?;
         let keys = self.log_keys(environment, &tenant, &head).await?;
-        Ok(trust_file(&head, &keys))
+        let anchor = match anchor.unwrap_or(self.settings().anchors.witnesses.is_some()) {
+            true => Some(self.anchor_trust().map_err(ReadError::Unavailable)?),
+            false => None,
+        };
+        Ok(trust_file(&head, &keys, anchor))
     }
 
     /// Returns the keys of a log, from the first on.
@@ -159,7 +165,7 @@ impl Service {
     }
 }
 
-fn trust_file(head: &FixedHead, keys: &[LogKey]) -> String {
+fn trust_file(head: &FixedHead, keys: &[LogKey], anchor: Option<(String, String)>) -> String {
     let mut text =
         format!("#attestary trust v1\n#attestary tenant {} {}\n", head.origin, head.slot);
     for key in keys {
@@ -171,6 +177,8 @@ fn trust_file(head: &FixedHead, keys: &[LogKey]) -> String {
                 writeln!(text, "#attestary key {} {} {}", key.verifier, key.epoch, key.first_size);
         }
     }
-    text.push_str("quorum none\n");
+    let (log, quorum) = anchor.unwrap_or_else(|| (String::new(), "quorum none\n".to_owned()));
+    text.push_str(&log);
+    text.push_str(&quorum);
     text
 }

@@ -26,6 +26,7 @@ const V2: &[&str] = &[
     super::actions::ACTIONS,
     super::governance::TABLES,
     super::usage::USAGE,
+    super::epochs::TABLES,
     sums::TABLES,
 ];
 

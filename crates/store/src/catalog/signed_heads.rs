@@ -3,7 +3,7 @@
 //! See [`crate::signing`] for the rule; these tables are its local half.
 
 use attestary_ledger::Hash;
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::{Catalog, CatalogError, Result, optional_signed, optional_unsigned, signed, unsigned};
 use crate::signing::{Committed, Head, Mark};
@@ -68,27 +68,15 @@ impl Catalog {
         heads: &[Head],
     ) -> Result<()> {
         self.write(|transaction| {
-            let text = "INSERT INTO signing (partition, batch, hash, previous) VALUES (?1, ?2, ?3, ?4)
-                        ON CONFLICT (partition) DO UPDATE SET batch = excluded.batch, hash = excluded.hash,
-                        previous = excluded.previous
-                        WHERE hash = excluded.previous AND batch = excluded.batch - 1";
-            let changed = transaction.prepare_cached(text)?.execute(params![
-                partition,
-                signed(committed.mark.batch),
-                committed.mark.hash,
-                committed.previous,
-            ])?;
-            if changed == 0 {
-                let what = format!("signing batch {} does not follow the last one", committed.mark.batch);
-                return Err(CatalogError::Conflict { what });
-            }
+            commit_mark(transaction, partition, committed)?;
             let text = "INSERT INTO signed_heads (slot, size, root) VALUES (?1, ?2, ?3)
                         ON CONFLICT (slot) DO UPDATE SET size = excluded.size, root = excluded.root
                         WHERE size < excluded.size";
             let mut put = transaction.prepare_cached(text)?;
             for head in heads {
                 if put.execute(params![signed(head.slot), signed(head.size), head.root])? == 0 {
-                    let what = format!("slot {} has a head of {} or more already", head.slot, head.size);
+                    let what =
+                        format!("slot {} has a head of {} or more already", head.slot, head.size);
                     return Err(CatalogError::Conflict { what });
                 }
             }
@@ -138,6 +126,29 @@ impl Catalog {
             Ok(())
         })
     }
+}
+
+/// Moves a partition's mark on. Refused as a conflict: a batch that does not follow the last one.
+pub(super) fn commit_mark(
+    transaction: &Transaction<'_>,
+    partition: u32,
+    committed: &Committed,
+) -> Result<()> {
+    let text = "INSERT INTO signing (partition, batch, hash, previous) VALUES (?1, ?2, ?3, ?4)
+                ON CONFLICT (partition) DO UPDATE SET batch = excluded.batch, hash = excluded.hash,
+                previous = excluded.previous
+                WHERE hash = excluded.previous AND batch = excluded.batch - 1";
+    let changed = transaction.prepare_cached(text)?.execute(params![
+        partition,
+        signed(committed.mark.batch),
+        committed.mark.hash,
+        committed.previous,
+    ])?;
+    if changed == 0 {
+        let what = format!("signing batch {} does not follow the last one", committed.mark.batch);
+        return Err(CatalogError::Conflict { what });
+    }
+    Ok(())
 }
 
 #[cfg(test)]

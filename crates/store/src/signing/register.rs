@@ -69,6 +69,12 @@ impl FileRegister {
         Ok(Self { path: directory.join(format!("heads-{partition:04}")) })
     }
 
+    /// Uses the register of the anchor log, whose heads are fixed apart from those of tenants.
+    pub fn of_anchor(directory: PathBuf) -> Result<Self, RegisterError> {
+        let register = Self::open(directory, 0)?;
+        Ok(Self { path: register.path.with_file_name("anchor") })
+    }
+
     fn access(&self) -> impl Fn(io::Error) -> RegisterError {
         |source| RegisterError::Access { path: self.path.clone(), source }
     }

@@ -12,6 +12,7 @@ use attestary_event::id::ulid;
 use super::{
     Inner, Settings, Store,
     compactor::Compactor,
+    epochs::{EpochState, Epochs},
     flow::Backlog,
     ids,
     nodes::NodeCache,
@@ -257,11 +258,21 @@ fn start(
     let nodes = Arc::new(NodeCache::default());
     let register_dir = settings.register_dir.clone();
     let register_dir = register_dir.unwrap_or_else(|| settings.dir.join("register"));
+    let anchor_register =
+        FileRegister::of_anchor(register_dir.clone()).map_err(OpenError::Register)?;
     let register = FileRegister::open(register_dir, PARTITION).map_err(OpenError::Register)?;
     let owner_epoch = partition.journal().position().owner_epoch;
     let local = signer::CatalogHeads { catalog: Arc::clone(&catalog), partition: PARTITION };
     let (signer_handle, signer_state, demands) = SignerHandle::new();
+    let epochs = Arc::<EpochState>::default();
     let mut signer = Signer {
+        epochs: Epochs::new(
+            &catalog,
+            anchor_register,
+            owner_epoch,
+            Arc::clone(&epochs),
+            world.log_name.clone(),
+        ),
         signing: Signing::new(local, register, PARTITION, owner_epoch),
         catalog: Arc::clone(&catalog),
         segments: Arc::clone(&segments),
@@ -322,6 +333,7 @@ fn start(
         partition: sender,
         manifest,
         nodes,
+        epochs,
         signer: signer_handle,
         stop,
         threads,

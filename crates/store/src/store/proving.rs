@@ -18,6 +18,7 @@ use super::{
     signer::{Demand, Failed},
 };
 use crate::{
+    catalog::CatalogError,
     query::{Committed, ReadView, Remains},
     segment::SegmentError,
     signing::{Head, Refusal},
@@ -89,6 +90,9 @@ pub enum ProveError {
     /// The tree cannot be read.
     #[error("the tree cannot be read")]
     Segment(#[source] SegmentError),
+    /// The epochs cannot be read.
+    #[error("the epochs cannot be read")]
+    Catalog(#[source] CatalogError),
 }
 
 impl ProveError {
@@ -98,6 +102,7 @@ impl ProveError {
             Self::Head(error) => error.kind(),
             Self::Range { .. } => ErrorKind::Invalid,
             Self::Segment(error) => error.kind(),
+            Self::Catalog(error) => error.kind(),
         }
     }
 

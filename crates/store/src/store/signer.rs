@@ -18,6 +18,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::oneshot;
 
 use super::{
+    epochs::Epochs,
     nodes::{NodeCache, Nodes},
     view::View,
     writer::Message,
@@ -59,6 +60,10 @@ pub(super) enum Demand {
     /// Fix the present head of a log; answers when that is done or has failed.
     Head {
         slot: u64,
+        reply: oneshot::Sender<Result<(), Failed>>,
+    },
+    /// Fix the heads of all logs that grew, and make an epoch over all heads.
+    Epoch {
         reply: oneshot::Sender<Result<(), Failed>>,
     },
     Stop {
@@ -132,6 +137,7 @@ pub(super) struct Signer {
     pub(super) partition: SyncSender<Message>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) every: Duration,
+    pub(super) epochs: Epochs,
     /// Heads of an earlier process whose logs have grown since: compared with the tree before the next head.
     pub(super) unproved: HashMap<u64, Head>,
     /// The heads of earlier processes are shown.
@@ -165,7 +171,7 @@ impl Signer {
         let grown = state.logs().filter(|(slot, log)| !log.deleted && !current.contains(slot));
         self.view.put_back_unsigned(grown.map(|(slot, _)| slot));
         // Readers expect the heads of before from the first moment on; what fails now is tried again.
-        if let Err(error) = self.show_earlier() {
+        if let Err(error) = self.show_earlier().and_then(|()| self.epochs.settle()) {
             tracing::warn!(error = &error as &dyn std::error::Error, "no head is signed yet");
         }
         Ok(())
@@ -199,10 +205,11 @@ impl Signer {
 
     /// Fixes the heads that are asked for. Returns where to answer when the thread is to stop.
     fn serve(&mut self, demands: impl Iterator<Item = Demand>) -> Option<oneshot::Sender<()>> {
-        let (mut stop, mut waiting) = (None, Vec::new());
+        let (mut stop, mut waiting, mut epochs) = (None, Vec::new(), Vec::new());
         for demand in demands {
             match demand {
                 Demand::Head { slot, reply } => waiting.push((slot, reply)),
+                Demand::Epoch { reply } => epochs.push(reply),
                 Demand::Stop { reply } => stop = Some(reply),
             }
         }
@@ -211,7 +218,36 @@ impl Signer {
         for (_, reply) in waiting {
             let _ = reply.send(fixed.clone());
         }
+        if !epochs.is_empty() {
+            let made = self.make_epoch();
+            for reply in epochs {
+                let _ = reply.send(made.clone());
+            }
+        }
         stop
+    }
+
+    /// Makes one epoch over all heads, once those of logs that grew are fixed.
+    fn make_epoch(&mut self) -> Result<(), Failed> {
+        self.fix(self.view.take_unsigned())?;
+        let settled = self.show_earlier();
+        settled.map_err(|error| self.failed(&error))?;
+        let now_ms = self.clock.now_ms();
+        self.epochs.make(&self.view, now_ms).map_err(|error| {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the epoch was not made; this is tried again"
+            );
+            match error {
+                SigningError::Refused(refusal) => Failed::Refused(refusal),
+                error => Failed::Now(error.to_string()),
+            }
+        })
+    }
+
+    fn show(&mut self, heads: &[Head]) {
+        self.view.set_heads(heads);
+        self.epochs.changed.extend(heads.iter().map(|head| head.slot));
     }
 
     /// Fixes the heads of these logs, in batches; those that fail are tried again later.
@@ -234,7 +270,7 @@ impl Signer {
             return Ok(());
         }
         let fixed = self.signing.fix(heads)?;
-        self.view.set_heads(&fixed);
+        self.show(&fixed);
         self.state.batches.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -289,10 +325,10 @@ impl Signer {
     fn show_earlier(&mut self) -> Result<(), SigningError<CatalogError>> {
         let confirmed = self.signing.settle();
         self.note_refusal();
-        self.view.set_heads(&confirmed?);
+        self.show(&confirmed?);
         if !self.ready {
             let heads = self.catalog.signed_heads().map_err(SigningError::Local)?;
-            self.view.set_heads(&heads);
+            self.show(&heads);
             self.ready = true;
         }
         Ok(())

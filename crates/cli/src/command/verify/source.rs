@@ -137,6 +137,13 @@ impl LogFiles for Server {
         self.runtime.block_on(fetches.collect())
     }
 
+    fn fetch_head(&self, epoch: Option<u64>, size: u64) -> Result<Option<Vec<u8>>, String> {
+        match epoch {
+            Some(epoch) => self.fetch(&format!("head?epoch={epoch}&size={size}")),
+            None => Ok(None),
+        }
+    }
+
     fn is_live(&self) -> bool {
         true
     }
