@@ -149,7 +149,7 @@ impl<'a> Reader<'a> {
         Ok((*tag, value))
     }
 
-    fn next(&mut self, tag: u8) -> Result<Reader<'a>, StampError> {
+    fn next(&mut self, tag: u8) -> Result<Self, StampError> {
         match self.any()? {
             (found, value) if found == tag => Ok(Reader(value)),
             _ => Err(StampError::Form),
@@ -157,7 +157,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The one value that there is.
-    fn only(&mut self, tag: u8) -> Result<Reader<'a>, StampError> {
+    fn only(&mut self, tag: u8) -> Result<Self, StampError> {
         let value = self.next(tag)?;
         self.end()?;
         Ok(value)

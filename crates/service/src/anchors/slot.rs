@@ -136,7 +136,7 @@ impl Service {
             return Ok(epoch.or(row.size.checked_sub(1)));
         }
         let size = row.size;
-        let kept = self.catalog(|catalog| catalog.kept_epochs()).await;
+        let kept = self.catalog(attestary_store::Catalog::kept_epochs).await;
         let kept = kept.map_err(|error| ReadError::Unavailable(cause(error)))?;
         Ok(kept.iter().rev().map(|(epoch, _)| *epoch).find(|epoch| *epoch < size))
     }

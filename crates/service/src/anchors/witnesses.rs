@@ -45,7 +45,7 @@ impl Service {
     /// Collects cosignatures onto the note. Returns whether they are a quorum; without witnesses, they always are.
     pub(super) async fn ask_witnesses(&self, note: &mut Note, size: u64) -> bool {
         let Some(policy) = &self.settings().anchors.witnesses else { return true };
-        let sizes = self.catalog(|catalog| catalog.witness_sizes()).await.unwrap_or_default();
+        let sizes = self.catalog(attestary_store::Catalog::witness_sizes).await.unwrap_or_default();
         let asked = policy.witnesses.iter().map(|witness| {
             let key = witness.key.to_string();
             let known = sizes.iter().find(|(of, _)| *of == key).map_or(0, |(_, size)| *size);
