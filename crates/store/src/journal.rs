@@ -231,6 +231,12 @@ impl<D: Disk> Journal<D> {
         }
     }
 
+    /// Returns the bytes of records, each with its row of the table, that one file is sure to hold.
+    pub fn records_bytes_max(&self) -> u64 {
+        // Eight bytes: a batch is filled up to a multiple of that.
+        self.file_bytes - FILE_HEADER_BYTES - BATCH_HEADER_BYTES as u64 - 8
+    }
+
     /// Returns true when the newest batch is not yet covered by the mark of a later one.
     pub fn mark_lags(&self) -> bool {
         self.current.as_ref().is_some_and(|c| c.offset > FILE_HEADER_BYTES)

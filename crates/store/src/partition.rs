@@ -32,6 +32,10 @@ pub struct Receipt {
     pub leaf_hash: Hash,
 }
 
+/// What a log's genesis event takes in the journal at most, its row of the batch's table included: its names are
+/// bounded, and so is the installation's.
+pub const GENESIS_BYTES_MAX: usize = 4096;
+
 /// What became of one submitted event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

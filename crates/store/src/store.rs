@@ -3,6 +3,7 @@
 //! [`Store::submit`] answers after the events are on stable storage and applied. Reads never block the runtime:
 //! segment and catalog work runs on blocking threads. Opening recovers; there is no other way in.
 
+mod committing;
 mod compaction;
 mod compactor;
 mod counting;

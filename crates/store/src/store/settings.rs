@@ -11,7 +11,8 @@ pub struct Settings {
     pub dir: PathBuf,
     /// The installation's part of every log's origin; used when the directory is initialised, ignored after.
     pub log_name: String,
-    /// Bytes of one journal file. 64 MiB: a seal's worth, written again and again.
+    /// Bytes of one journal file. 64 MiB: a seal's worth, written again and again. It must hold any one event; what
+    /// more a group of events takes is spread over several batches.
     pub journal_file_bytes: u64,
     /// Unsealed events that start a seal.
     pub seal_events_max: usize,

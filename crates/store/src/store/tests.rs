@@ -23,6 +23,16 @@ fn event(tenant: &TenantId, number: u128, content: &str) -> Prepared {
     );
     let mut digest = [0; 16];
     digest[..content.len()].copy_from_slice(content.as_bytes());
+    prepared(tenant, number, digest, &body)
+}
+
+fn with_reason(tenant: &TenantId, number: u128, reason: &str) -> Prepared {
+    let body =
+        format!("{{\"action\":\"a.b\",\"actor\":{{\"type\":\"user\"}},\"reason\":\"{reason}\"}}");
+    prepared(tenant, number, [1; 16], &body)
+}
+
+fn prepared(tenant: &TenantId, number: u128, digest: [u8; 16], body: &str) -> Prepared {
     Prepared::new(Parts {
         environment: names().0,
         tenant: tenant.clone(),
@@ -97,6 +107,35 @@ async fn events_are_found_before_and_after_sealing_and_reopening() {
     let seventh = store.submit(vec![event(&tenant, 7, "c")]).await.unwrap();
     assert_eq!((receipt(&sixth[0]).seq, receipt(&seventh[0]).seq), (6, 7));
     assert_eq!(store.log(&environment, &tenant).unwrap().size, 8);
+}
+
+#[tokio::test]
+async fn what_one_journal_file_cannot_hold_is_stored_in_several() {
+    let dir = tempfile::tempdir().unwrap();
+    let (environment, tenant) = names();
+    let mut store = open(&dir);
+    let long = "x".repeat(100 << 10);
+    // Three files' worth, a repeat of the first event behind it, and as many new logs as there is room for.
+    let large = |n: u128| with_reason(&tenant, n, &long);
+    let mut events: Vec<_> = (1..=30).map(large).collect();
+    events.push(large(1));
+    let longest = |n: u128| TenantId::parse(&format!("{n:0>64}")).unwrap();
+    events.extend((100..1_500).map(|n| event(&longest(n), n, "a.b")));
+    let outcomes = store.submit(events).await.unwrap();
+    assert_eq!(
+        outcomes[..30].iter().map(|o| receipt(o).seq).collect::<Vec<_>>(),
+        Vec::from_iter(1..=30)
+    );
+    assert!(matches!(&outcomes[30], Outcome::Duplicate(again) if again == receipt(&outcomes[0])));
+    assert!(outcomes[31..].iter().all(|outcome| receipt(outcome).seq == 1));
+    for _ in 0..2 {
+        assert_eq!(store.log(&environment, &tenant).unwrap().size, 31);
+        assert_eq!(store.log(&environment, &longest(1_499)).unwrap().size, 2);
+        store.close().await;
+        drop(store);
+        store = open(&dir);
+    }
+    assert_eq!(receipt(&store.submit(vec![event(&tenant, 99, "c")]).await.unwrap()[0]).seq, 31);
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ const MARK_DELAY: Duration = Duration::from_millis(100);
 const IDLE: Duration = Duration::from_secs(1);
 
 /// Why submissions are refused.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Refusal {
     /// The look-up of ids in the segments is outdated; the events come back.
     LookAgain(Vec<Prepared>),
@@ -61,7 +61,7 @@ pub(super) struct Submission {
 
 impl Submission {
     /// Gives the room back, then answers: who has the answer finds the room free.
-    fn answer(self, answer: Result<Vec<Outcome>, Refusal>) {
+    pub(super) fn answer(self, answer: Result<Vec<Outcome>, Refusal>) {
         drop(self.room);
         let _ = self.reply.send(answer);
     }
@@ -261,51 +261,8 @@ impl Writer {
         scrubbed.map_err(|error| self.fail(&error))
     }
 
-    fn commit(&mut self, mut group: Vec<Submission>) {
-        let floor = self.partition.state().floor();
-        let stale = |s: &mut Submission| {
-            s.looked_at < floor && s.events.iter().any(|event| event.client_id)
-        };
-        for submission in group.extract_if(.., stale) {
-            let Submission { events, room, reply, .. } = submission;
-            drop(room);
-            let _ = reply.send(Err(Refusal::LookAgain(events)));
-        }
-        if group.is_empty() {
-            return;
-        }
-        let events = group.iter().flat_map(|submission| &submission.events);
-        let now_ms = self.world.clock.now_ms();
-        match self.partition.commit(events, now_ms, &mut self.world) {
-            Ok((outcomes, applied)) => {
-                if !applied.places.is_empty() {
-                    self.view.publish(self.partition.state(), applied);
-                    let now = self.world.clock.monotonic();
-                    self.oldest_unsealed.get_or_insert(now);
-                }
-                let mut outcomes = outcomes.into_iter();
-                for submission in group {
-                    let part = outcomes.by_ref().take(submission.events.len()).collect();
-                    submission.answer(Ok(part));
-                }
-            }
-            Err(error) if error.is_full() => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "events are refused");
-                for submission in group {
-                    submission.answer(Err(Refusal::Full));
-                }
-            }
-            Err(error) => {
-                let failure = self.fail(&error);
-                for submission in group {
-                    submission.answer(Err(Refusal::Failed(failure.clone())));
-                }
-            }
-        }
-    }
-
     /// After a failed write or sync nobody knows what the disk holds: no more writes until recovery has read it.
-    fn fail(&mut self, error: &crate::journal::JournalError) -> String {
+    pub(super) fn fail(&mut self, error: &crate::journal::JournalError) -> String {
         self.gauge.failed.store(true, Ordering::Release);
         self.failure
             .get_or_insert_with(|| {
