@@ -46,11 +46,7 @@ impl Members {
 
     /// Takes a text that must be there.
     pub(crate) fn required_text(&mut self, name: &'static str) -> String {
-        let given = self.map.get(name).is_some_and(|value| !value.is_null());
-        if !given {
-            self.violations
-                .push(Violation::new(format!("/{name}"), format!("\"{name}\" is required")));
-        }
+        self.require(name);
         self.text(name).unwrap_or_default()
     }
 
@@ -64,12 +60,23 @@ impl Members {
 
     /// Takes a truth value that must be there.
     pub(crate) fn required_flag(&mut self, name: &'static str) -> bool {
-        let given = self.map.get(name).is_some_and(|value| !value.is_null());
-        if !given {
-            self.violations
-                .push(Violation::new(format!("/{name}"), format!("\"{name}\" is required")));
-        }
+        self.require(name);
         self.flag(name).unwrap_or_default()
+    }
+
+    /// Takes a whole number that is not negative.
+    pub(crate) fn whole(&mut self, name: &'static str) -> Option<u64> {
+        let value = self.take(name)?;
+        match value.as_u64() {
+            Some(number) => Some(number),
+            None => self.wrong_type(name, "a whole number that is not negative", &value),
+        }
+    }
+
+    /// Takes a whole number that must be there.
+    pub(crate) fn required_whole(&mut self, name: &'static str) -> u64 {
+        self.require(name);
+        self.whole(name).unwrap_or_default()
     }
 
     /// Takes a list of texts.
@@ -118,6 +125,13 @@ impl Members {
             self.violations.push(Violation::new(format!("/{}", escaped(shown)), detail));
         }
         if self.violations.is_empty() { Ok(()) } else { Err(refused(self.violations)) }
+    }
+
+    fn require(&mut self, name: &'static str) {
+        if self.map.get(name).is_none_or(Value::is_null) {
+            self.violations
+                .push(Violation::new(format!("/{name}"), format!("\"{name}\" is required")));
+        }
     }
 
     fn wrong_type<T>(&mut self, name: &str, expected: &str, seen: &Value) -> Option<T> {

@@ -32,6 +32,7 @@ fn describe() {
         "attestary_access_denied_total",
         "Requests refused for lack of a scope, once a minute each."
     );
+    metrics::describe_counter!("attestary_alerts_raised_total", "Alerts raised.");
     metrics::describe_counter!(
         "attestary_ironcore_discarded_total",
         "Security events for unknown tenants of a closed environment that were thrown away."

@@ -1,6 +1,7 @@
 //! All routes. Each native route stands in the OpenAPI document; the others are the paths of foreign clients.
 
 pub(crate) mod actions;
+pub(crate) mod alerts;
 pub(crate) mod anchor;
 pub(crate) mod certificates;
 pub(crate) mod console;
@@ -132,6 +133,11 @@ fn native() -> Router<State> {
             axum::routing::delete(sessions::revoke_portal),
         )
         .route("/v1/sources", get(sources::list))
+        .route("/v1/tenants/{tenant}/alerts", post(alerts::create).get(alerts::list))
+        .route(
+            "/v1/tenants/{tenant}/alerts/{id}",
+            get(alerts::get).patch(alerts::change).delete(alerts::delete),
+        )
         .route("/v1/tenants/{tenant}/saved-views", post(views::create).get(views::list))
         .route("/v1/tenants/{tenant}/saved-views/{id}", axum::routing::delete(views::delete))
         .route("/v1/tenants/{tenant}/saved-views/{id}/results", get(views::results))

@@ -36,6 +36,7 @@ pub(crate) mod action {
     pub(crate) const ERASURE_APPLIED: &str = "attestary.erasure.applied";
     pub(crate) const HOLD_PLACED: &str = "attestary.hold.placed";
     pub(crate) const HOLD_RELEASED: &str = "attestary.hold.released";
+    pub(crate) const ALERT: &str = "attestary.alert.raised";
     pub(crate) const DESTINATION: &str = "attestary.destination.changed";
 }
 

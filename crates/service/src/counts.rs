@@ -65,6 +65,11 @@ impl FacetField {
         let field = Field::of(&path).map_err(|error| error.to_string())?;
         Ok(Self { name: name.to_owned(), path, field })
     }
+
+    /// Returns what reads the values.
+    pub(crate) fn into_field(self) -> Field {
+        self.field
+    }
 }
 
 /// Where a count that spent its budget ends.

@@ -7,6 +7,7 @@
 
 mod actions;
 mod adapters;
+mod alerts;
 mod anchors;
 mod audit;
 mod authorise;
@@ -44,6 +45,7 @@ mod views;
 
 pub use actions::{ActionSchema, SchemaMode};
 pub use adapters::{FormioReport, FormioTenant, IroncoreOutcome};
+pub use alerts::{Alert, AlertChange, NewAlert};
 pub use anchors::{
     AnchorSettings, AnchorStatus, Anchored, BadPolicy, KeepSettings, StampSettings, WitnessPolicy,
     WitnessStatus,

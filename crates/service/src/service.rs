@@ -8,12 +8,13 @@ use attestary_store::{
     catalog::{Catalog, KeyRow},
     exports::ExportFiles,
 };
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Caller, Components, CursorKey, NewKey, OpenError, Scope, Settings,
     actions::Schemas,
+    alerts,
     anchors::Anchors,
     audit::Coalescer,
     caller::SYSTEM,
@@ -77,6 +78,7 @@ struct Inner {
     counters: Counters,
     key_turn: Semaphore,
     destinations: Running,
+    alerts: alerts::Running,
     stopping: CancellationToken,
     tasks: TaskTracker,
 }
@@ -102,6 +104,7 @@ impl Service {
         service.switch_installation().await?;
         service.replay_erasures().await.map_err(|error| OpenError::Catalog(cause(error)))?;
         service.start_destinations().await?;
+        service.start_alerts().await?;
         service.start_exports().await?;
         service.start_usage();
         service.start_background();
@@ -241,12 +244,25 @@ impl Service {
         &self.0.tails
     }
 
+    pub(crate) fn alerts(&self) -> &alerts::Running {
+        &self.0.alerts
+    }
+
     /// Runs a task that ends when the service closes, which it learns from the token.
     pub(crate) fn spawn<F: Future<Output = ()> + Send + 'static>(
         &self,
         task: impl FnOnce(CancellationToken) -> F,
     ) {
         self.0.tasks.spawn_on(task(self.0.stopping.clone()), self.runtime());
+    }
+
+    /// Runs a task that ends when the service closes or the returned token is cancelled.
+    pub(crate) fn spawn_stoppable<F: Future<Output = ()> + Send + 'static>(
+        &self,
+        task: impl FnOnce(CancellationToken) -> F,
+    ) -> (CancellationToken, JoinHandle<()>) {
+        let stop = self.0.stopping.child_token();
+        (stop.clone(), self.0.tasks.spawn_on(task(stop), self.runtime()))
     }
 
     pub(crate) fn counters(&self) -> &Counters {
@@ -359,6 +375,7 @@ impl Inner {
             counters: Counters::new(),
             key_turn: Semaphore::new(1),
             destinations: Running::default(),
+            alerts: alerts::Running::default(),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
             store,

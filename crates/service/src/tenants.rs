@@ -164,6 +164,7 @@ impl Service {
         self.record(caller, act).await.map_err(ChangeError::Audit)?;
         self.delete_destinations_of(&environment, &id).await?;
         self.delete_exports_of(&environment, &id).await?;
+        self.delete_alerts_of(&environment, &id).await?;
         let (within, of) = (environment.clone(), id.clone());
         self.catalog(move |catalog| catalog.delete_views_of(&within, &of))
             .await

@@ -10,6 +10,7 @@
 //! (`secure_delete`); [`Catalog::purge`] also empties the write-ahead log.
 
 mod actions;
+mod alerts;
 mod delivery;
 mod epochs;
 mod exports;
@@ -36,6 +37,7 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use actions::ActionSchemaRow;
+pub use alerts::AlertRow;
 pub use epochs::{AnchorRow, AnchorWith, EpochHead, EpochRow};
 pub use exports::{CUSTODY_KEPT, CustodyRow, ExportFile, ExportProgress, ExportRow, ExportState};
 pub use governance::{

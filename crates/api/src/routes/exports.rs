@@ -140,7 +140,7 @@ pub(crate) async fn create(
         from: at(&mut members, "from"),
         to: at(&mut members, "to"),
         prefix: members.text("prefix"),
-        size: whole(&mut members, "size"),
+        size: members.whole("size"),
         ..NewExport::default()
     };
     members.finish()?;
@@ -156,15 +156,6 @@ fn at(members: &mut Members, name: &'static str) -> Option<Timestamp> {
             .refuse(Violation::new(format!("/{name}"), "is a time such as 2026-11-22T10:00:00Z"));
     }
     time
-}
-
-fn whole(members: &mut Members, name: &'static str) -> Option<u64> {
-    let value = members.take(name)?;
-    let number = value.as_u64();
-    if number.is_none() {
-        members.refuse(Violation::new(format!("/{name}"), "is a whole number"));
-    }
-    number
 }
 
 /// List a tenant's exports, newest first.

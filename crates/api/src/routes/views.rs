@@ -116,14 +116,7 @@ pub(crate) async fn create(
         name: members.required_text("name"),
         filter: members.text("filter").unwrap_or_default(),
         group_by: members.texts("group_by").unwrap_or_default(),
-        min_count: match members.take("min_count") {
-            None => 1,
-            Some(value) => value.as_u64().unwrap_or_else(|| {
-                let detail = "must be a whole number that is not negative";
-                members.refuse(attestary_event::Violation::new("/min_count", detail));
-                1
-            }),
-        },
+        min_count: members.whole("min_count").unwrap_or(1),
     };
     members.finish()?;
     let made = state.service.create_view(&posted.caller, &tenant, new).await?;

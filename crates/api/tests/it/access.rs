@@ -413,6 +413,31 @@ fn cases(destination: &str, key_id: &str) -> Vec<Case> {
             Some(json!({ "security_event_type": "OPENED" })),
             UnknownTenant,
         ),
+        case("GET /v1/tenants/{tenant}/alerts", &format!("{tenant}/alerts"), None, NotFound),
+        case(
+            "POST /v1/tenants/{tenant}/alerts",
+            &format!("{tenant}/alerts"),
+            Some(json!({ "name": "x", "threshold": 1, "window_seconds": 1 })),
+            NotFound,
+        ),
+        case(
+            "GET /v1/tenants/{tenant}/alerts/{id}",
+            &format!("{tenant}/alerts/alr_1"),
+            None,
+            NotFound,
+        ),
+        case(
+            "PATCH /v1/tenants/{tenant}/alerts/{id}",
+            &format!("{tenant}/alerts/alr_1"),
+            Some(json!({ "name": "x" })),
+            NotFound,
+        ),
+        case(
+            "DELETE /v1/tenants/{tenant}/alerts/{id}",
+            &format!("{tenant}/alerts/alr_1"),
+            None,
+            NotFound,
+        ),
         case(
             "GET /v1/tenants/{tenant}/saved-views",
             &format!("{tenant}/saved-views"),
@@ -620,7 +645,9 @@ async fn each_route_asks_for_its_own_scope() {
         }
         route if route.contains("/downloads") => None,
         route if route.starts_with("GET") && route.contains("/saved-views") => Some(Scope::Read),
-        route if route.contains("/destinations") => Some(Scope::Destinations),
+        route if route.contains("/destinations") || route.contains("/alerts") => {
+            Some(Scope::Destinations)
+        }
         route if route.contains("/removals") => Some(Scope::Read),
         route if route.contains("/v1/environments") || route.contains("/v1/clock") => {
             Some(Scope::Operator)

@@ -4,6 +4,7 @@
 
 mod access;
 mod actions;
+mod alerts;
 mod anchors;
 mod app;
 mod audit;

@@ -27,6 +27,7 @@ const V2: &[&str] = &[
     super::governance::TABLES,
     super::usage::USAGE,
     super::epochs::TABLES,
+    super::alerts::ALERTS,
     sums::TABLES,
 ];
 
