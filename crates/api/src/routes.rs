@@ -139,7 +139,10 @@ fn native() -> Router<State> {
             get(alerts::get).patch(alerts::change).delete(alerts::delete),
         )
         .route("/v1/tenants/{tenant}/saved-views", post(views::create).get(views::list))
-        .route("/v1/tenants/{tenant}/saved-views/{id}", axum::routing::delete(views::delete))
+        .route(
+            "/v1/tenants/{tenant}/saved-views/{id}",
+            axum::routing::delete(views::delete).patch(views::change),
+        )
         .route("/v1/tenants/{tenant}/saved-views/{id}/results", get(views::results))
         .route("/v1/sources/{system}", put(sources::switch))
         .route("/v1/openapi.json", get(health::openapi))

@@ -104,7 +104,7 @@ pub use tail::{Tail, TailEnd, TailPart, Tailing, TooManyTails};
 pub use tenants::{NewTenant, Tenant, TenantPage};
 pub use usage::{Quota, QuotaStatus, Subject, UsageAsked, UsageLine, UsageReport};
 pub use vault::{MasterKey, VaultError};
-pub use views::{NewView, SavedView, ViewAnswer};
+pub use views::{NewView, SavedView, ViewAnswer, ViewChange};
 
 pub use attestary_formats::retraced::document as retraced_document;
 

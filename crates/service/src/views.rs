@@ -53,6 +53,19 @@ pub struct NewView {
     pub min_count: u64,
 }
 
+/// What of a saved view can be changed; what is absent stays.
+#[derive(Debug, Clone, Default)]
+pub struct ViewChange {
+    /// The question in words.
+    pub name: Option<String>,
+    /// Text in the filter language.
+    pub filter: Option<String>,
+    /// Paths to count by.
+    pub group_by: Option<Vec<String>>,
+    /// Least count that is shown.
+    pub min_count: Option<u64>,
+}
+
 /// The answer of a view.
 #[derive(Debug)]
 pub struct ViewAnswer {
@@ -67,7 +80,7 @@ pub struct ViewAnswer {
 }
 
 /// The shipped views.
-fn shipped() -> [SavedView; 3] {
+fn shipped() -> [SavedView; 7] {
     let view = |id: &str, name: &str, filter: &str, group_by: &[&str], min_count| SavedView {
         id: id.to_owned(),
         name: name.to_owned(),
@@ -97,6 +110,36 @@ fn shipped() -> [SavedView; 3] {
             "Who did what to this object",
             "targets.id:$target -action:attestary.*",
             &["actor.id", "actor.name", "action"],
+            1,
+        ),
+        view(
+            "privilege-changes",
+            "Who changed rights within the last month",
+            "(action:role.* OR action:permission.* OR action:admin.* OR action:*.permissions.changed) \
+             occurred_at>=now-30d",
+            &["actor.id", "action", "target.id"],
+            1,
+        ),
+        view(
+            "exports",
+            "Who exported or read in bulk within the last month",
+            "(action:*.exported OR action:export.* OR action:document.downloaded OR action:document.printed OR \
+             action:data.searched) occurred_at>=now-30d",
+            &["actor.id", "action", "target.id"],
+            1,
+        ),
+        view(
+            "key-lifecycle",
+            "API keys made, used anew and revoked within the last quarter",
+            "action:api_key.* occurred_at>=now-90d",
+            &["action", "actor.id", "target.id"],
+            1,
+        ),
+        view(
+            "impersonation",
+            "When somebody acted as somebody else within the last quarter",
+            "(action:impersonation.* OR exists(impersonator.id)) occurred_at>=now-90d",
+            &["impersonator.id", "actor.id", "action"],
             1,
         ),
     ]
@@ -152,6 +195,44 @@ impl Service {
         Ok(view)
     }
 
+    /// Changes a view that was saved.
+    pub async fn change_view(
+        &self,
+        caller: &Caller,
+        tenant: &str,
+        id: &str,
+        change: ViewChange,
+    ) -> Result<SavedView, ChangeError> {
+        self.permit(caller, Scope::Admin, "view.change")?;
+        let before = self.own_view(caller, tenant, id).await?;
+        let known = saved(&before);
+        let new = NewView {
+            name: change.name.unwrap_or(known.name),
+            filter: change.filter.unwrap_or(known.filter),
+            group_by: change.group_by.unwrap_or(known.group_by),
+            min_count: change.min_count.unwrap_or(known.min_count),
+        };
+        check(&new)?;
+        let row = ViewRow {
+            name: new.name,
+            filter: new.filter,
+            group_by: new.group_by.join(","),
+            min_count: new.min_count.max(1),
+            ..before.clone()
+        };
+        let view = saved(&row);
+        if row == before {
+            return Ok(view);
+        }
+        let act = Act::new(action::POLICY, "view.change")
+            .on("tenant", row.tenant.as_str())
+            .on("view", id)
+            .changed("filter", before.filter.as_str(), row.filter.as_str());
+        self.record(caller, act).await.map_err(ChangeError::Audit)?;
+        self.catalog(move |catalog| catalog.change_view(&row)).await.map_err(change_error)?;
+        Ok(view)
+    }
+
     /// Removes a view that was saved.
     pub async fn delete_view(
         &self,
@@ -160,24 +241,32 @@ impl Service {
         id: &str,
     ) -> Result<(), ChangeError> {
         self.permit(caller, Scope::Admin, "view.delete")?;
+        let row = self.own_view(caller, tenant, id).await?;
+        let act = Act::new(action::POLICY, "view.delete")
+            .on("tenant", row.tenant.as_str())
+            .on("view", id);
+        self.record(caller, act).await.map_err(ChangeError::Audit)?;
+        self.catalog(move |catalog| catalog.delete_view(&row.environment, &row.tenant, &row.id))
+            .await
+            .map_err(change_error)
+    }
+
+    /// A view that was saved for this tenant; the shipped ones are nobody's to change.
+    async fn own_view(
+        &self,
+        caller: &Caller,
+        tenant: &str,
+        id: &str,
+    ) -> Result<ViewRow, ChangeError> {
         let tenant = self.visible(caller, tenant)?;
         if shipped().iter().any(|view| view.id == id) {
-            let reason = "this view comes with the program and cannot be removed".into();
+            let reason = "this view comes with the program; save one of your own".into();
             return Err(ChangeError::Conflict { reason });
         }
         let environment = caller.environment()?.clone();
-        let (of, within) = (tenant.clone(), environment.clone());
-        let rows = self.catalog(move |catalog| catalog.views(&within, &of)).await;
-        if !rows.map_err(change_error)?.iter().any(|row| row.id == id) {
-            return Err(AccessError::NotFound.into());
-        }
-        let act =
-            Act::new(action::POLICY, "view.delete").on("tenant", tenant.as_str()).on("view", id);
-        self.record(caller, act).await.map_err(ChangeError::Audit)?;
-        let id = id.to_owned();
-        self.catalog(move |catalog| catalog.delete_view(&environment, &tenant, &id))
-            .await
-            .map_err(change_error)
+        let rows = self.catalog(move |catalog| catalog.views(&environment, &tenant)).await;
+        let row = rows.map_err(change_error)?.into_iter().find(|row| row.id == id);
+        row.ok_or_else(|| AccessError::NotFound.into())
     }
 
     /// Answers a view. `target` is the object that it is about, `limit` the number of events shown.

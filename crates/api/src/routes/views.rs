@@ -1,6 +1,6 @@
 //! `/v1/tenants/{tenant}/saved-views`: questions that are asked again and again.
 
-use attestary_service::{NewView, SavedView, search_limits};
+use attestary_service::{NewView, SavedView, ViewChange, search_limits};
 use axum::{
     extract::{Path, RawQuery, State as Shared},
     response::Response,
@@ -49,6 +49,17 @@ pub(crate) struct ViewList {
 #[expect(dead_code, reason = "the shape for the OpenAPI document")]
 pub(crate) struct NewViewShape {
     name: String,
+    filter: Option<String>,
+    group_by: Option<Vec<String>>,
+    min_count: Option<u64>,
+}
+
+/// What of a saved view can be changed; what is absent stays.
+#[derive(ToSchema)]
+#[schema(as = SavedViewChange)]
+#[expect(dead_code, reason = "the shape for the OpenAPI document")]
+pub(crate) struct ViewChangeShape {
+    name: Option<String>,
     filter: Option<String>,
     group_by: Option<Vec<String>>,
     min_count: Option<u64>,
@@ -121,6 +132,29 @@ pub(crate) async fn create(
     members.finish()?;
     let made = state.service.create_view(&posted.caller, &tenant, new).await?;
     Ok(reply(StatusCode::CREATED, &view(made)))
+}
+
+/// Change a saved view's name, filter or counts.
+#[utoipa::path(
+    patch, path = "/v1/tenants/{tenant}/saved-views/{id}", tag = "saved views", request_body = ViewChangeShape,
+    params(("tenant" = String, Path, description = "The tenant's id"), ("id" = String, Path, description = "The view's id")),
+    responses((status = 200, description = "Changed", body = ViewView))
+)]
+pub(crate) async fn change(
+    Shared(state): Shared<State>,
+    Path((tenant, id)): Path<(String, String)>,
+    posted: Posted,
+) -> Result<Response, Problem> {
+    let mut members = posted.members()?;
+    let change = ViewChange {
+        name: members.text("name"),
+        filter: members.text("filter"),
+        group_by: members.texts("group_by"),
+        min_count: members.whole("min_count"),
+    };
+    members.finish()?;
+    let changed = state.service.change_view(&posted.caller, &tenant, &id, change).await?;
+    Ok(reply(StatusCode::OK, &view(changed)))
 }
 
 /// Remove a saved view.

@@ -451,6 +451,12 @@ fn cases(destination: &str, key_id: &str) -> Vec<Case> {
             NotFound,
         ),
         case(
+            "PATCH /v1/tenants/{tenant}/saved-views/{id}",
+            &format!("{tenant}/saved-views/view_1"),
+            Some(json!({ "name": "x" })),
+            NotFound,
+        ),
+        case(
             "DELETE /v1/tenants/{tenant}/saved-views/{id}",
             &format!("{tenant}/saved-views/view_1"),
             None,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::app::{ALL, TestApp, event};
+use crate::app::{ALL, Reply, TestApp, event, send};
 
 fn login(actor: &str, outcome: &str) -> Value {
     let mut login = event("acme", "user.login");
@@ -16,6 +16,10 @@ fn login(actor: &str, outcome: &str) -> Value {
 async fn answer(app: &TestApp, key: &str, view: &str, query: &str) -> Value {
     let path = format!("/v1/tenants/acme/saved-views/{view}/results{query}");
     app.get(&path, key).await.ok(200)
+}
+
+async fn patch(app: &TestApp, path: &str, key: &str, body: &Value) -> Reply {
+    send(app.request("PATCH", path, key).json(body)).await
 }
 
 fn group(answer: &Value, field: &str) -> Vec<(String, u64)> {
@@ -93,7 +97,19 @@ async fn views_are_saved_listed_answered_and_removed() {
     let list = app.get(views, &key).await.ok(200);
     let ids: Vec<&str> =
         list["data"].as_array().unwrap().iter().map(|view| view["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, ["failed-logins", "personal-data", "object-access", id]);
+    assert_eq!(
+        ids,
+        [
+            "failed-logins",
+            "personal-data",
+            "object-access",
+            "privilege-changes",
+            "exports",
+            "key-lifecycle",
+            "impersonation",
+            id
+        ]
+    );
     assert_eq!(
         group(&answer(&app, &key, id, "").await, "context.ip"),
         [("203.0.113.9".to_owned(), 1)]
@@ -117,5 +133,40 @@ async fn views_are_saved_listed_answered_and_removed() {
     app.post(views, &key, &new).await.ok(201);
     app.delete("/v1/tenants/acme", &key).await.ok(204);
     app.post("/v1/events", &key, &login("alice", "success")).await.ok(201);
-    assert_eq!(app.get(views, &key).await.ok(200)["data"].as_array().unwrap().len(), 3);
+    assert_eq!(app.get(views, &key).await.ok(200)["data"].as_array().unwrap().len(), 7);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saved_view_is_changed_in_parts_and_the_change_is_recorded() {
+    let app = TestApp::start().await;
+    let key = app.key(&ALL, None).await;
+    app.post("/v1/events", &key, &login("alice", "success")).await.ok(201);
+    let views = "/v1/tenants/acme/saved-views";
+    let new = json!({ "name": "Logins", "filter": "action:user.login", "group_by": ["actor.id"] });
+    let made = app.post(views, &key, &new).await.ok(201);
+    let one = format!("{views}/{}", made["id"].as_str().unwrap());
+    let renamed = patch(&app, &one, &key, &json!({ "name": "Sign-ins" })).await.ok(200);
+    assert_eq!(renamed["name"], "Sign-ins");
+    assert_eq!(renamed["filter"], "action:user.login");
+    let counted =
+        json!({ "filter": "outcome:failure", "group_by": ["context.ip"], "min_count": 3 });
+    let changed = patch(&app, &one, &key, &counted).await.ok(200);
+    assert_eq!(app.get(views, &key).await.ok(200)["data"][7], changed);
+    assert_eq!(
+        (&changed["name"], &changed["min_count"], &changed["group_by"]),
+        (&json!("Sign-ins"), &json!(3), &json!(["context.ip"]))
+    );
+    for (body, code) in [
+        (json!({ "name": "" }), "invalid-body"),
+        (json!({ "min_count": "3" }), "invalid-body"),
+        (json!({ "filter": "(" }), "invalid-filter"),
+    ] {
+        patch(&app, &one, &key, &body).await.problem(code, 400);
+    }
+    let shipped = format!("{views}/failed-logins");
+    patch(&app, &shipped, &key, &json!({ "name": "x" })).await.problem("conflict", 409);
+    patch(&app, &format!("{views}/view_1"), &key, &json!({})).await.problem("not-found", 404);
+    let filter = "/v1/events?tenant=_audit&filter=metadata.operation=view.change";
+    let trail = app.get(filter, &key).await.ok(200);
+    assert_eq!(trail["data"].as_array().unwrap().len(), 2, "{trail}");
 }

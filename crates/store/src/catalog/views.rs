@@ -81,6 +81,23 @@ impl Catalog {
         })
     }
 
+    /// Gives a tenant's view another name, filter and count.
+    pub fn change_view(&self, row: &ViewRow) -> Result<()> {
+        let text = "UPDATE views SET name = ?4, filter = ?5, group_by = ?6, min_count = ?7
+                    WHERE environment = ?1 AND tenant = ?2 AND id = ?3";
+        let values = params![
+            row.environment.as_str(),
+            row.tenant.as_str(),
+            row.id,
+            row.name,
+            row.filter,
+            row.group_by,
+            signed(row.min_count),
+        ];
+        let changed = self.write(|transaction| Ok(transaction.execute(text, values)?))?;
+        found(changed, || format!("view {}", row.id))
+    }
+
     /// Removes a tenant's view.
     pub fn delete_view(
         &self,
