@@ -58,6 +58,8 @@ export type Credentials = {
 
 export class Client {
   environment = '';
+  /** Told after each request that may have changed something. */
+  onChange: () => void = () => undefined;
   constructor(
     readonly base: string,
     private readonly credentials: Credentials,
@@ -99,6 +101,7 @@ export class Client {
 
   async send<T = any>(method: string, path: string, body?: unknown): Promise<T> {
     const response = await this.fetch(method, path, body === undefined ? {} : { body });
+    this.onChange();
     const text = await response.text();
     return (text ? parseJson(text) : null) as T;
   }

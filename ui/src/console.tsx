@@ -5,12 +5,9 @@ import { render } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { Client, Problem, type Session } from './client.ts';
 import { EventPage, EventsPage } from './pages/events.tsx';
-import { DestinationsPage } from './pages/destinations.tsx';
 import { AboutPage, KINDS, type Kind } from './pages/about.tsx';
-import { ExportsPage } from './pages/exports.tsx';
 import { Later } from './pages/parts.tsx';
-import { KeysPage } from './pages/keys.tsx';
-import { TenantsPage, type Tenant } from './pages/tenants.tsx';
+import type { Tenant } from './pages/tenants.tsx';
 import { Link, navigate, path } from './router.ts';
 import { consoleEn } from './messages/console.en.ts';
 import { extend, language, setLocale, t } from './text.ts';
@@ -18,7 +15,7 @@ import { taken } from './keys.ts';
 import { Help } from './pages/help.tsx';
 import { announcement, announce } from './announce.ts';
 import { applyTheme, theme, setTheme, type Theme } from './theme.ts';
-import { expired } from './session.ts';
+import { changes, expired } from './session.ts';
 
 const client = new Client('', {
   headers: () => ({ 'attestary-console': '1' }),
@@ -28,6 +25,10 @@ const client = new Client('', {
     return false;
   },
 });
+
+client.onChange = () => changes.value++;
+
+const later = () => import('./pages/later.ts');
 
 async function begin(): Promise<Session | 'refused' | null> {
   const code = new URLSearchParams(location.hash.slice(1)).get('code');
@@ -128,14 +129,15 @@ function Shell({ session, onEnd }: { session: Session; onEnd: () => void }) {
   const loadTenants = (): void => {
     client.get<{ data: Tenant[] }>('/v1/tenants').then((found) => setTenants(found.data), () => setTenants((session.tenants ?? []).map((id) => ({ id, name: null, state: 'open', events: 0, created_at: '' }))));
   };
-  useEffect(() => {
+  const loadEnvironments = (): void => {
     if (!operator) return;
     client.get<{ data: { name: string }[] }>('/v1/environments').then((found) => {
       const names = found.data.map(({ name }) => name);
       setEnvironments(names);
-      if (session.environment === '_system') setEnvironment(names[0] ?? '');
+      if (session.environment === '_system') setEnvironment((before) => before || (names[0] ?? ''));
     }, () => undefined);
-  }, []);
+  };
+  useEffect(loadEnvironments, []);
   client.environment = environment;
   const waiting = session.environment === '_system' && environment === '';
   useEffect(() => {
@@ -169,6 +171,24 @@ function Shell({ session, onEnd }: { session: Session; onEnd: () => void }) {
     onEnd();
   };
   const key = `${environment} ${tenant}`;
+  /** What is not the search is loaded when it is wanted. */
+  const more = (pages: Awaited<ReturnType<typeof later>>) => {
+    if (tenant) {
+      switch (page) {
+        case 'exports': return <pages.ExportsPage client={client} tenant={tenant} />;
+        case 'govern': return <pages.GovernPage client={client} tenant={tenant} />;
+        case 'actions': return <pages.ActionsPage client={client} tenant={tenant} admin={has('admin')} />;
+        case 'views': return <pages.ViewsPage client={client} tenant={tenant} admin={has('admin')} id={rest} />;
+        case 'alerts': return <pages.AlertsPage client={client} tenant={tenant} admin={has('admin')} sends={has('destinations')} fresh={rest === 'new'} />;
+      }
+    }
+    switch (section) {
+      case 'keys': return <pages.KeysPage client={client} />;
+      case 'usage': return <pages.UsagePage client={client} />;
+      case 'environments': return <pages.EnvironmentsPage client={client} changed={loadEnvironments} />;
+      default: return <pages.TenantsPage client={client} changed={loadTenants} />;
+    }
+  };
   return (
     <>
       <a class="skip" href="#content">{t('app.skip')}</a>
@@ -184,12 +204,16 @@ function Shell({ session, onEnd }: { session: Session; onEnd: () => void }) {
         </label>
         <nav aria-label={t('nav.main')}>
           {current && <Link to={to('events')} current={page === 'events' && !!tenant || page === 'e'}>{t('nav.events')}</Link>}
+          {current && <Link to={to('views')} current={page === 'views' && !!tenant}>{t('nav.views')}</Link>}
+          {current && current !== '_audit' && <Link to={to('alerts')} current={page === 'alerts' && !!tenant}>{t('nav.alerts')}</Link>}
           {current && current !== '_audit' && has('destinations') && <Link to={to('destinations')} current={page === 'destinations' && !!tenant}>{t('nav.destinations')}</Link>}
           {current && current !== '_audit' && has('export') && <Link to={to('exports')} current={page === 'exports' && !!tenant}>{t('nav.exports')}</Link>}
           {current && current !== '_audit' && has('admin') && <Link to={to('govern')} current={page === 'govern' && !!tenant}>{t('nav.govern')}</Link>}
           {current && <Link to={to('actions')} current={page === 'actions' && !!tenant}>{t('nav.actions')}</Link>}
           {has('admin') && <Link to="/console/tenants" current={section === 'tenants'}>{t('nav.tenants')}</Link>}
           {has('admin') && <Link to="/console/keys" current={section === 'keys'}>{t('nav.keys')}</Link>}
+          {has('admin') && <Link to="/console/usage" current={section === 'usage'}>{t('nav.usage')}</Link>}
+          {operator && <Link to="/console/environments" current={section === 'environments'}>{t('nav.environments')}</Link>}
         </nav>
         <span class="grow" />
         {operator && environments.length > 0 && (
@@ -212,14 +236,9 @@ function Shell({ session, onEnd }: { session: Session; onEnd: () => void }) {
         {waiting ? <p role="status">{t('loading')}</p>
           : tenant && page === 'events' ? <EventsPage key={key} client={client} session={session} tenant={tenant} />
           : tenant && page === 'e' && rest ? <EventPage key={rest} client={client} session={session} tenant={tenant} id={rest} />
-          : tenant && page === 'destinations' ? <DestinationsPage key={`${key} ${rest}`} client={client} tenant={tenant} id={rest} />
-          : tenant && page === 'exports' ? <ExportsPage key={key} client={client} tenant={tenant} />
-          : tenant && page === 'govern' ? <Later key={key} load={() => import('./pages/govern.tsx').then(({ GovernPage }) => () => <GovernPage client={client} tenant={tenant} />)} />
-          : tenant && page === 'actions' ? <Later key={key} load={() => import('./pages/actions.tsx').then(({ ActionsPage }) => () => <ActionsPage client={client} tenant={tenant} admin={has('admin')} />)} />
           : tenant && KINDS.includes(page) && rest ? <AboutPage key={`${key} ${page} ${rest}`} client={client} tenant={tenant} kind={page as Kind} id={rest} />
-          : section === 'tenants' ? <TenantsPage client={client} changed={loadTenants} />
-          : section === 'keys' ? <KeysPage client={client} />
-          : <TenantsPage client={client} changed={loadTenants} />}
+          : tenant && page === 'destinations' ? <Later key={`${key} ${rest}`} load={() => import('./pages/connect.ts').then(({ DestinationsPage }) => () => <DestinationsPage client={client} session={session} tenant={tenant} id={rest} />)} />
+          : <Later key={`${key} ${section} ${page} ${rest}`} load={() => later().then((pages) => () => more(pages))} />}
       </main>
       <Help dialog={help} />
       <div class="sr" role="status" aria-live="polite">{announcement.value}</div>

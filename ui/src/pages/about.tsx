@@ -94,7 +94,7 @@ function Counts({ tenant, filter, facet }: { tenant: string; filter: string; fac
 }
 
 /** Events with their times; with `since`, also the time after that event. */
-function Timeline({ tenant, events, since }: { tenant: string; events: Event[]; since?: Event | undefined }) {
+export function Timeline({ tenant, events, since }: { tenant: string; events: Event[]; since?: Event | undefined }) {
   const when = (event: Event): number => Date.parse(event.occurred_at ?? event.received_at);
   const after = (event: Event): string => t('about.after', { n: Math.max(0, when(event) - when(since!)) });
   return (

@@ -12,6 +12,7 @@ import { View, type Host } from '../viewer/view.ts';
 import { sentence } from '../viewer/sentence.ts';
 import { aboutUrl } from './about.tsx';
 import { FirstEvent } from './first.tsx';
+import { SearchTools, loadSaved } from './save.tsx';
 
 const base = (tenant: string): string => `/console/t/${encodeURIComponent(tenant)}`;
 
@@ -28,6 +29,7 @@ function hostOf(client: Client, session: Session, tenant: string): Host {
     },
     aboutUrl: (kind, id) => aboutUrl(tenant, kind, id),
     go: (url) => navigate(url),
+    tools: (view) => <SearchTools view={view} admin={session.scopes.includes('admin')} alerts={tenant !== '_audit'} />,
     eventUrl: (id) => `${location.origin}${base(tenant)}/e/${id}`,
   };
 }
@@ -36,6 +38,7 @@ export function EventsPage({ client, session, tenant }: { client: Client; sessio
   const view = useMemo(() => new View(hostOf(client, session, tenant)), [client, session, tenant]);
   useEffect(() => {
     document.title = `${t('search.title')} · ${tenant} · Attestary`;
+    void loadSaved(view);
     const back = (): void => view.restore();
     addEventListener('popstate', back);
     const stop = painted.subscribe(() => view.theme.value++);

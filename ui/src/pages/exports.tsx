@@ -8,6 +8,7 @@ import { formatTime, fromInput } from '../time.ts';
 import { CopyButton, visible } from '../viewer/detail.tsx';
 import { ProblemBox } from '../viewer/viewer.tsx';
 import { Confirm, FormDialog, PageHead, useRead } from './parts.tsx';
+import { Trail } from './trail.tsx';
 
 type Export = {
   id: string; state: 'queued' | 'running' | 'complete' | 'failed' | 'expired'; reason: string | null; format: string; filter: string; from: string | null; to: string | null;
@@ -49,6 +50,7 @@ export function ExportsPage({ client, tenant }: { client: Client; tenant: string
       {problem && <ProblemBox problem={problem} retry={reload} />}
       {data?.data.length === 0 && <div class="empty"><h2>{t('exports.none.title')}</h2><p>{t('exports.none.text')}</p></div>}
       <ul class="cards">{data?.data.map((one) => <li key={one.id} class="card"><One client={client} base={base} one={one} reload={reload} /></li>)}</ul>
+      <Trail client={client} of={['export.*', 'certificate.*']} tenant={tenant} />
     </div>
   );
 }

@@ -7,6 +7,8 @@ import { formatTime } from '../time.ts';
 import { visible } from '../viewer/detail.tsx';
 import { ProblemBox } from '../viewer/viewer.tsx';
 import { Confirm, FormDialog, PageHead, useRead } from './parts.tsx';
+import { RedactionPart } from './redaction.tsx';
+import { Trail } from './trail.tsx';
 
 type Class = { name: string; filter: string; keep: string };
 type Policy = { keep?: string; preset?: string; hot?: string; classes?: Class[]; minimum?: string; maximum?: string; lock?: boolean };
@@ -29,6 +31,8 @@ export function GovernPage({ client, tenant }: { client: Client; tenant: string 
       <RetentionPart client={client} base={base} tenant={tenant} />
       <HoldsPart client={client} base={base} />
       <ErasuresPart client={client} base={base} />
+      <RedactionPart client={client} tenant={tenant} />
+      <Trail client={client} of={['retention.*', 'hold.*', 'erasure.*', 'redaction.*']} tenant={tenant} />
     </div>
   );
 }

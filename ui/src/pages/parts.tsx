@@ -62,10 +62,23 @@ export function Confirm({ label, question, danger, onYes }: { label: string; que
   );
 }
 
+type FormParts = {
+  label: string; title: string; submit: string; children: ComponentChildren; onSubmit: (form: FormData) => Promise<unknown>;
+  /** The button is one among others. */
+  plain?: boolean;
+  /** What is written cannot be sent yet. */
+  refuse?: boolean;
+  /** The dialog is open from the beginning: an address led here. */
+  open?: boolean;
+};
+
 /** A form in a dialog behind a button. */
-export function FormDialog({ label, title, submit, children, onSubmit }: { label: string; title: string; submit: string; children: ComponentChildren; onSubmit: (form: FormData) => Promise<unknown> }) {
+export function FormDialog({ label, title, submit, children, onSubmit, plain = false, refuse = false, open = false }: FormParts) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [problem, setProblem] = useState<Problem | null>(null);
+  useEffect(() => {
+    if (open) dialog.current?.showModal();
+  }, [open]);
   const send = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
@@ -80,13 +93,13 @@ export function FormDialog({ label, title, submit, children, onSubmit }: { label
   };
   return (
     <>
-      <button type="button" class="primary" onClick={() => dialog.current?.showModal()}>{label}</button>
+      <button type="button" class={plain ? '' : 'primary'} onClick={() => dialog.current?.showModal()}>{label}</button>
       <dialog ref={dialog} aria-label={title}>
         <form class="stack" onSubmit={send}>
           <h2>{title}</h2>
           {children}
           {problem && <ProblemBox problem={problem} />}
-          <div class="dialog-actions"><button type="button" onClick={() => dialog.current?.close()}>{t('cancel')}</button><button type="submit" class="primary">{submit}</button></div>
+          <div class="dialog-actions"><button type="button" onClick={() => dialog.current?.close()}>{t('cancel')}</button><button type="submit" class="primary" disabled={refuse}>{submit}</button></div>
         </form>
       </dialog>
     </>

@@ -6,7 +6,7 @@ import { proofsEn } from '../messages/proofs.en.ts';
 
 await extendNow(proofsEn, { de: () => import('../messages/proofs.de.ts').then(({ proofsDe }) => proofsDe) });
 
-export { Chip, LogLine, ProofTab } from './proof.tsx';
+export { chipOf, LogLine, ProofTab } from './proof.tsx';
 export { computeLeaf, originId } from './leaf.ts';
 export { Paths } from './path.ts';
 export { Verifier } from './verifier.ts';

@@ -14,14 +14,10 @@ const TICK_MS = 10_000;
 
 const reason = (check: Check): string => t(`proof.why.${check.why ?? 'path'}` as Key);
 
-export function Chip({ verifier, event }: { verifier: Verifier; event: Event }) {
-  const check = verifier.checks.value.get(event.id);
-  if (!check) return <span class="note" aria-hidden="true">·</span>;
-  return (
-    <span class={`proof proof-${check.state}`} data-proof={check.state} title={check.why ? reason(check) : undefined}>
-      <i aria-hidden="true">{GLYPHS[check.state]}</i> {t(`proof.${check.state}`)}
-    </span>
-  );
+/** What the chip of a row says; nothing before its check has begun. */
+export function chipOf(verifier: Verifier, event: Event): { state: Check['state']; glyph: string; text: string; why: string } | null {
+  const check = verifier.checks.peek().get(event.id);
+  return check ? { state: check.state, glyph: GLYPHS[check.state], text: t(`proof.${check.state}`), why: check.why ? reason(check) : '' } : null;
 }
 
 /** How the log stands, and what to do when something is wrong with it. */

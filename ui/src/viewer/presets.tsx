@@ -14,11 +14,14 @@ const PRESETS: [Key, string, string][] = [
 ];
 
 export function Presets({ view }: { view: View }) {
+  const saved = view.saved.value;
   return (
     <label>
       <span class="sr">{t('preset.label')}</span>
       <select value="" onChange={(event) => {
-        const chosen = PRESETS[Number(event.currentTarget.value)];
+        const value = event.currentTarget.value;
+        const own = saved.find(({ id }) => id === value);
+        const chosen = own ? (['', own.filter, 'all'] as const) : PRESETS[Number(value)];
         event.currentTarget.value = '';
         if (!chosen) return;
         view.text.value = chosen[1];
@@ -27,6 +30,7 @@ export function Presets({ view }: { view: View }) {
       }}>
         <option value="" disabled>{t('preset.label')}</option>
         {PRESETS.map(([key], at) => <option key={key} value={at}>{t(key)}</option>)}
+        {saved.length > 0 && <optgroup label={t('preset.saved')}>{saved.map(({ id, name }) => <option key={id} value={id}>{name}</option>)}</optgroup>}
       </select>
     </label>
   );

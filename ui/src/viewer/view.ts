@@ -1,6 +1,7 @@
 // What a viewer shows, as signals; and its state in the address, so that every view can be sent to somebody.
 
 import { batch, computed, effect, signal } from '@preact/signals';
+import type { ComponentChild } from 'preact';
 import { Problem, type Client, type Event, type Session } from '../client.ts';
 import { FilterError, all, clauses, type Node } from '../filter/ast.ts';
 import { fits, parse } from '../filter/parse.ts';
@@ -36,6 +37,8 @@ export type Host = {
   /** The address of one event, where the page has addresses. */
   eventUrl?: (id: string) => string;
   announce: (text: string) => void;
+  /** More that can be done with the present search. */
+  tools?: (view: View) => ComponentChild;
 };
 
 export const COLUMNS = ['time', 'outcome', 'event', 'action', 'actor', 'target', 'ip', 'seq', 'proof'] as const;
@@ -84,6 +87,8 @@ export class View {
   readonly live = signal(false);
   readonly tailState = signal<TailState>('ended');
   readonly fresh = signal<Event[]>([]);
+  /** Views that people saved, where the page has them. */
+  readonly saved = signal<{ id: string; name: string; filter: string }[]>([]);
   /** How proofs are checked and shown; loaded when rows are there. */
   readonly proofs = signal<Proofs | null>(null);
   /** The bounds of the last question; relative ranges move on with each one. */

@@ -13,6 +13,9 @@ import { RangePicker } from './range.tsx';
 import { Table } from './table.tsx';
 import { COLUMNS, type Column, type View } from './view.ts';
 
+/** Members with a mistake that are named one by one. */
+const ERRORS_SHOWN = 10;
+
 export function Viewer({ view, first }: { view: View; first?: () => preact.ComponentChildren }) {
   const root = useRef<HTMLDivElement>(null);
   useKeys(view, root);
@@ -41,6 +44,7 @@ export function Viewer({ view, first }: { view: View; first?: () => preact.Compo
         <Presets view={view} />
         <Live view={view} />
         <span class="grow" />
+        {view.host.tools?.(view)}
         <ColumnChooser view={view} />
         <ApiButton view={view} />
       </div>
@@ -122,6 +126,7 @@ export function ProblemBox({ problem, retry }: { problem: Problem; retry?: () =>
   return (
     <div class="problem" role="alert">
       <p>{problemText(problem)}</p>
+      {problem.errors.length > 1 && <ul>{problem.errors.slice(0, ERRORS_SHOWN).map(({ pointer, detail }) => <li key={pointer}><code>{pointer}</code> {detail}</li>)}</ul>}
       {problem.requestId && <p class="note">{t('problem.requestId', { id: problem.requestId })}</p>}
       {retry && <button type="button" onClick={retry}>{t('problem.retry')}</button>}
     </div>

@@ -1,10 +1,8 @@
 // Which rows are in sight: heights as measured, places as their running sum. Rows have the same height until one is opened
 // or lines wrap, so the sums are made again only when a measured height differs.
 
-import { useEffect, useReducer, useRef } from 'preact/hooks';
-
 /** Rows kept above and below those in sight, so that scrolling never shows a gap. */
-const OVERSCAN = 12;
+const OVERSCAN = 8;
 
 export type Place = { index: number; start: number };
 
@@ -18,6 +16,13 @@ export class Places {
   /** Takes the rows over; heights that are known stay. */
   set(keys: readonly string[]): void {
     this.keys = keys;
+    this.sum();
+  }
+
+  /** Forgets every height: lines are set in another way. */
+  forget(): void {
+    if (this.heights.size === 0) return;
+    this.heights.clear();
     this.sum();
   }
 
@@ -67,55 +72,4 @@ export class Places {
     if (kept > last && kept < count) out.push({ index: kept, start: this.start(kept) });
     return out;
   }
-}
-
-/** Follows the scrolling of an element and the heights of the rows in it. */
-export function useWindow(keys: readonly string[], estimate: number, kept: number) {
-  const scroller = useRef<HTMLDivElement>(null);
-  const places = useRef<Places>(undefined as never);
-  const known = useRef<readonly string[]>([]);
-  const [, repaint] = useReducer((n: number) => n + 1, 0);
-  places.current ??= new Places(estimate);
-  if (known.current !== keys) {
-    known.current = keys;
-    places.current.set(keys);
-  }
-  const watched = useRef(new WeakSet<Element>());
-  const sizes = useRef<ResizeObserver>(undefined as never);
-  sizes.current ??= new ResizeObserver((entries) => {
-    let moved = false;
-    for (const { target } of entries) {
-      const element = target as HTMLElement;
-      if (element.isConnected) moved = places.current.measure(element.dataset['key'] ?? '', element.offsetHeight) || moved;
-      else {
-        sizes.current.unobserve(element);
-        watched.current.delete(element);
-      }
-    }
-    if (moved) repaint(0);
-  });
-  useEffect(() => {
-    const element = scroller.current;
-    if (!element) return undefined;
-    const onScroll = (): void => repaint(0);
-    const box = new ResizeObserver(onScroll);
-    element.addEventListener('scroll', onScroll, { passive: true });
-    box.observe(element);
-    return () => (element.removeEventListener('scroll', onScroll), box.disconnect(), sizes.current.disconnect());
-  }, []);
-  const element = scroller.current;
-  const items = places.current.visible(element?.scrollTop ?? 0, element?.clientHeight || 600, kept);
-  const reveal = (index: number): void => {
-    if (!element) return;
-    const [top, bottom] = [places.current.start(index), places.current.start(index + 1)];
-    if (top < element.scrollTop) element.scrollTop = top;
-    else if (bottom > element.scrollTop + element.clientHeight) element.scrollTop = bottom - element.clientHeight;
-  };
-  // Observing again would measure again, in every frame.
-  const observe = (slot: HTMLElement | null): void => {
-    if (!slot || watched.current.has(slot)) return;
-    watched.current.add(slot);
-    sizes.current.observe(slot);
-  };
-  return { scroller, items, total: places.current.total, reveal, observe };
 }
