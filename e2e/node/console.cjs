@@ -284,6 +284,18 @@ const scenarios = {
         for (let step = 0; step < 60; step++) await page.keyboard.press("j");
         await page.waitForTimeout(300);
         check((await focused()) !== undefined, "the focus stays in the rows");
+        // Arrows walk too, and Tab leaves the rows.
+        const before = Number(await focused());
+        await page.keyboard.press("ArrowDown");
+        await page.keyboard.press("ArrowDown");
+        await page.keyboard.press("ArrowUp");
+        check(Number(await focused()) === before + 1, `arrows walk from ${before} to ${await focused()}`);
+        await page.keyboard.press("Home");
+        check((await focused()) === "0", "Home is the first row");
+        await page.keyboard.press("Tab");
+        check((await focused()) === undefined, "Tab leaves the rows");
+        await page.keyboard.press("Shift+Tab");
+        check((await focused()) === "0", "and comes back to the row");
         await page.keyboard.press("x");
         await page.waitForURL(/q=.*action/);
         await page.keyboard.press("?");
@@ -295,6 +307,53 @@ const scenarios = {
         await page.keyboard.press("g");
         await page.keyboard.press("d");
         await page.getByRole("heading", { name: "Destinations" }).waitFor();
+        // A destination is made and tested by keys alone.
+        const tabTo = async (locator) => {
+            await locator.waitFor();
+            for (let step = 0; step < 250; step++) {
+                if (await locator.evaluate((one) => one === document.activeElement)) return;
+                await page.keyboard.press("Tab");
+            }
+            throw new Error(`Tab does not lead to ${locator}`);
+        };
+        const press = async (locator) => (await tabTo(locator), page.keyboard.press("Enter"));
+        await press(page.getByRole("link", { name: "New destination" }));
+        await tabTo(page.getByRole("radio", { name: /Webhook/ }));
+        await page.keyboard.press("ArrowDown");
+        check(await page.getByRole("radio", { name: /E-mail/ }).isChecked(), "arrows choose the type");
+        await page.keyboard.press("ArrowUp");
+        await press(page.getByRole("button", { name: "Next" }));
+        await tabTo(page.getByLabel("Name", { exact: true }));
+        await page.keyboard.type("By keys");
+        await tabTo(page.getByLabel("Address (URL)"));
+        await page.keyboard.type(facts.webhook);
+        await page.keyboard.press("Enter");
+        await page.getByRole("textbox", { name: "Which events" }).waitFor();
+        await tabTo(page.getByRole("textbox", { name: "Which events" }));
+        await page.keyboard.type("action:nothing.like.this");
+        await page.keyboard.press("Enter");
+        await press(page.getByRole("button", { name: "Next" }));
+        await press(page.getByRole("button", { name: "Create and test" }));
+        await page.getByText("The test arrived").waitFor();
+        await press(page.getByRole("link", { name: "Go to the destination" }));
+        await press(page.getByRole("button", { name: "Delete" }));
+        await press(page.getByRole("dialog", { name: "Delete" }).getByRole("button", { name: "Delete" }));
+        await page.getByRole("region", { name: "What was done here" }).getByText("destination.delete").waitFor();
+        check((await page.getByRole("link", { name: "By keys" }).count()) === 0, "the destination is gone");
+        // A search is saved as a view and found again.
+        await page.keyboard.press("g");
+        await page.keyboard.press("e");
+        await ready(page);
+        await press(page.getByRole("button", { name: "Save as a view" }));
+        await page.keyboard.type("By keys");
+        await page.keyboard.press("Enter");
+        await page.getByRole("dialog", { name: "Save this search as a view" }).waitFor({ state: "hidden" });
+        await press(page.getByRole("link", { name: "Views" }));
+        await press(page.getByRole("link", { name: "By keys" }));
+        await page.getByRole("heading", { name: "By keys" }).waitFor();
+        await press(page.getByRole("button", { name: "Delete" }));
+        await press(page.getByRole("dialog", { name: "Delete" }).getByRole("button", { name: "Delete" }));
+        await page.getByRole("link", { name: /Ten or more failed logins/ }).waitFor();
         await page.keyboard.press("g");
         await page.keyboard.press("e");
         await ready(page);
@@ -481,6 +540,68 @@ const scenarios = {
         await clean(page, "100,000 rows");
     },
 
+    /** A log with many events: from the address to the first rows, and from another filter to its rows. Figures, no check. */
+    async speed(browser) {
+        const sorted = (list) => [...list].sort((a, b) => a - b);
+        const told = (list) => `p50 ${sorted(list)[Math.floor(list.length / 2)].toFixed(0)}, p95 ${sorted(list)[Math.ceil(list.length * 0.95) - 1].toFixed(0)}`;
+        const state = path.join(outDir, "speed-state.json");
+        const first = await open(browser);
+        await first.goto(facts.console_url);
+        await ready(first);
+        await first.context().storageState({ path: state });
+        const at = `${facts.url}/console/t/${facts.tenant}/events?range=all`;
+        const painted = { wall: [], processor: [], server: [] };
+        for (let round = 0; round < 10; round++) {
+            const page = await open(browser, { storageState: state });
+            const session = await page.context().newCDPSession(page);
+            await session.send("Performance.enable", { timeDomain: "threadTicks" });
+            await page.addInitScript(() => {
+                new MutationObserver((_, observer) => {
+                    if (!document.querySelector(".slot")) return;
+                    observer.disconnect();
+                    // After the frame in which they are painted.
+                    requestAnimationFrame(() => setTimeout(() => (window.painted = performance.now())));
+                }).observe(document, { childList: true, subtree: true });
+            });
+            await page.goto(at);
+            await page.waitForFunction(() => window.painted);
+            const metrics = (await session.send("Performance.getMetrics")).metrics;
+            painted.wall.push(await page.evaluate(() => window.painted));
+            painted.processor.push(metrics.find((one) => one.name === "TaskDuration").value * 1000);
+            painted.server.push(await page.evaluate(() => performance.getEntriesByType("resource").find((one) => /\/v1\/events\?/.test(one.name)).responseEnd - performance.getEntriesByType("resource").find((one) => /\/v1\/events\?/.test(one.name)).requestStart));
+            await page.context().close();
+        }
+        const size = await first.evaluate(() => document.querySelector("[data-log-size]")?.dataset.logSize);
+        found.notes.push(`first rows over ${size ?? "?"} events, ten visits: ${told(painted.wall)} ms by the clock, of which ${told(painted.server)} ms wait for /v1/events; ${told(painted.processor)} ms of processor in the page`);
+        const page = await open(browser, { storageState: state });
+        await page.goto(at);
+        await ready(page);
+        const changed = { wall: [], server: [] };
+        const filters = ["alice", "bob", "carla", "dmitri", "eve"].flatMap((actor) => ["action:user.login", "action:document.*", "outcome:failure", "outcome:denied"].map((rest) => `actor.id:${actor} ${rest}`));
+        for (const filter of filters) {
+            const spent = await page.evaluate(async (text) => {
+                const input = document.querySelector(".filter-text");
+                const set = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value").set;
+                performance.clearResourceTimings();
+                set.call(input, text);
+                input.dispatchEvent(new Event("input", { bubbles: true }));
+                await new Promise(requestAnimationFrame);
+                const before = document.querySelector(".slot")?.dataset.key;
+                const began = performance.now();
+                input.form.requestSubmit();
+                while (document.querySelector(".slot")?.dataset.key === before && performance.now() - began < 20000) await new Promise((resolve) => setTimeout(resolve, 2));
+                await new Promise(requestAnimationFrame);
+                const asked = performance.getEntriesByType("resource").find((one) => /\/v1\/events\?/.test(one.name));
+                return { wall: performance.now() - began, server: asked ? asked.responseEnd - asked.requestStart : 0 };
+            }, filter);
+            changed.wall.push(spent.wall);
+            changed.server.push(spent.server);
+            await ready(page);
+            await page.waitForTimeout(200);
+        }
+        found.notes.push(`another filter to its rows, ${filters.length} filters: ${told(changed.wall)} ms by the clock, of which ${told(changed.server)} ms wait for /v1/events`);
+    },
+
     /** Somebody changed a stored event and mended every checksum on the disk: the checks of the server hold, the browser's do not. */
     async tampered(browser) {
         const page = await open(browser);
@@ -554,7 +675,7 @@ const scenarios = {
         await page.getByRole("dialog", { name: "New signing secret" }).getByRole("button", { name: "New signing secret" }).click();
         await page.getByText("The signing secret is shown this once").waitFor();
         await clean(page, "destination, replayed and rotated");
-        await page.getByRole("region", { name: "What was done here" }).getByText("destination.rotate").waitFor();
+        await page.getByRole("region", { name: "What was done here" }).getByText("destination.secret.rotate").waitFor();
         // Changed: the settings are there, and what is secret stays.
         await page.getByRole("button", { name: "Change", exact: true }).click();
         const change = page.getByRole("dialog", { name: "Change" });
@@ -719,6 +840,108 @@ const scenarios = {
         await shot(page, "view-german-dark");
     },
 
+    /** Alerts: made of a search, of a view, by hand; switched off, changed, sent on; what is raised is an event. */
+    async alerts(browser) {
+        const page = await open(browser, { storageState: path.join(outDir, "state.json") });
+        const at = `${facts.url}/console/t/${facts.tenant}/alerts`;
+        await page.goto(at);
+        await page.getByRole("heading", { name: "No alerts yet" }).waitFor();
+        await clean(page, "alerts, none");
+        // By hand; what is wrong is said, what it would have selected is counted.
+        await page.getByRole("button", { name: "New alert" }).click();
+        const form = page.getByRole("dialog", { name: "New alert" });
+        await form.getByLabel("Name").fill("Failed logins");
+        await form.getByLabel("Which events").fill("action:user.login.failed (");
+        await form.getByText("something is missing at the end").waitFor();
+        check(await form.getByRole("button", { name: "Save the alert" }).isDisabled(), "what is no filter is not sent");
+        await clean(page, "new alert, wrong filter");
+        await form.getByLabel("Which events").fill("action:user.login.failed");
+        await form.getByText(/of [\d,]+ events of the last 7 days match/).waitFor();
+        await form.getByLabel("Events", { exact: true }).fill("3");
+        await form.getByLabel("Within").fill("10");
+        await form.getByRole("combobox", { name: /^Unit/ }).selectOption("m");
+        await form.getByLabel(/^Counted for each/).fill("a b");
+        await form.getByRole("button", { name: "Save the alert" }).click();
+        await form.getByRole("alert").waitFor();
+        await clean(page, "alert refused", ["400"]);
+        await form.getByLabel(/^Counted for each/).fill("actor.id");
+        await form.getByRole("button", { name: "Save the alert" }).click();
+        const one = page.locator("li.card", { hasText: "Failed logins" });
+        await one.getByText("Raised at 3 events within 10 minutes with the same value of Actor.").waitFor();
+        await one.getByText("Never raised.").waitFor();
+        await clean(page, "alerts");
+        // It is raised, once for its window.
+        const send = (body) => fetch(`${facts.url}/v1/events`, { method: "POST", headers: { authorization: `Bearer ${facts.ingest_key}`, "content-type": "application/json" }, body: JSON.stringify(body) });
+        const failed = { tenant: facts.tenant, action: "user.login.failed", outcome: "failure", actor: { type: "user", id: "mallory" } };
+        for (let count = 0; count < 5; count++) check((await send(failed)).status === 201, "an event is taken");
+        const raised = page.getByRole("row", { name: /Failed logins mallory/ });
+        for (let tries = 0; (await raised.count()) === 0; tries++) {
+            check(tries < 60, "the alert is raised");
+            await page.waitForTimeout(500);
+            await page.reload();
+            await one.waitFor();
+            await page.waitForTimeout(300);
+        }
+        check((await raised.count()) === 1, `raised ${await raised.count()} times`);
+        await one.getByText(/^Last raised/).waitFor();
+        await clean(page, "alerts, raised");
+        await shot(page, "alerts-light");
+        await one.getByRole("link", { name: "its alerts" }).click();
+        await ready(page);
+        check((await rows(page).count()) === 1, "the filter of the alert selects what it raised");
+        await page.goBack();
+        // Sent on: the wizard begins with the alert's own filter.
+        await one.getByText("Send to").click();
+        await clean(page, "alerts, where to");
+        await one.getByRole("link", { name: "E-mail" }).click();
+        check(await page.getByRole("radio", { name: /E-mail/ }).isChecked(), "the type is chosen");
+        await page.getByRole("button", { name: "Next" }).click();
+        check((await page.getByLabel("Name", { exact: true }).inputValue()) === "Failed logins", "the name is there");
+        await page.getByLabel("Address (host:port)").fill("smtp.example.com:587");
+        await page.getByLabel("Sender").fill("audit@example.com");
+        await page.getByLabel("Recipients, between commas").fill("soc@example.org");
+        await page.getByRole("button", { name: "Next" }).click();
+        check((await page.getByRole("textbox", { name: "Which events" }).inputValue()).includes("alr_"), "the filter is that of the alert");
+        await page.getByText(/^1 of /).waitFor();
+        await clean(page, "wizard from an alert");
+        // Switched off, changed.
+        await page.goto(at);
+        await one.getByRole("button", { name: "Switch off" }).click();
+        await one.getByText("off", { exact: true }).waitFor();
+        await one.getByRole("button", { name: "Change the alert" }).click();
+        const change = page.getByRole("dialog", { name: "Change the alert" });
+        check((await change.getByLabel("Within").inputValue()) === "10", "the window is there");
+        await change.getByLabel("Events", { exact: true }).fill("1");
+        await change.getByLabel(/^Counted for each/).fill("");
+        await clean(page, "change an alert");
+        await change.getByRole("button", { name: "Save the alert" }).click();
+        await one.getByText("Raised at one event within 10 minutes.").waitFor();
+        // Of a search, and of a view.
+        await page.goto(`${facts.url}/console/t/${facts.tenant}/events?range=all&q=outcome:denied`);
+        await ready(page);
+        await page.getByRole("button", { name: "Make an alert" }).click();
+        check((await form.getByLabel("Which events").inputValue()) === "outcome:denied", "the filter came with it");
+        await form.getByLabel("Name").fill("Denied");
+        await form.getByRole("button", { name: "Save the alert" }).click();
+        await page.locator("li.card", { hasText: "Denied" }).waitFor();
+        await page.goto(`${facts.url}/console/t/${facts.tenant}/views/failed-logins`);
+        await page.getByRole("link", { name: "Make an alert of it" }).click();
+        check((await form.getByLabel("Which events").inputValue()) === "category:authentication (outcome:failure OR outcome:denied)", "the alert has its own window");
+        check((await form.getByLabel("Events", { exact: true }).inputValue()) === "10" && (await form.getByLabel(/^Counted for each/).inputValue()) === "actor.id", "threshold and grouping are those of the view");
+        await clean(page, "alert of a view");
+        await form.getByRole("button", { name: "Cancel" }).click();
+        await page.locator("li.card", { hasText: "Denied" }).getByRole("button", { name: "Delete" }).click();
+        await page.getByRole("dialog", { name: "Delete" }).getByRole("button", { name: "Delete" }).click();
+        await page.locator("li.card", { hasText: "Denied" }).waitFor({ state: "detached" });
+        await page.getByRole("region", { name: "What was done here" }).getByText("alert.delete").waitFor();
+        await page.evaluate(() => localStorage.setItem("attestary.language", "de"));
+        await page.goto(at);
+        await theme(page, "dark");
+        await page.getByText("Alarm bei einem Ereignis innerhalb von 10 Minuten.").waitFor();
+        await clean(page, "alerts, German, dark");
+        await shot(page, "alerts-german-dark");
+    },
+
     /** Usage and quotas, environments, redaction with its dry run, schemas, tenants; each page ends with what was done on it. */
     async settings(browser) {
         const page = await open(browser, { storageState: path.join(outDir, "state.json") });
@@ -787,7 +1010,7 @@ const scenarios = {
         await part.scrollIntoViewIfNeeded();
         await shot(page, "redaction-light");
         await part.getByRole("link", { name: "Search for it" }).click();
-        await page.getByRole("button", { name: /^Details of: zoe/ }).waitFor();
+        await page.getByRole("button", { name: /^Details of: hmac:/ }).waitFor();
         await page.goBack();
         await part.getByRole("button", { name: "Take the tenant’s rules away" }).click();
         await page.getByRole("dialog", { name: "Take the tenant’s rules away" }).getByRole("button", { name: "Take the tenant’s rules away" }).click();

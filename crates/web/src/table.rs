@@ -5,9 +5,9 @@ use crate::File;
 /// Every file, by path.
 pub static FILES: &[File] = &[
     File {
-        path: "assets/about-CBgJXSim.js",
+        path: "assets/about-BphKjvSI.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/about-CBgJXSim.js"),
+        bytes: include_bytes!("../dist/assets/about-BphKjvSI.js"),
     },
     File {
         path: "assets/admin.de-BqT4Fo_f.js",
@@ -15,9 +15,9 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/admin.de-BqT4Fo_f.js"),
     },
     File {
-        path: "assets/connect-DCt68NwP.js",
+        path: "assets/connect-DgVlXFjy.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/connect-DCt68NwP.js"),
+        bytes: include_bytes!("../dist/assets/connect-DgVlXFjy.js"),
     },
     File {
         path: "assets/connect.de-C83IQ0Df.js",
@@ -25,9 +25,9 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/connect.de-C83IQ0Df.js"),
     },
     File {
-        path: "assets/console-BUR3bVx-.js",
+        path: "assets/console-VNdgD9RO.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/console-BUR3bVx-.js"),
+        bytes: include_bytes!("../dist/assets/console-VNdgD9RO.js"),
     },
     File {
         path: "assets/console.de-qYl0pt_M.js",
@@ -35,9 +35,9 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/console.de-qYl0pt_M.js"),
     },
     File {
-        path: "assets/count-CqgTmalf.js",
+        path: "assets/count-o_E7W0ov.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/count-CqgTmalf.js"),
+        bytes: include_bytes!("../dist/assets/count-o_E7W0ov.js"),
     },
     File {
         path: "assets/de-Cj4HOmJT.js",
@@ -55,14 +55,14 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/detail-CPV_9Ev3.js"),
     },
     File {
-        path: "assets/later-DiE4ltxl.js",
+        path: "assets/later-VBRx3KT4.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/later-DiE4ltxl.js"),
+        bytes: include_bytes!("../dist/assets/later-VBRx3KT4.js"),
     },
     File {
-        path: "assets/portal-DU_RMlw2.js",
+        path: "assets/portal-sUBjfsE_.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/portal-DU_RMlw2.js"),
+        bytes: include_bytes!("../dist/assets/portal-sUBjfsE_.js"),
     },
     File {
         path: "assets/proofs.de-CfxCV6EZ.js",
@@ -70,9 +70,9 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/proofs.de-CfxCV6EZ.js"),
     },
     File {
-        path: "assets/session-CudY3i8f.js",
+        path: "assets/session-D54HyoQy.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/session-CudY3i8f.js"),
+        bytes: include_bytes!("../dist/assets/session-D54HyoQy.js"),
     },
     File {
         path: "assets/theme-BenAK96s.js",
@@ -95,9 +95,9 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/verify-CuwupLEF.js"),
     },
     File {
-        path: "assets/viewer-Bz4p3cck.js",
+        path: "assets/viewer-BYBSyakq.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/viewer-Bz4p3cck.js"),
+        bytes: include_bytes!("../dist/assets/viewer-BYBSyakq.js"),
     },
     File {
         path: "embed.js",

@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks';
 import { t, type Key } from '../text.ts';
 
 const KEYS: [string, Key][] = [
-  ['/', 'help.search'], ['j', 'help.down'], ['k', 'help.up'], ['Enter', 'help.open'], ['x', 'help.exclude'], ['t', 'help.time'],
+  ['/', 'help.search'], ['j ↓', 'help.down'], ['k ↑', 'help.up'], ['Enter', 'help.open'], ['x', 'help.exclude'], ['t', 'help.time'],
   ['g d', 'help.destinations'], ['?', 'help.help'], ['Esc', 'help.escape'],
 ];
 const FILTERS: [string, Key][] = [

@@ -123,6 +123,7 @@ export class Rows {
     listen(scroller, 'scroll', () => this.draw());
     listen(scroller, 'attestary-focus-row', ({ detail }: CustomEvent<number>) => this.focus(detail));
     listen(tall, 'click', (press: MouseEvent) => this.press(press));
+    listen(tall, 'keydown', (press: KeyboardEvent) => this.walk(press));
     listen(tall, 'focusin', ({ target }: FocusEvent) => {
       const slot = this.slotOf(target);
       if (slot && target === slot.toggle) view.focused.value = slot.index;
@@ -133,7 +134,7 @@ export class Rows {
       follow(() => view.rows.value, (rows) => this.take(rows)),
       follow(() => [view.columns.value, view.zone.value, view.wrap.value, locale.value] as const, ([columns, , wrap]) => this.rebuild(columns, wrap)),
       follow(() => view.open.value, () => this.openOnes()),
-      follow(() => view.focused.value, () => this.draw()),
+      follow(() => view.focused.value, () => (this.draw(), this.stops())),
       follow(() => view.proofs.value?.verifier.checks.value, () => this.slots.forEach((slot) => this.proof(slot))),
     );
   }
@@ -157,6 +158,23 @@ export class Rows {
     if (!press.target.closest('.row-toggle') && getSelection()?.toString()) return;
     this.view.focused.value = slot.index;
     this.view.setOpen(slot.event.id);
+  }
+
+  /** From row to row with the arrows; Tab leaves the rows. */
+  private walk(press: KeyboardEvent): void {
+    const slot = this.slotOf(press.target);
+    if (!slot || press.target !== slot.toggle || press.altKey || press.ctrlKey || press.metaKey) return;
+    const page = Math.max(1, Math.floor(this.height / ROW_HEIGHT) - 1);
+    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -slot.index, End: this.shown.length }[press.key];
+    if (step === undefined) return;
+    press.preventDefault();
+    this.focus(Math.max(0, Math.min(this.shown.length - 1, slot.index + step)));
+  }
+
+  /** One row is a stop for Tab: the one that had the focus last, else the first. */
+  private stops(): void {
+    const at = Math.max(0, this.view.focused.peek());
+    for (const { toggle, index } of this.slots) if (toggle) toggle.tabIndex = index === at ? 0 : -1;
   }
 
   private focus(index: number): void {
@@ -227,6 +245,7 @@ export class Rows {
     this.sort(made, kept);
     this.slots = made;
     if (!news && free.length === 0) return;
+    this.stops();
     this.openOnes();
     this.after(wanted.reduce((most, { index }) => (index === view.focused.peek() ? most : Math.max(most, index)), 0));
   }
