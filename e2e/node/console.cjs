@@ -1104,6 +1104,23 @@ const scenarios = {
         await clean(page, "manifest");
         await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
         await shot(page, "exports-light");
+        // Of a search: its filter and bounds come with it. An evidence bundle, and the trust file beside it.
+        await page.goto(`${facts.url}/console/t/${facts.tenant}/events?range=7d&q=actor.id:alice`);
+        await ready(page);
+        await page.getByRole("button", { name: "Export", exact: true }).click();
+        check((await form.getByLabel("Which events").inputValue()) === "actor.id:alice" && (await form.getByLabel("From (UTC)").inputValue()) !== "", "the search came with it");
+        await form.getByLabel("Format").selectOption("evidence");
+        await form.getByRole("button", { name: "Make the export" }).click();
+        const bundle = page.locator("li.card", { hasText: "evidence" });
+        await bundle.locator(".export-complete").waitFor();
+        await clean(page, "an evidence bundle");
+        const [zip] = await Promise.all([page.waitForEvent("download"), bundle.getByRole("button", { name: "Download" }).click()]);
+        check(fs.readFileSync(await zip.path()).subarray(0, 2).toString() === "PK", "the bundle is an archive");
+        const [trust] = await Promise.all([page.waitForEvent("download"), bundle.getByRole("button", { name: "Trust file" }).click()]);
+        check(fs.readFileSync(await trust.path(), "utf8").includes("\nlog "), "the trust file names the log's key");
+        await bundle.getByRole("button", { name: "Delete" }).click();
+        await page.getByRole("dialog", { name: "Delete" }).getByRole("button", { name: "Delete" }).click();
+        await bundle.waitFor({ state: "detached" });
         await page.getByRole("button", { name: "Delete" }).click();
         await clean(page, "delete an export");
         await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
@@ -1138,6 +1155,10 @@ const scenarios = {
             await page.getByRole("heading", { name: kind === "request" ? "In order" : "Newest events" }).waitFor();
             check(new URL(page.url()).pathname.includes(`/${kind}/`), page.url());
             await clean(page, `page of the ${kind}`);
+            if (kind === "request") {
+                const [certificate] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Certificate (PDF)" }).click()]);
+                check(fs.readFileSync(await certificate.path()).subarray(0, 5).toString() === "%PDF-", "the certificate is a PDF");
+            }
             await shot(page, `${kind}-light`);
         }
         const address = page.url();

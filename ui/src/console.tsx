@@ -236,7 +236,7 @@ function Shell({ session, onEnd }: { session: Session; onEnd: () => void }) {
         {waiting ? <p role="status">{t('loading')}</p>
           : tenant && page === 'events' ? <EventsPage key={key} client={client} session={session} tenant={tenant} />
           : tenant && page === 'e' && rest ? <EventPage key={rest} client={client} session={session} tenant={tenant} id={rest} />
-          : tenant && KINDS.includes(page) && rest ? <AboutPage key={`${key} ${page} ${rest}`} client={client} tenant={tenant} kind={page as Kind} id={rest} />
+          : tenant && KINDS.includes(page) && rest ? <AboutPage key={`${key} ${page} ${rest}`} client={client} tenant={tenant} kind={page as Kind} id={rest} exports={has('export')} />
           : tenant && page === 'destinations' ? <Later key={`${key} ${rest}`} load={() => import('./pages/connect.ts').then(({ DestinationsPage }) => () => <DestinationsPage client={client} session={session} tenant={tenant} id={rest} />)} />
           : <Later key={`${key} ${section} ${page} ${rest}`} load={() => later().then((pages) => () => more(pages))} />}
       </main>

@@ -5,19 +5,19 @@ use crate::File;
 /// Every file, by path.
 pub static FILES: &[File] = &[
     File {
-        path: "assets/about-BphKjvSI.js",
+        path: "assets/about-SKLUJOAA.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/about-BphKjvSI.js"),
+        bytes: include_bytes!("../dist/assets/about-SKLUJOAA.js"),
     },
     File {
-        path: "assets/admin.de-BqT4Fo_f.js",
+        path: "assets/admin.de-CmYbztlD.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/admin.de-BqT4Fo_f.js"),
+        bytes: include_bytes!("../dist/assets/admin.de-CmYbztlD.js"),
     },
     File {
-        path: "assets/connect-DgVlXFjy.js",
+        path: "assets/connect-lyCFOebi.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/connect-DgVlXFjy.js"),
+        bytes: include_bytes!("../dist/assets/connect-lyCFOebi.js"),
     },
     File {
         path: "assets/connect.de-C83IQ0Df.js",
@@ -25,19 +25,19 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/connect.de-C83IQ0Df.js"),
     },
     File {
-        path: "assets/console-VNdgD9RO.js",
+        path: "assets/console-B07PbgUQ.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/console-VNdgD9RO.js"),
+        bytes: include_bytes!("../dist/assets/console-B07PbgUQ.js"),
     },
     File {
-        path: "assets/console.de-qYl0pt_M.js",
+        path: "assets/console.de-Bk_-c0XW.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/console.de-qYl0pt_M.js"),
+        bytes: include_bytes!("../dist/assets/console.de-Bk_-c0XW.js"),
     },
     File {
-        path: "assets/count-o_E7W0ov.js",
+        path: "assets/count-CulD4fWv.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/count-o_E7W0ov.js"),
+        bytes: include_bytes!("../dist/assets/count-CulD4fWv.js"),
     },
     File {
         path: "assets/de-Cj4HOmJT.js",
@@ -55,9 +55,9 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/detail-CPV_9Ev3.js"),
     },
     File {
-        path: "assets/later-VBRx3KT4.js",
+        path: "assets/later-CRvxMa-T.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/later-VBRx3KT4.js"),
+        bytes: include_bytes!("../dist/assets/later-CRvxMa-T.js"),
     },
     File {
         path: "assets/portal-sUBjfsE_.js",
@@ -70,9 +70,9 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/proofs.de-CfxCV6EZ.js"),
     },
     File {
-        path: "assets/session-D54HyoQy.js",
+        path: "assets/session-B6UJp8X-.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/session-D54HyoQy.js"),
+        bytes: include_bytes!("../dist/assets/session-B6UJp8X-.js"),
     },
     File {
         path: "assets/theme-BenAK96s.js",

@@ -318,4 +318,6 @@ export const adminDe: Record<keyof typeof adminEn, string> = {
   'tenants.deleteNow': 'Mandanten und seine Ereignisse löschen',
   'tenants.deleteSure': 'Jedes Ereignis und jedes Ziel dieses Mandanten wird gelöscht. Das kommt nicht zurück.',
   'tenants.deleteType': 'Um fortzufahren, schreiben Sie {id}',
+  'exports.evidence': 'Ein Bündel, das sich selbst beweist. Öffnen Sie es in docs/verify.html oder mit „attestary verify“ und der Vertrauensdatei des Protokolls; beziehen Sie diese auf einem Weg, dem Sie vertrauen.',
+  'exports.trust': 'Vertrauensdatei',
 };

@@ -316,4 +316,6 @@ export const adminEn = {
   'tenants.deleteNow': 'Delete the tenant and its events',
   'tenants.deleteSure': 'Every event and every destination of this tenant is deleted. That does not come back.',
   'tenants.deleteType': 'To go on, write {id}',
+  'exports.evidence': 'A bundle that proves itself. Open it in docs/verify.html or with “attestary verify”, with the log’s trust file; get that by a way that you trust.',
+  'exports.trust': 'Trust file',
 };

@@ -89,4 +89,6 @@ export const consoleDe: Record<keyof typeof consoleEn, string> = {
   'save.everything': 'jedes Ereignis',
   'save.done': 'Die Ansicht ist gespeichert.',
   'save.alert': 'Alarm daraus machen',
+  'save.export': 'Exportieren',
+  'about.certificate': 'Zertifikat ({format})',
 };

@@ -87,4 +87,6 @@ export const consoleEn = {
   'save.everything': 'every event',
   'save.done': 'The view is saved.',
   'save.alert': 'Make an alert',
+  'save.export': 'Export',
+  'about.certificate': 'Certificate ({format})',
 };

@@ -11,7 +11,7 @@ import { visible } from '../viewer/detail.tsx';
 import { GLYPHS, outcomeOf, sentence } from '../viewer/sentence.ts';
 import type { Facet, Histogram } from '../viewer/view.ts';
 import { ProblemBox } from '../viewer/viewer.tsx';
-import { PageHead } from './parts.tsx';
+import { PageHead, download } from './parts.tsx';
 
 export type Kind = 'actor' | 'target' | 'request' | 'session';
 export const KINDS: readonly string[] = ['actor', 'target', 'request', 'session'];
@@ -38,7 +38,7 @@ async function read(client: Client, tenant: string, kind: Kind, filter: string, 
   return { events: page.data, first: first.data[0] ?? null, all: counts.events, facets: facets.data, more: counts.events > page.data.length };
 }
 
-export function AboutPage({ client, tenant, kind, id }: { client: Client; tenant: string; kind: Kind; id: string }) {
+export function AboutPage({ client, tenant, kind, id, exports }: { client: Client; tenant: string; kind: Kind; id: string; exports: boolean }) {
   const [found, setFound] = useState<Found | null>(null);
   const [problem, setProblem] = useState<Problem | null>(null);
   const clause: Node = { field: FIELD[kind], op: '=', value: id };
@@ -53,10 +53,15 @@ export function AboutPage({ client, tenant, kind, id }: { client: Client; tenant
   const named = found?.events.flatMap((event) => (kind === 'actor' ? [event.actor] : event.targets ?? [])).find((one) => one?.id === id && one.name)?.name;
   const search = `/console/t/${encodeURIComponent(tenant)}/events?range=all&q=${encodeURIComponent(filter)}`;
   const time = (iso: string): string => formatTime(iso, 'local', locale.value, 'full');
+  const timeline = kind === 'request' || kind === 'session';
+  const certificate = (format: string): void => {
+    const path = `/v1/tenants/${encodeURIComponent(tenant)}/certificate?transaction=${encodeURIComponent(id)}&by=${kind}_id&format=${format}`;
+    download(client, path, `certificate.${format}`).then(() => setProblem(null), (error) => setProblem(error as Problem));
+  };
   const newest = found && !['request', 'session'].includes(kind) ? found.events[0] : found?.events.at(-1);
   return (
     <div class="page">
-      <PageHead title={t(`about.${kind}` as Key, { name: visible(named ?? id) })} text={t(`about.${kind}Text` as Key)}><Link to={search} class="button">{t('about.search')}</Link></PageHead>
+      <PageHead title={t(`about.${kind}` as Key, { name: visible(named ?? id) })} text={t(`about.${kind}Text` as Key)}><Link to={search} class="button">{t('about.search')}</Link>{exports && timeline && found && found.all > 0 && ['pdf', 'json'].map((format) => <button key={format} type="button" onClick={() => certificate(format)}>{t('about.certificate', { format: format.toUpperCase() })}</button>)}</PageHead>
       {problem && <ProblemBox problem={problem} retry={load} />}
       {!found && !problem && <p role="status">{t('loading')}</p>}
       {found && (

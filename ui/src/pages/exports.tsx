@@ -4,10 +4,10 @@ import { useRef, useState } from 'preact/hooks';
 import { printJson, type Client, type Json, type Problem } from '../client.ts';
 import { search } from '../router.ts';
 import { locale, t } from '../text.ts';
-import { formatTime, fromInput } from '../time.ts';
+import { formatTime, fromInput, toInput } from '../time.ts';
 import { CopyButton, visible } from '../viewer/detail.tsx';
 import { ProblemBox } from '../viewer/viewer.tsx';
-import { Confirm, FormDialog, PageHead, useRead } from './parts.tsx';
+import { Confirm, FormDialog, PageHead, download, useRead } from './parts.tsx';
 import { Trail } from './trail.tsx';
 
 type Export = {
@@ -16,7 +16,7 @@ type Export = {
 };
 
 const REFRESH_MS = 2000;
-const FORMATS = ['ndjson', 'json', 'csv', 'cef', 'parquet'];
+const FORMATS = ['ndjson', 'json', 'csv', 'cef', 'parquet', 'evidence'];
 const GLYPH = { queued: '…', running: '↻', complete: '✓', failed: '✕', expired: '–' };
 
 export function ExportsPage({ client, tenant }: { client: Client; tenant: string }) {
@@ -37,12 +37,12 @@ export function ExportsPage({ client, tenant }: { client: Client; tenant: string
   return (
     <div class="page">
       <PageHead title={t('exports.title')} text={t('exports.text')}>
-        <FormDialog label={t('exports.new')} title={t('exports.new')} submit={t('exports.make')} onSubmit={make}>
+        <FormDialog open={wanted.has('new')} label={t('exports.new')} title={t('exports.new')} submit={t('exports.make')} onSubmit={make}>
           <label>{t('exports.format')} <select name="format">{FORMATS.map((format) => <option key={format}>{format}</option>)}</select></label>
           <label>{t('exports.filter')} <input name="filter" class="mono" maxLength={8192} spellcheck={false} defaultValue={wanted.get('q') ?? ''} /></label>
           <p class="note">{t('wizard.filterHint')}</p>
-          <label>{t('exports.from')} <input type="datetime-local" step="1" name="from" /></label>
-          <label>{t('exports.to')} <input type="datetime-local" step="1" name="to" /></label>
+          <label>{t('exports.from')} <input type="datetime-local" step="1" name="from" defaultValue={toInput(wanted.get('from') ?? undefined, 'utc')} /></label>
+          <label>{t('exports.to')} <input type="datetime-local" step="1" name="to" defaultValue={toInput(wanted.get('to') ?? undefined, 'utc')} /></label>
           <label>{t('exports.prefix')} <input name="prefix" pattern="[A-Za-z0-9]{1,32}" aria-describedby="export-prefix" autocomplete="off" /></label>
           <p class="note" id="export-prefix">{t('exports.prefixHint')}</p>
         </FormDialog>
@@ -71,6 +71,14 @@ function One({ client, base, one, reload }: { client: Client; base: string; one:
       setProblem(error as Problem);
     }
   };
+  const trust = async (): Promise<void> => {
+    try {
+      await download(client, `${base.replace(/\/exports$/, '')}/trust`, `${one.id}.trust`);
+      setProblem(null);
+    } catch (error) {
+      setProblem(error as Problem);
+    }
+  };
   const time = (iso: string): string => formatTime(iso, 'local', locale.value);
   const busy = one.state === 'queued' || one.state === 'running';
   return (
@@ -83,12 +91,14 @@ function One({ client, base, one, reload }: { client: Client; base: string; one:
       {one.state === 'complete' && (
         <>
           <p>{t('exports.events', { n: one.events })} · {t('exports.bytes', { n: one.bytes ?? 0 })}</p>
+          {one.format === 'evidence' && <p class="note">{t('exports.evidence')}</p>}
           <p class="note wrap-any">SHA-256 <code>{one.sha256}</code></p>
         </>
       )}
       {problem && <ProblemBox problem={problem} />}
       <div class="actions">
         {one.state === 'complete' && <button type="button" class="primary" onClick={() => void fetchFile()}>{t('exports.download')}</button>}
+        {one.state === 'complete' && one.format === 'evidence' && <button type="button" onClick={() => void trust()}>{t('exports.trust')}</button>}
         {one.state === 'complete' && <CopyButton label={t('exports.copyDigest')} text={() => one.sha256 ?? ''} />}
         {one.state === 'complete' && <Manifest client={client} path={path} />}
         <Confirm danger label={t('exports.delete')} question={t('exports.deleteSure')} onYes={async () => { await client.send('DELETE', path); reload(); }} />

@@ -6,7 +6,7 @@ import { locale, number, t, type Key } from '../text.ts';
 import { formatTime } from '../time.ts';
 import { visible } from '../viewer/detail.tsx';
 import { ProblemBox } from '../viewer/viewer.tsx';
-import { Confirm, FormDialog, PageHead, useRead } from './parts.tsx';
+import { Confirm, FormDialog, PageHead, download, useRead } from './parts.tsx';
 import { RedactionPart } from './redaction.tsx';
 import { Trail } from './trail.tsx';
 
@@ -165,12 +165,7 @@ function ErasuresPart({ client, base }: { client: Client; base: string }) {
   };
   const certificate = async (id: string): Promise<void> => {
     try {
-      const text = await client.fetch('GET', `${base}/erasures/${id}/certificate`).then((response) => response.text());
-      const link = document.createElement('a');
-      link.href = URL.createObjectURL(new Blob([text], { type: 'text/plain' }));
-      link.download = `${id}.certificate.txt`;
-      link.click();
-      URL.revokeObjectURL(link.href);
+      await download(client, `${base}/erasures/${id}/certificate`, `${id}.certificate.txt`);
       setFailed(null);
     } catch (error) {
       setFailed(error as Problem);

@@ -22,6 +22,16 @@ export function useRead<T>(client: Client, path: string, every = 0): { data: T |
   return { ...state, reload };
 }
 
+/** Saves what a call answers as a file. */
+export async function download(client: Client, path: string, name: string): Promise<void> {
+  const blob = await client.fetch('GET', path).then((response) => response.blob());
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
 export function PageHead({ title, text, children }: { title: string; text: string; children?: ComponentChildren }) {
   useEffect(() => {
     document.title = `${title} · Attestary`;

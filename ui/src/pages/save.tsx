@@ -1,4 +1,4 @@
-// What can be made of the present search: a saved view, an alert.
+// What can be made of the present search: an export, a saved view, an alert.
 
 import { all, type Node } from '../filter/ast.ts';
 import { parse } from '../filter/parse.ts';
@@ -28,8 +28,7 @@ function timeOf(range: Range): Node[] {
   return [...bound('>=', range.from), ...bound('<', range.to)];
 }
 
-export function SearchTools({ view, admin, alerts }: { view: View; admin: boolean; alerts: boolean }) {
-  if (!admin) return null;
+export function SearchTools({ view, admin, alerts, exports }: { view: View; admin: boolean; alerts: boolean; exports: boolean }) {
   const filter = view.applied.value;
   const save = async (form: FormData): Promise<void> => {
     const tree = parse(filter);
@@ -39,16 +38,19 @@ export function SearchTools({ view, admin, alerts }: { view: View; admin: boolea
     view.host.announce(t('save.done'));
     await loadSaved(view);
   };
+  const page = `/console/t/${encodeURIComponent(view.host.tenant)}`;
   const query = new URLSearchParams({ filter });
+  const asked = new URLSearchParams({ new: '1', q: filter, ...view.asked.value });
   return (
     <>
-      <FormDialog plain label={t('save.label')} title={t('save.title')} submit={t('save.save')} onSubmit={save}>
+      {exports && <button type="button" onClick={() => navigate(`${page}/exports?${asked}`)}>{t('save.export')}</button>}
+      {admin && <FormDialog plain label={t('save.label')} title={t('save.title')} submit={t('save.save')} onSubmit={save}>
         <p class="mono wrap-any">{filter || t('save.everything')}</p>
         <label>{t('save.name')} <input name="name" required maxLength={128} autocomplete="off" /></label>
         <label>{t('save.groupBy')} <select name="group_by"><option value="">{t('save.nothing')}</option>{FACETS.map((field) => <option key={field}>{field}</option>)}</select></label>
         {timeOf(view.range.value).length > 0 && <label class="check"><input type="checkbox" name="time" defaultChecked /> {t('save.time')}</label>}
-      </FormDialog>
-      {alerts && <button type="button" onClick={() => navigate(`/console/t/${encodeURIComponent(view.host.tenant)}/alerts/new?${query}`)}>{t('save.alert')}</button>}
+      </FormDialog>}
+      {admin && alerts && <button type="button" onClick={() => navigate(`${page}/alerts/new?${query}`)}>{t('save.alert')}</button>}
     </>
   );
 }
