@@ -178,8 +178,8 @@ function Shell({ session, onEnd }: { session: Session; onEnd: () => void }) {
         case 'exports': return <pages.ExportsPage client={client} tenant={tenant} />;
         case 'govern': return <pages.GovernPage client={client} tenant={tenant} />;
         case 'actions': return <pages.ActionsPage client={client} tenant={tenant} admin={has('admin')} />;
-        case 'views': return <pages.ViewsPage client={client} tenant={tenant} admin={has('admin')} id={rest} />;
-        case 'alerts': return <pages.AlertsPage client={client} tenant={tenant} admin={has('admin')} sends={has('destinations')} fresh={rest === 'new'} />;
+        case 'views': return <pages.ViewsPage client={client} tenant={tenant} admin={has('admin')} alerts={has('destinations')} id={rest} />;
+        case 'alerts': return <pages.AlertsPage client={client} tenant={tenant} fresh={rest === 'new'} />;
       }
     }
     switch (section) {
@@ -205,7 +205,7 @@ function Shell({ session, onEnd }: { session: Session; onEnd: () => void }) {
         <nav aria-label={t('nav.main')}>
           {current && <Link to={to('events')} current={page === 'events' && !!tenant || page === 'e'}>{t('nav.events')}</Link>}
           {current && <Link to={to('views')} current={page === 'views' && !!tenant}>{t('nav.views')}</Link>}
-          {current && current !== '_audit' && <Link to={to('alerts')} current={page === 'alerts' && !!tenant}>{t('nav.alerts')}</Link>}
+          {current && current !== '_audit' && has('destinations') && <Link to={to('alerts')} current={page === 'alerts' && !!tenant}>{t('nav.alerts')}</Link>}
           {current && current !== '_audit' && has('destinations') && <Link to={to('destinations')} current={page === 'destinations' && !!tenant}>{t('nav.destinations')}</Link>}
           {current && current !== '_audit' && has('export') && <Link to={to('exports')} current={page === 'exports' && !!tenant}>{t('nav.exports')}</Link>}
           {current && current !== '_audit' && has('admin') && <Link to={to('govern')} current={page === 'govern' && !!tenant}>{t('nav.govern')}</Link>}

@@ -5,9 +5,9 @@ use crate::File;
 /// Every file, by path.
 pub static FILES: &[File] = &[
     File {
-        path: "assets/about-SKLUJOAA.js",
+        path: "assets/about-BT0ds-tq.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/about-SKLUJOAA.js"),
+        bytes: include_bytes!("../dist/assets/about-BT0ds-tq.js"),
     },
     File {
         path: "assets/admin.de-CmYbztlD.js",
@@ -15,9 +15,9 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/admin.de-CmYbztlD.js"),
     },
     File {
-        path: "assets/connect-lyCFOebi.js",
+        path: "assets/connect-BOwzBGOQ.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/connect-lyCFOebi.js"),
+        bytes: include_bytes!("../dist/assets/connect-BOwzBGOQ.js"),
     },
     File {
         path: "assets/connect.de-C83IQ0Df.js",
@@ -25,9 +25,9 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/connect.de-C83IQ0Df.js"),
     },
     File {
-        path: "assets/console-B07PbgUQ.js",
+        path: "assets/console-CwhvacB6.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/console-B07PbgUQ.js"),
+        bytes: include_bytes!("../dist/assets/console-CwhvacB6.js"),
     },
     File {
         path: "assets/console.de-Bk_-c0XW.js",
@@ -35,9 +35,9 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/console.de-Bk_-c0XW.js"),
     },
     File {
-        path: "assets/count-CulD4fWv.js",
+        path: "assets/count-CYJPx7Yg.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/count-CulD4fWv.js"),
+        bytes: include_bytes!("../dist/assets/count-CYJPx7Yg.js"),
     },
     File {
         path: "assets/de-Cj4HOmJT.js",
@@ -55,14 +55,14 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/detail-CPV_9Ev3.js"),
     },
     File {
-        path: "assets/later-CRvxMa-T.js",
+        path: "assets/later-BY-NXYZ-.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/later-CRvxMa-T.js"),
+        bytes: include_bytes!("../dist/assets/later-BY-NXYZ-.js"),
     },
     File {
-        path: "assets/portal-sUBjfsE_.js",
+        path: "assets/portal-6HcqANuE.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/portal-sUBjfsE_.js"),
+        bytes: include_bytes!("../dist/assets/portal-6HcqANuE.js"),
     },
     File {
         path: "assets/proofs.de-CfxCV6EZ.js",
@@ -70,19 +70,19 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/proofs.de-CfxCV6EZ.js"),
     },
     File {
-        path: "assets/session-B6UJp8X-.js",
+        path: "assets/session-CI8G3kwk.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/session-B6UJp8X-.js"),
+        bytes: include_bytes!("../dist/assets/session-CI8G3kwk.js"),
     },
     File {
-        path: "assets/theme-BenAK96s.js",
+        path: "assets/theme-B5Bz3Dwg.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/theme-BenAK96s.js"),
+        bytes: include_bytes!("../dist/assets/theme-B5Bz3Dwg.js"),
     },
     File {
-        path: "assets/theme-fNnraFh4.css",
+        path: "assets/theme-DuBOozAn.css",
         media_type: "text/css; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/theme-fNnraFh4.css"),
+        bytes: include_bytes!("../dist/assets/theme-DuBOozAn.css"),
     },
     File {
         path: "assets/verify-BcNF3oEW.js",
@@ -95,9 +95,9 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/verify-CuwupLEF.js"),
     },
     File {
-        path: "assets/viewer-BYBSyakq.js",
+        path: "assets/viewer-ly9gDQ52.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/viewer-BYBSyakq.js"),
+        bytes: include_bytes!("../dist/assets/viewer-ly9gDQ52.js"),
     },
     File {
         path: "embed.js",

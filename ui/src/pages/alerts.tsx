@@ -2,6 +2,9 @@
 
 import { useState } from 'preact/hooks';
 import type { Client, Event } from '../client.ts';
+import { all } from '../filter/ast.ts';
+import { parse } from '../filter/parse.ts';
+import { print } from '../filter/print.ts';
 import { Link, search } from '../router.ts';
 import { locale, known, number, t } from '../text.ts';
 import { ago, formatTime } from '../time.ts';
@@ -24,6 +27,17 @@ type Unit = (typeof UNITS)[number][0];
 /** Where an alert can be sent by the wizard of destinations. */
 const WAYS = ['webhook', 'mail', 'syslog', 'other'] as const;
 
+/** An alert looks at its own window, so what is relative to now goes. */
+export function alertFilter(filter: string): string {
+  try {
+    const node = parse(filter);
+    const kept = ('and' in node ? node.and : [node]).filter((part) => !('relative' in part));
+    return print(all(kept));
+  } catch {
+    return '';
+  }
+}
+
 /** The page with a new alert begun. */
 export const alertsPage = (tenant: string, first: Record<string, string> = {}): string => {
   const query = new URLSearchParams(Object.entries(first).filter(([, value]) => value)).toString();
@@ -45,16 +59,16 @@ const windowText = (seconds: number): string => {
 };
 const fieldName = (field: string): string => known(`field.${field}`) ?? field;
 
-export function AlertsPage({ client, tenant, admin, sends, fresh }: { client: Client; tenant: string; admin: boolean; sends: boolean; fresh: boolean }) {
+export function AlertsPage({ client, tenant, fresh }: { client: Client; tenant: string; fresh: boolean }) {
   const base = `/v1/tenants/${encodeURIComponent(tenant)}/alerts`;
   const { data, problem, reload } = useRead<{ data: Alert[] }>(client, base);
   const asked = new URLSearchParams(search.value);
-  const begun = { name: asked.get('name') ?? '', filter: asked.get('filter') ?? '', group_by: asked.get('group_by') || null, threshold: Number(asked.get('threshold')) || 10, window_seconds: 3600, enabled: true };
+  const begun = { name: asked.get('name') ?? '', filter: alertFilter(asked.get('filter') ?? ''), group_by: asked.get('group_by') || null, threshold: Number(asked.get('threshold')) || 10, window_seconds: 3600, enabled: true };
   const change = (alert: Alert) => (body: object) => client.send('PATCH', `${base}/${encodeURIComponent(alert.id)}`, body).then(reload);
   return (
     <div class="page">
       <PageHead title={t('alerts.title')} text={t('alerts.text')}>
-        {admin && <AlertForm client={client} tenant={tenant} label={t('alerts.new')} first={begun} open={fresh} save={(body) => client.send('POST', base, body).then(reload)} />}
+        <AlertForm client={client} tenant={tenant} label={t('alerts.new')} first={begun} open={fresh} save={(body) => client.send('POST', base, body).then(reload)} />
       </PageHead>
       {problem && <ProblemBox problem={problem} retry={reload} />}
       {data?.data.length === 0 && <div class="empty"><h2>{t('alerts.none.title')}</h2><p>{t('alerts.none.text')}</p></div>}
@@ -67,14 +81,10 @@ export function AlertsPage({ client, tenant, admin, sends, fresh }: { client: Cl
             <p class="note">{alert.last_raised_at ? <>{t('alerts.last', { ago: ago(alert.last_raised_at, Date.now(), locale.value) })} · <Link to={searchOf(tenant, alert.selects)}>{t('alerts.show')}</Link></> : t('alerts.never')}</p>
             <div class="actions">
               <Link to={searchOf(tenant, alert.filter)} class="button">{t('alerts.matching')}</Link>
-              {sends && <SendTo tenant={tenant} alert={alert} />}
-              {admin && (
-                <>
-                  <button type="button" onClick={() => void change(alert)({ enabled: !alert.enabled })}>{t(alert.enabled ? 'alerts.disable' : 'alerts.enable')}</button>
-                  <AlertForm plain client={client} tenant={tenant} label={t('alerts.change')} first={alert} save={change(alert)} />
-                  <Confirm danger label={t('alerts.delete')} question={t('alerts.deleteSure', { name: alert.name })} onYes={async () => { await client.send('DELETE', `${base}/${encodeURIComponent(alert.id)}`); reload(); }} />
-                </>
-              )}
+              <SendTo tenant={tenant} alert={alert} />
+              <button type="button" onClick={() => void change(alert)({ enabled: !alert.enabled })}>{t(alert.enabled ? 'alerts.disable' : 'alerts.enable')}</button>
+              <AlertForm plain client={client} tenant={tenant} label={t('alerts.change')} first={alert} save={change(alert)} />
+              <Confirm danger label={t('alerts.delete')} question={t('alerts.deleteSure', { name: alert.name })} onYes={async () => { await client.send('DELETE', `${base}/${encodeURIComponent(alert.id)}`); reload(); }} />
             </div>
           </li>
         ))}
@@ -100,7 +110,7 @@ function AlertForm({ client, tenant, label, first, save, plain = false, open = f
   const send = async (form: FormData): Promise<void> => {
     const text = (name: string): string => String(form.get(name) ?? '').trim();
     const size = UNITS.find(([unit]) => unit === text('unit'))![1];
-    await save({ name: text('name'), filter, threshold: Number(text('threshold')), window_seconds: Number(text('window')) * size, group_by: text('group_by') || null, enabled: form.get('enabled') === 'on' });
+    await save({ name: text('name'), filter, threshold: Number(text('threshold')), window_seconds: Number(text('window')) * size, group_by: text('group_by'), enabled: form.get('enabled') === 'on' });
   };
   return (
     <FormDialog plain={plain} open={open} label={label} title={label} submit={t('alerts.save')} refuse={filterProblem(filter) !== ''} onSubmit={send}>

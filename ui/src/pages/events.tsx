@@ -29,7 +29,7 @@ function hostOf(client: Client, session: Session, tenant: string): Host {
     },
     aboutUrl: (kind, id) => aboutUrl(tenant, kind, id),
     go: (url) => navigate(url),
-    tools: (view) => <SearchTools view={view} admin={session.scopes.includes('admin')} alerts={tenant !== '_audit'} exports={tenant !== '_audit' && session.scopes.includes('export')} />,
+    tools: (view) => <SearchTools view={view} admin={session.scopes.includes('admin')} alerts={tenant !== '_audit' && session.scopes.includes('destinations')} exports={tenant !== '_audit' && session.scopes.includes('export')} />,
     eventUrl: (id) => `${location.origin}${base(tenant)}/e/${id}`,
   };
 }

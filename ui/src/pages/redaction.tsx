@@ -77,7 +77,7 @@ function Rules({ title, redaction }: { title: string; redaction: Redaction }) {
           </tbody>
         </table>
       )}
-      {redaction.secrets !== 'off' && <p>{t(`redaction.secrets.${redaction.secrets}` as Key)} <span class="note mono">{redaction.detectors.length > 0 ? redaction.detectors.join(', ') : t('redaction.allDetectors')}</span></p>}
+      {redaction.secrets !== 'off' && <p>{t('redaction.secrets')} {t(`redaction.secrets.${redaction.secrets}` as Key)}: <span class="note mono">{redaction.detectors.length > 0 ? redaction.detectors.join(', ') : t('redaction.allDetectors')}</span></p>}
     </>
   );
 }

@@ -50,7 +50,7 @@ export function SearchTools({ view, admin, alerts, exports }: { view: View; admi
         <label>{t('save.groupBy')} <select name="group_by"><option value="">{t('save.nothing')}</option>{FACETS.map((field) => <option key={field}>{field}</option>)}</select></label>
         {timeOf(view.range.value).length > 0 && <label class="check"><input type="checkbox" name="time" defaultChecked /> {t('save.time')}</label>}
       </FormDialog>}
-      {admin && alerts && <button type="button" onClick={() => navigate(`${page}/alerts/new?${query}`)}>{t('save.alert')}</button>}
+      {alerts && <button type="button" onClick={() => navigate(`${page}/alerts/new?${query}`)}>{t('save.alert')}</button>}
     </>
   );
 }

@@ -10,7 +10,7 @@ import { CopyButton, visible } from '../viewer/detail.tsx';
 import { FACETS, type Facet } from '../viewer/view.ts';
 import { ProblemBox } from '../viewer/viewer.tsx';
 import { Timeline } from './about.tsx';
-import { alertsPage } from './alerts.tsx';
+import { alertFilter, alertsPage } from './alerts.tsx';
 import { filterProblem } from './count.tsx';
 import { Confirm, FormDialog, PageHead, useRead } from './parts.tsx';
 import { Trail } from './trail.tsx';
@@ -27,8 +27,8 @@ const searchOf = (tenant: string, filter: string): string => `/console/t/${encod
 /** The shipped questions in the reader's language; those of people as they wrote them. */
 export const nameOf = (view: SavedView): string => (view.shipped ? known(`view.${view.id}`) : undefined) ?? visible(view.name);
 
-export function ViewsPage({ client, tenant, admin, id }: { client: Client; tenant: string; admin: boolean; id: string | undefined }) {
-  return id ? <One key={id} client={client} tenant={tenant} admin={admin} id={id} /> : <All client={client} tenant={tenant} admin={admin} />;
+export function ViewsPage({ client, tenant, admin, alerts, id }: { client: Client; tenant: string; admin: boolean; alerts: boolean; id: string | undefined }) {
+  return id ? <One key={id} client={client} tenant={tenant} admin={admin} alerts={alerts} id={id} /> : <All client={client} tenant={tenant} admin={admin} />;
 }
 
 function All({ client, tenant, admin }: { client: Client; tenant: string; admin: boolean }) {
@@ -92,7 +92,7 @@ function Own({ client, tenant, view, changed, gone }: { client: Client; tenant: 
 }
 
 /** The answer: counts by the view's paths, and the newest events. */
-function One({ client, tenant, admin, id }: { client: Client; tenant: string; admin: boolean; id: string }) {
+function One({ client, tenant, admin, alerts, id }: { client: Client; tenant: string; admin: boolean; alerts: boolean; id: string }) {
   const list = useRead<{ data: SavedView[] }>(client, viewsOf(tenant));
   const view = list.data?.data.find((one) => one.id === id);
   const target = new URLSearchParams(search.value).get('target') ?? '';
@@ -111,7 +111,7 @@ function One({ client, tenant, admin, id }: { client: Client; tenant: string; ad
         <div class="actions">
           {found && <Link to={searchOf(tenant, found.filter)} class="button">{t('views.open')}</Link>}
           <CopyButton label={t('views.copyLink')} text={() => location.href} />
-          {admin && !asks && <Link to={alertsPage(tenant, { name: nameOf(view), filter: alertFilter(view.filter), group_by: view.group_by[0] ?? '', threshold: String(view.min_count) })} class="button">{t('alerts.ofView')}</Link>}
+          {alerts && !asks && <Link to={alertsPage(tenant, { name: nameOf(view), filter: alertFilter(view.filter), group_by: view.group_by[0] ?? '', threshold: String(view.min_count) })} class="button">{t('alerts.ofView')}</Link>}
           {!view.shipped && admin && <Own client={client} tenant={tenant} view={view} changed={again} gone={() => navigate(page(tenant))} />}
         </div>
       </PageHead>
@@ -145,15 +145,4 @@ function Group({ tenant, filter, group }: { tenant: string; filter: string; grou
       <ul>{group.values.map(({ value, count }) => <li key={value}>{filterProblem(filter) ? visible(value) : <Link to={to(value)}>{group.field === 'outcome' ? t(`outcome.${value}` as Key) : visible(value)}</Link>} <span class="note">{number(count)}</span></li>)}</ul>
     </section>
   );
-}
-
-/** An alert looks at its own window, so what is relative to now goes. */
-export function alertFilter(filter: string): string {
-  try {
-    const node = parse(filter);
-    const kept = ('and' in node ? node.and : [node]).filter((part) => !('relative' in part));
-    return print(all(kept));
-  } catch {
-    return '';
-  }
 }

@@ -45,7 +45,7 @@ function Field({ setting, value, set, kept }: { setting: Setting; value: string;
   const long = setting.kind === 'long' || setting.kind === 'longSecret' || setting.kind === 'pem' || setting.kind === 'pairs' || setting.kind === 'secrets';
   return (
     <>
-      <label for={id}>{label(setting)}{!required && <span class="note"> {t('setting.optional')}</span>}</label>
+      <label for={id}><span>{label(setting)}{!required && <span class="note"> {t('setting.optional')}</span>}</span></label>
       {setting.kind === 'choice'
         ? <select {...common} value={value} onChange={onInput}>{!setting.required && <option value="">{setting.usual ? t('setting.usual', { value: setting.usual }) : '–'}</option>}{setting.choices!.map((one) => <option key={one} value={one}>{one}</option>)}</select>
         : long
