@@ -215,7 +215,6 @@ function Shell({ session, onEnd }: { session: Session; onEnd: () => void }) {
           {has('admin') && <Link to="/console/usage" current={section === 'usage'}>{t('nav.usage')}</Link>}
           {operator && <Link to="/console/environments" current={section === 'environments'}>{t('nav.environments')}</Link>}
         </nav>
-        <span class="grow" />
         {operator && environments.length > 0 && (
           <label><span class="sr">{t('nav.environment')}</span>
             <select value={environment || session.environment} onChange={(event) => setEnvironment(event.currentTarget.value)}>{environments.map((one) => <option key={one}>{one}</option>)}</select>

@@ -25,9 +25,9 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/connect.de-C83IQ0Df.js"),
     },
     File {
-        path: "assets/console-CwhvacB6.js",
+        path: "assets/console-CzOftCUk.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/console-CwhvacB6.js"),
+        bytes: include_bytes!("../dist/assets/console-CzOftCUk.js"),
     },
     File {
         path: "assets/console.de-Bk_-c0XW.js",
@@ -60,9 +60,9 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/later-BY-NXYZ-.js"),
     },
     File {
-        path: "assets/portal-6HcqANuE.js",
+        path: "assets/portal-CuD0u5DQ.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/portal-6HcqANuE.js"),
+        bytes: include_bytes!("../dist/assets/portal-CuD0u5DQ.js"),
     },
     File {
         path: "assets/proofs.de-CfxCV6EZ.js",
@@ -75,14 +75,14 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/session-CI8G3kwk.js"),
     },
     File {
-        path: "assets/theme-B5Bz3Dwg.js",
-        media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/theme-B5Bz3Dwg.js"),
+        path: "assets/theme-BQXR3n_a.css",
+        media_type: "text/css; charset=utf-8",
+        bytes: include_bytes!("../dist/assets/theme-BQXR3n_a.css"),
     },
     File {
-        path: "assets/theme-DuBOozAn.css",
-        media_type: "text/css; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/theme-DuBOozAn.css"),
+        path: "assets/theme-p82aIAEV.js",
+        media_type: "text/javascript; charset=utf-8",
+        bytes: include_bytes!("../dist/assets/theme-p82aIAEV.js"),
     },
     File {
         path: "assets/verify-BcNF3oEW.js",
