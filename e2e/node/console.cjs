@@ -338,7 +338,7 @@ const scenarios = {
         await press(page.getByRole("link", { name: "Go to the destination" }));
         await press(page.getByRole("button", { name: "Delete" }));
         await press(page.getByRole("dialog", { name: "Delete" }).getByRole("button", { name: "Delete" }));
-        await page.getByRole("region", { name: "What was done here" }).getByText("destination.delete").waitFor();
+        await page.getByRole("region", { name: "What was done here" }).getByText("destination.delete").first().waitFor();
         check((await page.getByRole("link", { name: "By keys" }).count()) === 0, "the destination is gone");
         // A search is saved as a view and found again.
         await page.keyboard.press("g");
@@ -675,7 +675,7 @@ const scenarios = {
         await page.getByRole("dialog", { name: "New signing secret" }).getByRole("button", { name: "New signing secret" }).click();
         await page.getByText("The signing secret is shown this once").waitFor();
         await clean(page, "destination, replayed and rotated");
-        await page.getByRole("region", { name: "What was done here" }).getByText("destination.secret.rotate").waitFor();
+        await page.getByRole("region", { name: "What was done here" }).getByText("destination.secret.rotate").first().waitFor();
         // Changed: the settings are there, and what is secret stays.
         await page.getByRole("button", { name: "Change", exact: true }).click();
         const change = page.getByRole("dialog", { name: "Change" });
@@ -752,7 +752,7 @@ const scenarios = {
         await page.getByRole("button", { name: "Delete" }).click();
         await page.getByRole("dialog", { name: "Delete" }).getByRole("button", { name: "Delete" }).click();
         await page.getByRole("heading", { name: "Destinations" }).waitFor();
-        await page.getByRole("region", { name: "What was done here" }).getByText("destination.delete").waitFor();
+        await page.getByRole("region", { name: "What was done here" }).getByText("destination.delete").first().waitFor();
         await clean(page, "destinations, trail");
         await page.evaluate(() => localStorage.setItem("attestary.language", "de"));
         await page.goto(`${facts.url}/console/t/${facts.tenant}/destinations/new?type=loki`);
@@ -826,7 +826,7 @@ const scenarios = {
         await page.goto(address);
         await page.getByRole("button", { name: "Delete" }).click();
         await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
-        await page.getByRole("region", { name: "What was done here" }).getByText("view.delete").waitFor();
+        await page.getByRole("region", { name: "What was done here" }).getByText("view.delete").first().waitFor();
         check((await page.getByRole("link", { name: "All that failed" }).count()) === 0, "the view is gone");
         await page.goto(address);
         await page.getByRole("heading", { name: "There is no such view" }).waitFor();
@@ -933,7 +933,7 @@ const scenarios = {
         await page.locator("li.card", { hasText: "Denied" }).getByRole("button", { name: "Delete" }).click();
         await page.getByRole("dialog", { name: "Delete" }).getByRole("button", { name: "Delete" }).click();
         await page.locator("li.card", { hasText: "Denied" }).waitFor({ state: "detached" });
-        await page.getByRole("region", { name: "What was done here" }).getByText("alert.delete").waitFor();
+        await page.getByRole("region", { name: "What was done here" }).getByText("alert.delete").first().waitFor();
         await page.evaluate(() => localStorage.setItem("attestary.language", "de"));
         await page.goto(at);
         await theme(page, "dark");
