@@ -6,7 +6,7 @@ use attestary_event::{View, actions::KnownActions};
 use attestary_formats::{Format, format::CORE_BYTES_MAX, json};
 use libfuzzer_sys::fuzz_target;
 
-const FORMATS: [&str; 16] = [
+const FORMATS: [&str; 17] = [
     r#"{"type":"json"}"#,
     r#"{"type":"cef"}"#,
     r#"{"type":"leef"}"#,
@@ -23,6 +23,7 @@ const FORMATS: [&str; 16] = [
     r#"{"type":"easysend"}"#,
     r#"{"type":"easysend","payload":"b"}"#,
     r#"{"type":"formio"}"#,
+    r#"{"type":"template","text":"{{id}} {{/actor/id|quoted}} {{/metadata|csv}} {{event|base64}}"}"#,
 ];
 
 fuzz_target!(|line: &[u8]| {

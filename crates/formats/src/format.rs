@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
     asim, cef, cloudevents, csv, easysend, ecs, formio, ironcore, json, leef, ocsf, otlp, product,
-    shorten, structured_data, udm,
+    shorten, structured_data, template, udm,
 };
 
 /// The size in bytes that every event can be shortened to, in every format: what stays is of bounded length.
@@ -48,6 +48,8 @@ pub enum Format {
     Easysend(easysend::Options),
     /// Form.io's audit line.
     Formio(PlainOptions),
+    /// A line or a JSON object that an operator writes.
+    Template(template::Options),
 }
 
 /// Options of a format that has none but its version.
@@ -94,6 +96,7 @@ impl Format {
             Self::Ironcore(_) => ironcore::encode(view, out),
             Self::Easysend(options) => easysend::encode(view, actions, options, out),
             Self::Formio(_) => formio::encode(view, actions, out),
+            Self::Template(options) => template::encode(view, options, out),
         }
         if self.is_json() {
             json::escape_line_ends(start, out);
@@ -124,6 +127,12 @@ impl Format {
             }
         };
         keep_one_line(&mut out[start..]);
+        if let Self::Template(options) = self
+            && !options.is_json()
+        {
+            // Nothing bounds how often a template shows a value.
+            cut(start, bytes_max, out);
+        }
         truncation
     }
 
@@ -153,13 +162,17 @@ impl Format {
             Self::Ironcore(_) | Self::Easysend(_) => true,
             Self::Cef(_) | Self::Leef(_) | Self::StructuredData(_) => false,
             Self::Csv(_) | Self::Formio(_) => false,
+            Self::Template(options) => options.is_json(),
         }
     }
 
     /// True when a record holds seq and leaf hash. The forms of other systems have no place for them, so a
     /// destination carries them beside the record where it can.
     pub fn holds_leaf_hash(&self) -> bool {
-        !matches!(self, Self::Ironcore(_) | Self::Easysend(_) | Self::Formio(_))
+        match self {
+            Self::Template(options) => options.holds_leaf_hash(),
+            _ => !matches!(self, Self::Ironcore(_) | Self::Easysend(_) | Self::Formio(_)),
+        }
     }
 }
 
@@ -173,6 +186,15 @@ fn ironcore_within(view: &View<'_>, bytes_max: usize, out: &mut Vec<u8>) -> Trun
     let whole = out.split_off(start);
     json::shorten_ironcore(&whole, bytes_max, out);
     Truncation::Shortened
+}
+
+/// Cuts a line at a character's end, so that it has at most `bytes_max` bytes.
+fn cut(start: usize, bytes_max: usize, out: &mut Vec<u8>) {
+    if out.len() - start > bytes_max {
+        let text = std::str::from_utf8(&out[start..]);
+        let end = text.map_or(bytes_max, |text| text.floor_char_boundary(bytes_max));
+        out.truncate(start + end);
+    }
 }
 
 /// The last guard of the one-line rule: encoders escape these bytes, and a mistake in one must not let a

@@ -27,6 +27,7 @@ pub mod retraced;
 mod shorten;
 pub mod structured_data;
 pub mod syslog;
+pub mod template;
 mod texts;
 pub mod udm;
 

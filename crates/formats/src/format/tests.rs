@@ -54,7 +54,7 @@ fn defaults_are_filled_in_and_shown() {
 
 #[test]
 fn mistakes_in_the_configuration_are_named() {
-    let names = "unknown variant `xml`, expected one of `json`, `cef`, `leef`, `ecs`, `ocsf`, `structured-data`, `cloudevents`, `otlp`, `asim`, `udm`, `csv`, `ironcore`, `easysend`, `formio`";
+    let names = "unknown variant `xml`, expected one of `json`, `cef`, `leef`, `ecs`, `ocsf`, `structured-data`, `cloudevents`, `otlp`, `asim`, `udm`, `csv`, `ironcore`, `easysend`, `formio`, `template`";
     check(r#"{"type":"xml"}"#, Err(names));
     check(r#"{"type":"json","vendor":"Acme"}"#, Err("unknown field `vendor`"));
     check(r#"{"type":"cef","vendr":"Acme"}"#, Err("unknown field `vendr`"));
