@@ -3,6 +3,7 @@
 //! The commented file in the repository's root is compiled in and is the default: it cannot disagree with itself.
 
 mod anchors;
+mod egress;
 mod syslog;
 
 use std::{
@@ -181,6 +182,9 @@ struct Delivery {
     ports: Vec<u16>,
     own_names: Vec<String>,
     allow: Vec<AllowTable>,
+    proxy: String,
+    proxy_login_file: PathBuf,
+    aws: egress::AwsTable,
 }
 
 #[derive(Debug, Deserialize)]
@@ -420,6 +424,8 @@ fn outbound(delivery: Delivery) -> Result<Policy, Failure> {
         allow: delivery.allow.into_iter().map(allow).collect::<Result<_, _>>()?,
         own: Vec::new(),
         own_names: delivery.own_names,
+        proxy: egress::proxy(&delivery.proxy, &delivery.proxy_login_file)?,
+        aws: egress::aws(&delivery.aws)?,
     })
 }
 

@@ -9,9 +9,11 @@ mod contract;
 pub mod datadog;
 pub mod elasticsearch;
 pub mod file;
+pub mod gcs;
 pub mod google;
 pub(crate) mod grant;
 pub(crate) mod http;
+pub mod kafka;
 pub mod loki;
 pub mod mail;
 pub mod members;
@@ -24,6 +26,7 @@ pub mod s3;
 pub mod sentinel;
 pub mod splunk;
 pub mod stdout;
+pub mod sts;
 pub mod sumo;
 pub mod syslog;
 pub mod template;
@@ -45,6 +48,7 @@ use crate::{
     batch::{Batch, BatchLimits},
     guard::Target,
     health::{Cause, Reason},
+    id::DestinationId,
     secret::Secrets,
     spec::Spec,
     verdict::{Reply, Verdict, judge_failure, judge_http},
@@ -107,6 +111,10 @@ pub enum DestinationConfig {
     Nats(nats::Config),
     /// E-mail over SMTP.
     Mail(mail::Config),
+    /// Records in Apache Kafka.
+    Kafka(kafka::Config),
+    /// Objects in Google Cloud Storage.
+    Gcs(gcs::Config),
 }
 
 /// What goes out in one attempt.
@@ -128,6 +136,8 @@ pub(crate) enum Request {
     Messages(Vec<nats::Message>),
     /// One e-mail.
     Mail(Box<mail::Mail>),
+    /// Records of one partition.
+    Produce(Box<kafka::Produce>),
 }
 
 /// What `request` needs besides the batch.
@@ -147,7 +157,7 @@ pub(crate) struct Envelope<'a> {
 
 impl DestinationConfig {
     /// The types, as in the API.
-    pub const TYPES: [&str; 19] = [
+    pub const TYPES: [&str; 21] = [
         "syslog",
         "webhook",
         "file",
@@ -167,6 +177,8 @@ impl DestinationConfig {
         "azure_blob",
         "nats",
         "mail",
+        "kafka",
+        "gcs",
     ];
 
     /// Reads type and configuration given from outside; takes the secrets out of it.
@@ -205,15 +217,15 @@ impl DestinationConfig {
                 .map(|config| (Self::Syslog(config), None)),
             "webhook" => webhook::Config::read(&mut members)
                 .map(|(config, secrets)| (Self::Webhook(config), secrets)),
-            "s3" => {
-                s3::Config::read(&mut members).map(|(config, secrets)| (Self::S3(config), secrets))
-            }
+            "s3" => with(s3::Config::read(&mut members, managed_by), Self::S3),
+            "gcs" => with(gcs::Config::read(&mut members), Self::Gcs),
             "azure_blob" => azure_blob::Config::read(&mut members)
                 .map(|(config, secrets)| (Self::AzureBlob(config), secrets)),
             "nats" => nats::Config::read(&mut members)
                 .map(|(config, secrets)| (Self::Nats(config), secrets)),
             "mail" => mail::Config::read(&mut members, managed_by)
                 .map(|(config, secrets)| (Self::Mail(config), secrets)),
+            "kafka" => with(kafka::Config::read(&mut members), Self::Kafka),
             "file" => file::Config::read(&mut members).map(|config| (Self::File(config), None)),
             "splunk" => with(splunk::Config::read(&mut members), Self::Splunk),
             "elasticsearch" => with(elasticsearch::Config::read(&mut members), Self::Elasticsearch),
@@ -228,11 +240,13 @@ impl DestinationConfig {
             "http" => with(template::Config::read(&mut members), Self::Http),
             _ => Some((Self::Stdout(stdout::Config {}), None)),
         };
-        if managed_by == ManagedBy::Tenant && matches!(kind, "file" | "stdout" | "http" | "nats") {
+        if managed_by == ManagedBy::Tenant
+            && matches!(kind, "file" | "stdout" | "http" | "nats" | "kafka")
+        {
             members.refuse_type(format!("only operators may have destinations of type {kind}"));
         }
         let moved = members.reused().filter(|_| {
-            let address = |config: &Self| (config.target(), config.token_target());
+            let address = |config: &Self| (config.targets(), config.token_target());
             let now = made.as_ref().map(|(config, _)| address(config));
             before.map(|(config, _)| address(config)) != now
         });
@@ -270,6 +284,8 @@ impl DestinationConfig {
             Self::AzureBlob(_) => "azure_blob",
             Self::Nats(_) => "nats",
             Self::Mail(_) => "mail",
+            Self::Kafka(_) => "kafka",
+            Self::Gcs(_) => "gcs",
         }
     }
 
@@ -330,12 +346,19 @@ impl DestinationConfig {
         })
     }
 
+    /// Returns what the owner of a role writes into its trust policy for this destination; `None` where no role is
+    /// assumed.
+    pub fn external_id(&self, id: &DestinationId) -> Option<String> {
+        matches!(self, Self::S3(config) if config.role_arn.is_some()).then(|| id.to_string())
+    }
+
     /// Returns the address of the endpoint that gives tokens, for the outbound guard.
     pub(crate) fn token_target(&self) -> Option<Target> {
-        if let Self::Webhook(config) = self {
-            return config.token_url.as_ref().map(http::target);
+        match self {
+            Self::Webhook(config) => config.token_url.as_ref().map(http::target),
+            Self::S3(config) => config.sts_target(),
+            _ => self.http()?.token_url().map(http::target),
         }
-        self.http()?.token_url().map(http::target)
     }
 
     /// Returns the network address it dials, for the outbound guard; `None` for files and standard output.
@@ -345,9 +368,19 @@ impl DestinationConfig {
             Self::Webhook(config) => Some(config.target()),
             Self::S3(config) => Some(config.target()),
             Self::AzureBlob(config) => Some(config.target()),
+            Self::Gcs(config) => Some(config.target()),
             Self::Nats(config) => Some(config.target()),
             Self::Mail(config) => Some(config.target()),
+            Self::Kafka(config) => config.targets().into_iter().next(),
             _ => self.http().map(|http| http.endpoint().target()),
+        }
+    }
+
+    /// Returns every network address that the configuration names, but that of tokens.
+    pub fn targets(&self) -> Vec<Target> {
+        match self {
+            Self::Kafka(config) => config.targets(),
+            _ => self.target().into_iter().collect(),
         }
     }
 
@@ -361,6 +394,7 @@ impl DestinationConfig {
         match self {
             Self::S3(config) => Some(&config.layout),
             Self::AzureBlob(config) => Some(&config.layout),
+            Self::Gcs(config) => Some(&config.layout),
             _ => None,
         }
     }
@@ -432,9 +466,12 @@ impl DestinationConfig {
         match self {
             Self::Syslog(config) => config.encode(view, format, actions, out),
             Self::Webhook(_) => webhook::encode(view, format, actions, out),
-            Self::S3(_) | Self::AzureBlob(_) => object::encode(view, format, actions, out),
+            Self::S3(_) | Self::AzureBlob(_) | Self::Gcs(_) => {
+                object::encode(view, format, actions, out);
+            }
             Self::Nats(config) => config.encode(view, format, actions, out),
             Self::Mail(_) => mail::Config::encode(view, format, actions, out),
+            Self::Kafka(_) => kafka::Config::encode(view, format, actions, out),
             _ => match self.http() {
                 Some(http) => http.encode(view, format, actions, out),
                 None => {
@@ -452,8 +489,10 @@ impl DestinationConfig {
             Self::Webhook(config) => config.request(batch, envelope),
             Self::S3(config) => config.request(batch, envelope),
             Self::AzureBlob(config) => config.request(batch, envelope),
+            Self::Gcs(config) => config.request(batch, envelope),
             Self::Nats(config) => config.request(batch),
             Self::Mail(config) => config.request(batch, envelope),
+            Self::Kafka(_) => kafka::Config::request(batch, envelope),
             _ => match self.http() {
                 Some(http) => Request::Exchange(Box::new(http.exchange(batch, envelope))),
                 None => Request::Lines(Bytes::copy_from_slice(&batch.bytes)),
@@ -472,6 +511,7 @@ impl DestinationConfig {
             Reply::TooLarge => Verdict::Split {
                 reason: Reason::new(Cause::Refused, "an event is larger than the receiver takes"),
             },
+            Reply::Refused(detail) => kafka::judge_refused(detail),
             Reply::Existing { same } => object::judge_existing(*same),
             Reply::Written => Verdict::Delivered,
             Reply::Failed(failure) if matches!(self, Self::Mail(_)) => mail::judge(failure),
@@ -500,8 +540,10 @@ impl DestinationConfig {
             Self::Stdout(_) => "stdout".to_owned(),
             Self::S3(config) => config.summary(),
             Self::AzureBlob(config) => config.summary(),
+            Self::Gcs(config) => config.summary(),
             Self::Nats(config) => format!("nats {}", config.address),
             Self::Mail(config) => format!("mail {}", config.address),
+            Self::Kafka(config) => config.summary(),
             _ => self.http().map_or_else(String::new, |http| {
                 let url = &http.endpoint().url;
                 let origin = url[..url::Position::BeforePath].trim_end_matches('/');

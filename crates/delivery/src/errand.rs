@@ -85,7 +85,7 @@ pub async fn keep(
     let now: Timestamp = clock.now();
     let put = config.single(key, body, now, secrets);
     let http = Http::new(guard.clone(), owner(), config.target(), config.ca.clone());
-    let mut objects = Objects::new(http, clock);
+    let mut objects = Objects::new(http, guard, owner(), clock);
     match objects.carry(destination::Request::Object(Box::new(put))).await {
         Reply::Http(response) if (200..300).contains(&response.status) => Ok(()),
         Reply::Existing { same: true } => Ok(()),

@@ -14,6 +14,7 @@ mod corpus;
 mod dial;
 mod host;
 mod network;
+mod proxy;
 #[cfg(test)]
 mod tests;
 
@@ -29,8 +30,9 @@ pub use address::allowed;
 pub use dial::SystemResolver;
 pub use host::Host;
 pub use network::Network;
+pub use proxy::Proxy;
 
-use crate::destination::DestinationConfig;
+use crate::destination::{DestinationConfig, sts};
 
 /// Turns names into addresses. A trait, so that tests can answer differently each time.
 pub trait Resolver: Send + Sync + 'static {
@@ -58,7 +60,7 @@ impl Kind {
             // HEC, Elasticsearch, Loki and OTLP have ports of their own.
             Self::Http => &[443, 8443, 8088, 9200, 3100, 4318],
             Self::Syslog => &[514, 601, 1514, 5514, 6514],
-            Self::Broker => &[4222],
+            Self::Broker => &[4222, 9092, 9093, 9094, 9096],
             // Not 25: between servers it is rarely encrypted, and the operator can open it.
             Self::Mail => &[465, 587, 2525],
         }
@@ -124,6 +126,10 @@ pub struct Policy {
     pub own: Vec<SocketAddr>,
     /// Our own names: never dialled.
     pub own_names: Vec<String>,
+    /// Every TCP connection goes through this proxy.
+    pub proxy: Option<Proxy>,
+    /// Who this service is at Amazon, for destinations that bring no key.
+    pub aws: Option<sts::Identity>,
 }
 
 /// Why the guard refused.
@@ -177,18 +183,23 @@ impl Guard {
 
     /// Checks a configuration as far as it can be checked without resolving a name.
     pub fn check(&self, owner: &Owner, config: &DestinationConfig) -> Vec<Violation> {
-        let Some(target) = config.target() else { return Vec::new() };
-        let member = match config {
-            DestinationConfig::S3(_) | DestinationConfig::AzureBlob(_) => "/config/endpoint",
-            _ if target.kind == Kind::Http => "/config/url",
-            _ => "/config/address",
-        };
-        let refused = match &target.host {
-            Host::Address(ip) => self.admit(owner, &target, *ip).err(),
-            Host::Name(name) => self.admit_name(owner, &target, name).err(),
-        };
-        let refused = refused.map(|refusal| Violation::new(member, refusal.to_string()));
-        refused.into_iter().chain(self.check_token_url(owner, config)).collect()
+        let targets = config.targets();
+        let refused = targets.iter().enumerate().filter_map(|(index, target)| {
+            let member = match config {
+                DestinationConfig::S3(_)
+                | DestinationConfig::AzureBlob(_)
+                | DestinationConfig::Gcs(_) => "/config/endpoint".to_owned(),
+                DestinationConfig::Kafka(_) => format!("/config/brokers/{index}"),
+                _ if target.kind == Kind::Http => "/config/url".to_owned(),
+                _ => "/config/address".to_owned(),
+            };
+            let refusal = match &target.host {
+                Host::Address(ip) => self.admit(owner, target, *ip).err(),
+                Host::Name(name) => self.admit_name(owner, target, name).err(),
+            };
+            refusal.map(|refusal| Violation::new(member, refusal.to_string()))
+        });
+        refused.chain(self.check_token_url(owner, config)).collect()
     }
 
     fn check_token_url(&self, owner: &Owner, config: &DestinationConfig) -> Option<Violation> {
@@ -197,7 +208,21 @@ impl Guard {
             Host::Address(ip) => self.admit(owner, &target, *ip),
             Host::Name(name) => self.admit_name(owner, &target, name),
         };
-        refused.err().map(|refusal| Violation::new("/config/token_url", refusal.to_string()))
+        let member = match config {
+            DestinationConfig::S3(_) => "/config/sts_endpoint",
+            _ => "/config/token_url",
+        };
+        refused.err().map(|refusal| Violation::new(member, refusal.to_string()))
+    }
+
+    /// Returns who this service is at Amazon.
+    pub(crate) fn aws(&self) -> Option<&sts::Identity> {
+        self.policy.aws.as_ref()
+    }
+
+    /// Returns true when every connection goes through a proxy.
+    pub(crate) fn is_proxied(&self) -> bool {
+        self.policy.proxy.is_some()
     }
 
     /// Decides about one address of a target.

@@ -39,7 +39,7 @@ pub use batch::{Batch, BatchLimits, Record};
 pub use destination::{DestinationConfig, Limits, ManagedBy};
 pub use diagnosis::{Diagnosis, Stage};
 pub use driver::{Components, Handle, Status, Stopped, spawn};
-pub use guard::{Allow, Guard, Network, Owner, Policy, Resolver};
+pub use guard::{Allow, Guard, Host, Network, Owner, Policy, Proxy, Resolver};
 pub use health::{Cause, Health, Notice, Phase, Reason};
 pub use id::{AttemptId, DestinationId, ReplayId};
 pub use ports::{Clock, Facts, Gap, Log, Memory, Output, Quarantined, ReadError, Rng, SaveError};

@@ -81,5 +81,8 @@ fn body(request: Request) -> Vec<u8> {
         Request::Messages(messages) => {
             messages.into_iter().flat_map(|message| message.payload).collect()
         }
+        Request::Produce(produce) => {
+            produce.records.into_iter().flat_map(|record| record.value).collect()
+        }
     }
 }

@@ -7,14 +7,17 @@ mod datagram;
 mod exchange;
 pub(crate) mod file;
 pub(crate) mod http;
+mod kafka;
 mod mail;
 mod nats;
 pub(crate) mod object;
 mod output;
+mod session;
 pub(crate) mod sigv4;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 use std::time::Duration;
 
@@ -83,6 +86,7 @@ pub(crate) fn open(spec: &Spec, secrets: &Secrets, parts: &Components) -> Box<dy
             }
         }
         DestinationConfig::S3(config) => objects(spec, parts, config.target(), config.ca.clone()),
+        DestinationConfig::Gcs(config) => objects(spec, parts, config.target(), config.ca.clone()),
         DestinationConfig::AzureBlob(config) => {
             objects(spec, parts, config.target(), config.ca.clone())
         }
@@ -91,6 +95,9 @@ pub(crate) fn open(spec: &Spec, secrets: &Secrets, parts: &Components) -> Box<dy
         }
         DestinationConfig::Mail(config) => {
             Box::new(mail::Smtp::new(parts.guard.clone(), spec.owner(), config.clone(), secrets))
+        }
+        DestinationConfig::Kafka(config) => {
+            Box::new(kafka::Kafka::new(parts.guard.clone(), spec.owner(), config.clone(), secrets))
         }
         DestinationConfig::File(config) => {
             let place = file::Place::new(
@@ -118,7 +125,7 @@ fn objects(
     ca: Option<String>,
 ) -> Box<dyn Transport> {
     let http = http::Http::new(parts.guard.clone(), spec.owner(), target, ca);
-    Box::new(object::Objects::new(http, parts.clock.clone()))
+    Box::new(object::Objects::new(http, &parts.guard, spec.owner(), parts.clock.clone()))
 }
 
 /// What a transport answers to a request of another kind; only a bug can cause it.

@@ -25,6 +25,8 @@ pub enum Reply {
     },
     /// A message is larger than the receiver takes.
     TooLarge,
+    /// The receiver refuses an event of the batch, for this reason.
+    Refused(String),
     /// No answer.
     Failed(Failure),
 }

@@ -180,13 +180,13 @@ impl Config {
             let kind = ContentType::new("text/plain").attribute("charset", "utf-8");
             MimePart::new(kind, BodyPart::Text(text.into()))
         };
-        if self.payload.carriage == Carriage::Text && encoded.content_encoding.is_none() {
+        if self.payload.carriage == Carriage::Text && !encoded.binary {
             return text(String::from_utf8_lossy(&encoded.bytes).into_owned());
         }
         let (kind, name) = match encoded.content_encoding {
             // A mail reader does not undo a content encoding: the file is what it is.
             Some(_) => ("application/gzip", format!("{name}.gz")),
-            None => (media_type(&encoded.content_type), name),
+            None => (media_type(&encoded.content_type), format!("{name}{}", encoded.suffix)),
         };
         let said = format!(
             "{} audit events of {} ({}) are attached as {name}.\r\n",

@@ -69,6 +69,13 @@ impl<'a> Members<'a> {
         number
     }
 
+    /// Remembers members that are known whether or not they are looked at.
+    pub fn know(&mut self, names: &[&'static str]) {
+        self.known.extend(
+            names.iter().filter(|name| !self.known.contains(name)).copied().collect::<Vec<_>>(),
+        );
+    }
+
     /// Returns true when a member is there and not null.
     pub fn present(&self, name: &str) -> bool {
         self.object.get(name).is_some_and(|value| !value.is_null())

@@ -4,6 +4,8 @@
 //! Steps are applied in the order given: `[gzip, base64]` is base64 of gzip. A signature of the request, where the
 //! type has one, covers what goes out.
 
+mod seal;
+
 use std::io::Write as _;
 
 use attestary_event::{Event, View};
@@ -18,9 +20,14 @@ use serde_json::value::RawValue;
 
 use super::Members;
 use crate::secret::SigningSecret;
+pub use seal::{PublicKey, Recipient};
 
 /// Steps of one payload.
 const STEPS_MAX: usize = 4;
+/// Recipients of one age file.
+const RECIPIENTS_MAX: usize = 10;
+/// What the inside of an encrypted payload is when it was compressed first.
+const GZIP: &str = "application/gzip";
 
 /// One step of the encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +39,10 @@ pub enum Step {
     Base64,
     /// A JSON Web Signature in compact form (RFC 7515), signed with Ed25519 (RFC 8037) by the destination's own key.
     Jws,
+    /// A JSON Web Encryption in compact form (RFC 7516) for the key in `jwe`.
+    Jwe,
+    /// An age file for the recipients in `age`.
+    Age,
 }
 
 /// How a payload travels.
@@ -93,6 +104,12 @@ pub struct Payload {
     /// The parts of an event that are sent; absent for all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub groups: Option<Vec<Group>>,
+    /// Whose key the step `jwe` encrypts for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwe: Option<PublicKey>,
+    /// Whose keys the step `age` encrypts for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub age: Vec<Recipient>,
 }
 
 /// A payload as it goes out.
@@ -102,6 +119,10 @@ pub(super) struct Encoded {
     pub(super) content_type: String,
     /// `Content-Encoding`, when the last step was gzip.
     pub(super) content_encoding: Option<&'static str>,
+    /// Whether the bytes are no text.
+    pub(super) binary: bool,
+    /// What the file's name ends with besides its usual extension.
+    pub(super) suffix: &'static str,
 }
 
 impl Payload {
@@ -117,6 +138,14 @@ impl Payload {
         };
         if payload.encode.len() > STEPS_MAX {
             members.refuse("payload/encode", format!("must have at most {STEPS_MAX} steps"));
+        }
+        let has = |step| payload.encode.contains(&step);
+        if has(Step::Jwe) != payload.jwe.is_some() {
+            members.refuse("payload/jwe", "a step jwe and a public key (JWK) go together");
+        }
+        if has(Step::Age) == payload.age.is_empty() || payload.age.len() > RECIPIENTS_MAX {
+            let detail = format!("a step age and 1 to {RECIPIENTS_MAX} recipients go together");
+            members.refuse("payload/age", detail);
         }
         Some(payload)
     }
@@ -166,12 +195,15 @@ impl Payload {
             bytes: payload,
             content_type: content_type.to_owned(),
             content_encoding: None,
+            binary: false,
+            suffix: "",
         };
         for step in &self.encode {
             match step {
                 Step::Gzip => {
                     out.bytes = gzip(&out.bytes);
                     out.content_encoding = Some("gzip");
+                    (out.binary, out.suffix) = (true, "");
                     continue;
                 }
                 Step::Base64 => {
@@ -182,11 +214,27 @@ impl Payload {
                     out.bytes = jws(&out.bytes, content_type, out.content_encoding, key);
                     out.content_type = "application/jose".to_owned();
                 }
+                Step::Jwe => {
+                    let inner = out.content_encoding.map_or(out.content_type.as_str(), |_| GZIP);
+                    let sealed = self.jwe.as_ref().and_then(|key| key.encrypt(&out.bytes, inner));
+                    // Nothing goes out rather than plain text.
+                    out.bytes = sealed.unwrap_or_default();
+                    out.content_type = "application/jose".to_owned();
+                }
+                Step::Age => {
+                    out.bytes = seal::age(&out.bytes, &self.age).unwrap_or_default();
+                    out.content_type = "application/octet-stream".to_owned();
+                    out.content_encoding = None;
+                    (out.binary, out.suffix) = (true, ".age");
+                    continue;
+                }
             }
             out.content_encoding = None;
+            (out.binary, out.suffix) = (false, "");
         }
         if self.carriage == Carriage::File {
-            out = form(out, file_name);
+            let file_name = format!("{file_name}{}", out.suffix);
+            out = form(out, &file_name);
         }
         out
     }
@@ -243,7 +291,7 @@ fn form(encoded: Encoded, file_name: &str) -> Encoded {
     bytes.extend_from_slice(&encoded.bytes);
     bytes.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
     let content_type = format!("multipart/form-data; boundary={boundary}");
-    Encoded { bytes, content_type, content_encoding: None }
+    Encoded { bytes, content_type, content_encoding: None, binary: true, suffix: "" }
 }
 
 #[cfg(test)]

@@ -11,8 +11,9 @@ use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::{
-    Envelope, Members, Request,
+    Envelope, ManagedBy, Members, Request,
     object::{self, Compression, Layout, Metadata, Put},
+    sts::{self, Signer},
     webhook,
 };
 use crate::{
@@ -28,6 +29,9 @@ const SECRET: &str = "secret_access_key";
 
 /// Metadata with the digest of what an object holds.
 const DIGEST: &str = "x-amz-meta-attestary-digest";
+
+/// External id and session of what belongs to no destination.
+const SINGLE: &str = "anchors";
 
 /// How long and how strictly an object is locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,8 +63,15 @@ pub struct Config {
     /// Other services' endpoint; absent for Amazon's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<Url>,
-    /// The key's id; its secret is kept apart.
-    pub access_key_id: String,
+    /// The key's id; its secret is kept apart. Absent where the service's own identity signs or assumes the role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_key_id: Option<String>,
+    /// Role that is assumed, with the destination's id as external id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role_arn: Option<String>,
+    /// Where the role is assumed; absent for the region's usual endpoint. Operators only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sts_endpoint: Option<Url>,
     /// Lock of every object; the bucket must have Object Lock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object_lock: Option<Lock>,
@@ -73,21 +84,49 @@ pub struct Config {
 }
 
 impl Config {
-    pub(super) fn read(members: &mut Members<'_>) -> Option<(Self, Option<Secrets>)> {
+    pub(super) fn read(
+        members: &mut Members<'_>,
+        managed_by: ManagedBy,
+    ) -> Option<(Self, Option<Secrets>)> {
         let bucket = checked(members, "bucket", bucket_problem);
         let region = checked(members, "region", region_problem);
-        let endpoint = read_endpoint(members);
-        let access_key_id = checked(members, "access_key_id", key_problem);
-        let secret = members.secret(SECRET);
+        let endpoint = read_url(members, "endpoint");
+        let sts_endpoint = read_url(members, "sts_endpoint");
+        let keyless = !members.present("access_key_id");
+        let role_arn = members.present("role_arn");
+        let role_arn = role_arn.then(|| checked(members, "role_arn", sts::role_problem));
+        let access_key_id = (!keyless).then(|| checked(members, "access_key_id", key_problem));
+        let secret = if keyless { None } else { members.secret(SECRET) };
+        members.know(&["access_key_id", SECRET, "role_arn"]);
+        if keyless && members.present(SECRET) {
+            members.refuse("access_key_id", "is required with secret_access_key");
+        }
+        if managed_by == ManagedBy::Tenant {
+            if keyless && role_arn.is_none() {
+                members.refuse("access_key_id", "is required, or a role_arn");
+            }
+            if matches!(&sts_endpoint, Some(Some(_))) {
+                members.refuse("sts_endpoint", "only operators may name another endpoint");
+            }
+        }
+        if !keyless && secret.is_none() {
+            return None;
+        }
         let object_lock = read_lock(members);
         let ca = tls::read_ca(members);
         let layout = Layout::read(members);
-        let secrets = Secrets::named([(SECRET, secret?)]);
+        let secrets = Secrets::named(secret.map(|secret| (SECRET, secret)));
+        let given = |given: Option<Option<&str>>| match given {
+            None => Some(None),
+            Some(text) => text.map(|text| Some(text.to_owned())),
+        };
         let config = Self {
             bucket: bucket?.to_owned(),
             region: region?.to_owned(),
             endpoint: endpoint?,
-            access_key_id: access_key_id?.to_owned(),
+            access_key_id: given(access_key_id)?,
+            role_arn: given(role_arn)?,
+            sts_endpoint: sts_endpoint?,
             object_lock,
             ca,
             layout,
@@ -117,7 +156,7 @@ impl Config {
     }
 
     pub(super) fn request(&self, batch: &Batch, envelope: &Envelope<'_>) -> Request {
-        let signature = self.signature(envelope.secrets);
+        let signature = self.signature(envelope.secrets, envelope.spec.id.as_str());
         let metadata = Metadata {
             digest: HeaderName::from_static(DIGEST),
             destination: HeaderName::from_static("x-amz-meta-attestary-destination"),
@@ -141,7 +180,7 @@ impl Config {
             body,
             compression: Compression::None,
             digest: (name.clone(), digest.clone()),
-            signature: self.signature(secrets),
+            signature: self.signature(secrets, SINGLE),
         };
         put.header(header::CONTENT_TYPE, "text/plain; charset=utf-8");
         put.header(header::IF_NONE_MATCH, "*");
@@ -150,13 +189,12 @@ impl Config {
         put
     }
 
-    fn signature(&self, secrets: &Secrets) -> Signature {
-        let secret = secrets.value(SECRET).cloned().unwrap_or_else(|| Secret::new(""));
+    fn signature(&self, secrets: &Secrets, external_id: &str) -> Signature {
         Signature::Aws {
             region: self.region.clone(),
             service: "s3",
-            access_key_id: self.access_key_id.clone(),
-            secret,
+            signer: self.signer(secrets, external_id),
+            sts: self.sts(),
         }
     }
 
@@ -169,6 +207,30 @@ impl Config {
         let until = Timestamp(at.0 + i64::from(lock.days) * 86_400_000).to_string();
         put.header(HeaderName::from_static("x-amz-object-lock-mode"), mode);
         put.header(HeaderName::from_static("x-amz-object-lock-retain-until-date"), &until);
+    }
+
+    fn sts(&self) -> Url {
+        self.sts_endpoint.clone().unwrap_or_else(|| sts::endpoint(&self.region))
+    }
+
+    /// Returns where a role is assumed; `None` where a key of the destination's own signs.
+    pub(super) fn sts_target(&self) -> Option<Target> {
+        self.role_arn.as_ref().map(|_| super::http::target(&self.sts()))
+    }
+
+    fn signer(&self, secrets: &Secrets, external_id: &str) -> Signer {
+        let secret = || secrets.value(SECRET).cloned().unwrap_or_else(|| Secret::new(""));
+        let key = self.access_key_id.clone();
+        let key = key.map(|access_key_id| sts::Key { access_key_id, secret: secret() });
+        match &self.role_arn {
+            None => Signer::Direct(key),
+            Some(arn) => Signer::Role(Box::new(sts::Role {
+                arn: arn.clone(),
+                external_id: external_id.to_owned(),
+                session: format!("attestary-{external_id}"),
+                by: key,
+            })),
+        }
     }
 
     pub(super) fn summary(&self) -> String {
@@ -225,15 +287,20 @@ fn key_problem(text: &str) -> Option<&'static str> {
 /// Reads the member `endpoint`. The outer `None` means that it is wrong.
 #[expect(clippy::option_option, reason = "wrong, absent and given are three things")]
 pub(super) fn read_endpoint(members: &mut Members<'_>) -> Option<Option<Url>> {
-    let Some(text) = members.text("endpoint") else { return Some(None) };
+    read_url(members, "endpoint")
+}
+
+#[expect(clippy::option_option, reason = "wrong, absent and given are three things")]
+fn read_url(members: &mut Members<'_>, name: &'static str) -> Option<Option<Url>> {
+    let Some(text) = members.text(name) else { return Some(None) };
     match webhook::parse(text) {
         Ok(url) if url.query().is_none() => Some(Some(url)),
         Ok(_) => {
-            members.refuse("endpoint", "must not have a query");
+            members.refuse(name, "must not have a query");
             None
         }
         Err(problem) => {
-            members.refuse("endpoint", problem);
+            members.refuse(name, problem);
             None
         }
     }

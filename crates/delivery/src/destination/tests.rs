@@ -94,7 +94,7 @@ fn every_mistake_is_named() {
     check("stdout", json!({}), &[]);
     check("stdout", json!({"path": "x"}), &["/config/path"]);
     check("stdout", json!([]), &["/config"]);
-    check("kafka", json!({}), &["/type"]);
+    check("pigeon", json!({}), &["/type"]);
 }
 
 #[test]

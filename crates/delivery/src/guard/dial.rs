@@ -65,6 +65,15 @@ impl Guard {
         target: &Target,
     ) -> Result<TcpStream, Failure> {
         let addresses = self.addresses(owner, target).await?;
+        if let Some(proxy) = &self.policy.proxy {
+            return match timeout(CONNECT_MAX, proxy.connect(&addresses)).await {
+                Ok(connected) => connected.inspect(|stream| _ = stream.set_nodelay(true)),
+                Err(_) => {
+                    let detail = "the connection through the egress proxy took longer than 5 s";
+                    Err(Failure::new(Cause::Timeout, detail))
+                }
+            };
+        }
         let stream = match timeout(CONNECT_MAX, dial(&addresses)).await {
             Ok(dialled) => dialled.map_err(|error| {
                 Failure::new(Cause::Connect, format!("cannot connect: {error}"))
@@ -85,6 +94,10 @@ impl Guard {
         owner: &Owner,
         target: &Target,
     ) -> Result<UdpSocket, Failure> {
+        if self.is_proxied() {
+            let detail = "datagrams cannot go through the egress proxy: use tcp or tls";
+            return Err(Failure::new(Cause::Configuration, detail));
+        }
         let addresses = self.addresses(owner, target).await?;
         let address = addresses[0];
         let any: SocketAddr =

@@ -15,18 +15,18 @@ use tokio::time::{Instant, sleep};
 use super::{
     Transport,
     http::{Http, Parts},
+    tokens::Tokens,
     wrong_kind,
 };
 use crate::{
     destination::{
         Request,
-        grant::{self, Grant},
-        http::{Confirm, Endpoint, Exchange, target},
+        grant::Grant,
+        http::{Confirm, Endpoint, Exchange},
         splunk::{self, Acked},
     },
-    guard::{Guard, Owner, Target},
+    guard::{Guard, Owner},
     health::Cause,
-    secret::Secret,
     tls::Identity,
     verdict::{Failure, Reply, Response},
 };
@@ -35,8 +35,6 @@ use crate::{
 const GZIP_BYTES_MIN: usize = 1_024;
 /// Bodies above this are compressed on a thread that may block: 64 KiB take about half a millisecond.
 const GZIP_BYTES_INLINE: usize = 64 * 1_024;
-/// A token is not used in the last part of its life: the request still has to arrive.
-const TOKEN_MARGIN: Duration = Duration::from_secs(60);
 /// How long a receiver may take to confirm what it took.
 const CONFIRM_MAX: Duration = Duration::from_mins(5);
 /// First and longest pause between two questions for a confirmation.
@@ -44,17 +42,8 @@ const CONFIRM_PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duratio
 
 /// The transport of destinations that speak HTTP.
 pub(super) struct Exchanges {
-    guard: Guard,
-    owner: Owner,
     http: Http,
-    tokens: Option<(Target, Http)>,
-    token: Option<Kept>,
-}
-
-struct Kept {
-    grant: Grant,
-    value: Secret,
-    until: Instant,
+    tokens: Tokens,
 }
 
 impl Transport for Exchanges {
@@ -72,7 +61,7 @@ impl Transport for Exchanges {
 impl Exchanges {
     pub(super) fn new(guard: &Guard, owner: Owner, endpoint: &Endpoint) -> Self {
         let http = Http::new(guard.clone(), owner.clone(), endpoint.target(), endpoint.ca.clone());
-        Self { guard: guard.clone(), owner, http, tokens: None, token: None }
+        Self { http, tokens: Tokens::new(guard.clone(), owner) }
     }
 
     /// Shows a certificate to receivers that ask for one; the token endpoint is not shown it.
@@ -94,49 +83,18 @@ impl Exchanges {
     }
 
     async fn authorised(&mut self, parts: &mut Parts, grant: &Grant) -> Result<Response, Failure> {
-        let kept = self.token.as_ref().is_some_and(|kept| kept.fits(grant));
-        self.authorise(parts, grant).await?;
+        let kept = self.tokens.holds(grant);
+        parts.headers.insert(header::AUTHORIZATION, self.tokens.bearer(grant).await?);
         let response = self.http.send(parts).await?;
         if response.status != 401 {
             return Ok(response);
         }
-        self.token = None;
+        self.tokens.forget();
         if !kept {
             return Ok(response);
         }
-        self.authorise(parts, grant).await?;
+        parts.headers.insert(header::AUTHORIZATION, self.tokens.bearer(grant).await?);
         self.http.send(parts).await
-    }
-
-    async fn authorise(&mut self, parts: &mut Parts, grant: &Grant) -> Result<(), Failure> {
-        if !self.token.as_ref().is_some_and(|kept| kept.fits(grant)) {
-            self.token = Some(self.fetch(grant).await?);
-        }
-        let text = self.token.as_ref().map_or("", |kept| kept.value.danger_reveal());
-        let mut value = HeaderValue::from_str(&format!("Bearer {text}")).map_err(|_| {
-            Failure::new(Cause::Configuration, "the token cannot stand in a header")
-        })?;
-        value.set_sensitive(true);
-        parts.headers.insert(header::AUTHORIZATION, value);
-        Ok(())
-    }
-
-    async fn fetch(&mut self, grant: &Grant) -> Result<Kept, Failure> {
-        let request = parts(grant.request()?).await?;
-        let target = target(grant.url());
-        if self.tokens.as_ref().is_none_or(|(known, _)| *known != target) {
-            let http = Http::new(self.guard.clone(), self.owner.clone(), target.clone(), None);
-            self.tokens = Some((target, http));
-        }
-        let Some((_, http)) = &mut self.tokens else {
-            return Err(Failure::new(Cause::Configuration, "no token endpoint"));
-        };
-        let response = http.send(&request).await.map_err(|failure| {
-            Failure::new(failure.cause, format!("cannot fetch a token: {}", failure.detail))
-        })?;
-        let token = grant::token(&response)?;
-        let until = Instant::now() + token.lifetime.saturating_sub(TOKEN_MARGIN);
-        Ok(Kept { grant: grant.clone(), value: token.value, until })
     }
 
     /// Asks until the indexer confirmed what the collector took.
@@ -175,14 +133,8 @@ impl Exchanges {
     }
 }
 
-impl Kept {
-    fn fits(&self, grant: &Grant) -> bool {
-        self.grant.same(grant) && Instant::now() < self.until
-    }
-}
-
 /// Compresses what is to be compressed, and takes apart what the wire needs.
-async fn parts(exchange: Exchange) -> Result<Parts, Failure> {
+pub(super) async fn parts(exchange: Exchange) -> Result<Parts, Failure> {
     let Exchange { method, url, mut headers, mut body, gzip, reply_max, .. } = exchange;
     if gzip && body.len() >= GZIP_BYTES_MIN {
         body = compressed(body).await?;

@@ -84,6 +84,10 @@ impl Nats {
         if let Some((_, context)) = &self.connected {
             return Ok(context.clone());
         }
+        if self.guard.is_proxied() {
+            let detail = "the client of NATS cannot use the egress proxy";
+            return Err(Failure::new(Cause::Configuration, detail));
+        }
         let target = self.config.target();
         // The client resolves again: the operator, who alone may use this type, answers for the name.
         self.guard.addresses(&self.owner, &target).await?;

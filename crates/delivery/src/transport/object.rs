@@ -10,20 +10,27 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use flate2::{Compression as Level, GzBuilder};
 use futures::future::BoxFuture;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use sha2::{Digest as _, Sha256};
 use tokio::time::timeout;
+use url::Url;
 
 use super::{
     EXCHANGE_MAX, READ_MAX, Transport,
     http::{Http, Parts},
-    sigv4, too_slow, wrong_kind,
+    session::{Asked, Session},
+    sigv4,
+    tokens::Tokens,
+    too_slow, wrong_kind,
 };
 use crate::{
     destination::{
         Request,
+        grant::Grant,
         object::{Compression, Put},
+        sts::Signer,
     },
+    guard::{Guard, Owner},
     health::Cause,
     ports::Clock,
     secret::Secret,
@@ -42,18 +49,24 @@ pub(crate) enum Signature {
         region: String,
         /// Service in the credential's scope.
         service: &'static str,
-        /// The key's id.
-        access_key_id: String,
-        /// The key.
-        secret: Secret,
+        /// What signs.
+        signer: Signer,
+        /// Where roles are assumed.
+        sts: Url,
     },
     /// A query that permits the request as it stands.
     Query(Secret),
+    /// A token.
+    Bearer(Box<Grant>),
+    /// Nothing: what should be there cannot be read.
+    Missing,
 }
 
 /// The transport of object stores.
 pub(crate) struct Objects {
     http: Http,
+    session: Session,
+    tokens: Tokens,
     clock: Arc<dyn Clock>,
 }
 
@@ -78,8 +91,9 @@ impl Transport for Objects {
 }
 
 impl Objects {
-    pub(crate) fn new(http: Http, clock: Arc<dyn Clock>) -> Self {
-        Self { http, clock }
+    pub(crate) fn new(http: Http, guard: &Guard, owner: Owner, clock: Arc<dyn Clock>) -> Self {
+        let session = Session::new(guard.clone(), owner.clone());
+        Self { http, session, tokens: Tokens::new(guard.clone(), owner), clock }
     }
 
     async fn put(&mut self, put: Put) -> Result<Reply, Failure> {
@@ -134,15 +148,30 @@ impl Objects {
     ) -> Result<(Response, HeaderMap), Failure> {
         let mut url = put.url.clone();
         match &put.signature {
-            Signature::Aws { region, service, access_key_id, secret } => {
-                let key = sigv4::Key { region, service, access_key_id, secret };
-                let now = self.clock.now();
-                sigv4::apply(&key, &method, &url, &mut headers, body_sha256, now)?;
+            Signature::Aws { region, service, signer, sts } => {
+                let at = self.clock.now();
+                let asked = Asked { region, endpoint: sts, at };
+                let credentials = self.session.credentials(signer, &asked).await?;
+                let key = sigv4::Key { region, service, credentials: &credentials };
+                sigv4::apply(&key, &method, &url, &mut headers, body_sha256, at)?;
             }
             Signature::Query(query) => url.set_query(Some(query.danger_reveal())),
+            Signature::Bearer(grant) => {
+                headers.insert(header::AUTHORIZATION, self.tokens.bearer(grant).await?);
+            }
+            Signature::Missing => {
+                let detail = "the credentials cannot be read; give them again";
+                return Err(Failure::new(Cause::Credentials, detail));
+            }
         }
         let parts = Parts { method, url, headers, body, reply_max: READ_MAX };
-        self.http.call(&parts).await
+        let answered = self.http.call(&parts).await?;
+        if matches!(answered.0.status, 400 | 401 | 403) {
+            // Temporary credentials may have been withdrawn: the next attempt gets new ones.
+            self.session.forget();
+            self.tokens.forget();
+        }
+        Ok(answered)
     }
 }
 

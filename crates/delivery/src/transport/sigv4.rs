@@ -15,7 +15,7 @@ use aws_smithy_runtime_api::client::identity::Identity;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use url::Url;
 
-use crate::{health::Cause, secret::Secret, verdict::Failure};
+use crate::{destination::sts, health::Cause, verdict::Failure};
 
 /// What signs, and for which service.
 #[derive(Debug, Clone, Copy)]
@@ -24,10 +24,8 @@ pub(crate) struct Key<'a> {
     pub(crate) region: &'a str,
     /// Service, as in the credential's scope.
     pub(crate) service: &'a str,
-    /// The key's id.
-    pub(crate) access_key_id: &'a str,
-    /// The key.
-    pub(crate) secret: &'a Secret,
+    /// What signs.
+    pub(crate) credentials: &'a sts::Credentials,
 }
 
 /// Adds the headers that sign a request: all of `headers`, host, time and the body's hash are covered.
@@ -42,9 +40,10 @@ pub(crate) fn apply(
     at: Timestamp,
 ) -> Result<(), Failure> {
     let failed = |what: String| Failure::new(Cause::Configuration, what);
-    let secret = key.secret.danger_reveal();
-    let identity: Identity =
-        Credentials::new(key.access_key_id, secret, None, None, "destination").into();
+    let id = key.credentials.key.access_key_id.as_str();
+    let secret = key.credentials.key.secret.danger_reveal();
+    let token = key.credentials.token.as_ref().map(|token| token.danger_reveal().to_owned());
+    let identity: Identity = Credentials::new(id, secret, token, None, "destination").into();
     let mut settings = SigningSettings::default();
     settings.percent_encoding_mode = PercentEncodingMode::Single;
     settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
@@ -84,18 +83,17 @@ pub(crate) fn apply(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::Secret;
 
     /// Example "PUT Object" of Amazon's description of the signature for S3: key, time and signature are published
     /// there.
     #[test]
     fn a_published_example_has_the_published_signature() {
         let secret = Secret::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
-        let key = Key {
-            region: "us-east-1",
-            service: "s3",
-            access_key_id: "AKIAIOSFODNN7EXAMPLE",
-            secret: &secret,
-        };
+        let access_key_id = "AKIAIOSFODNN7EXAMPLE".to_owned();
+        let key = sts::Key { access_key_id, secret };
+        let credentials = sts::Credentials { key, token: None, until: None };
+        let key = Key { region: "us-east-1", service: "s3", credentials: &credentials };
         let url = Url::parse("https://examplebucket.s3.amazonaws.com/test%24file.text").unwrap();
         let mut headers = HeaderMap::new();
         headers.insert("date", HeaderValue::from_static("Fri, 24 May 2013 00:00:00 GMT"));
