@@ -37,6 +37,28 @@ COLUMNS = {
 }
 
 
+WHOLE = "the answer is for the request as a whole"
+STORE = "a store takes an object whole and does not look into it: nothing is halved or set aside"
+# Cells that have no meaning for a destination, and why.
+NOT_APPLICABLE = {
+    **{(kind, "partial failure"): WHOLE for kind in (
+        "datadog", "google-secops", "http", "loki", "newrelic", "sentinel", "sumo", "webhook")},
+    **{(kind, column): STORE for kind in ("s3", "gcs", "azure_blob") for column in ("413", "poison", "partial failure")},
+    ("kafka", "429"): "a broker with a quota takes the records and says how long it wants to be left alone",
+    ("kafka", "partial failure"): "a batch is one record batch of one partition: taken whole or not at all",
+    ("mail", "429"): "SMTP has one answer for \"not now\" (4xx), shown under 5xx",
+    ("mail", "poison"): "a refusal for good pauses: an event is hardly ever the reason",
+    ("mail", "partial failure"): "a message is taken for every recipient or counts as not taken",
+    ("nats", "429"): "JetStream has no such answer",
+    ("nats", "poison"): "a stream does not look into messages; only their size counts",
+    ("nats", "partial failure"): "every message is confirmed by itself; what is not is sent again under the same id",
+    **{("syslog", column): "syslog has no answers" for column in (
+        "429", "5xx", "413", "poison", "partial failure", "auth failure", "lost answer")},
+    **{(kind, column): "nothing answers, and nobody logs in" for kind in ("file", "stdout") for column in (
+        "429", "5xx", "413", "poison", "partial failure", "auth failure", "lost answer")},
+}
+
+
 class Collector:
     """Gathers the marks while pytest collects."""
 
@@ -86,13 +108,27 @@ def page() -> str:
         "|---|---|" + "---|" * len(COLUMNS),
     ]
     for kind in sorted(found.components):
-        ticks = ["✓" if (kind, column) in found.cells else "–" for column in COLUMNS]
+        ticks = [tick(found, kind, column) for column in COLUMNS]
         lines.append(f"| `{kind}` | {found.components[kind]} | " + " | ".join(ticks) + " |")
     lines += ["", "| column | means | tests |", "|---|---|---|"]
     for column, meaning in COLUMNS.items():
         tests = sorted({test for (_, name), all_of in found.cells.items() if name == column for test in all_of})
         lines.append(f"| {column} | {meaning} | " + "<br>".join(f"`{test}`" for test in tests) + " |")
+    reasons: dict[str, list[str]] = {}
+    for (kind, column), reason in NOT_APPLICABLE.items():
+        if kind in found.components:
+            reasons.setdefault(reason, []).append(f"`{kind}` {column}")
+    lines += ["", "n/a, because:", ""]
+    lines += [f"- {reason}: {', '.join(sorted(cells))}" for reason, cells in reasons.items()]
+    lines += ["", "– stands where no test shows it yet."]
     return "\n".join(lines) + "\n"
+
+
+def tick(found: Collector, kind: str, column: str) -> str:
+    if (kind, column) in found.cells:
+        assert (kind, column) not in NOT_APPLICABLE, f"{kind} {column} is shown and said not to apply"
+        return "✓"
+    return "n/a" if (kind, column) in NOT_APPLICABLE else "–"
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ class S3:
         harness.until("the S3 server answers", self._answers)
         iam = self._client("iam", "any", "any")
         iam.create_user(UserName="attestary")
-        policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+        policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:*", "iam:*", "sts:*"], "Resource": "*"}]}
         iam.put_user_policy(UserName="attestary", PolicyName="s3", PolicyDocument=json.dumps(policy))
         key = iam.create_access_key(UserName="attestary")["AccessKey"]
         self.key, self.secret = key["AccessKeyId"], key["SecretAccessKey"]
@@ -58,6 +58,16 @@ class S3:
         self.client.create_bucket(
             Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION}, ObjectLockEnabledForBucket=lock,
         )
+
+    def role(self, name: str) -> str:
+        """Makes a role that may do everything in S3, and returns its ARN."""
+        iam = self._client("iam", self.key, self.secret)
+        principal = {"AWS": iam.get_user(UserName="attestary")["User"]["Arn"]}
+        trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}]}
+        arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+        policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+        iam.put_role_policy(RoleName=name, PolicyName="s3", PolicyDocument=json.dumps(policy))
+        return arn
 
     def config(self, bucket: str, **more) -> dict:
         return {

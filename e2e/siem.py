@@ -118,6 +118,9 @@ class Receiver:
         with self.lock:
             self.faults += faults
 
+    def made(self, destination: dict) -> None:
+        """Is told of its destination, which may hold what was generated."""
+
     # One request.
 
     def take(self, method: str, path: str, headers: dict, body: bytes) -> tuple[int, dict, bytes]:
@@ -588,6 +591,53 @@ class Template(Receiver):
         return found
 
 
+class Webhook(Receiver):
+    """Verifies every request with the library of Standard Webhooks, as soon as the secret is known."""
+
+    kind = "webhook"
+    component = "`standardwebhooks` from PyPI verifies; HTTP by Python's standard library"
+    path = "/in"
+    success = 204
+
+    def __init__(self):
+        super().__init__()
+        self.verifier = None
+        self.unverified: list[tuple[dict, bytes]] = []
+        self.ids_of_batches: dict[str, list[int]] = {}
+
+    def config(self, tenant: str) -> dict:
+        return {"url": f"{self.url}/in", "headers": {"authorization": f"Bearer {TOKEN}"}}
+
+    def made(self, destination: dict) -> None:
+        from standardwebhooks.webhooks import Webhook as Verifier
+
+        with self.lock:
+            self.verifier = Verifier(destination["secret"])
+            for headers, body in self.unverified:
+                self.verify(headers, body)
+
+    def verify(self, headers: dict, body: bytes) -> None:
+        from standardwebhooks.webhooks import WebhookVerificationError
+
+        try:
+            self.verifier.verify(body.decode(), headers)
+        except WebhookVerificationError as error:
+            self.problems.append(f"signature: {error}")
+
+    def admits(self, headers: dict) -> bool:
+        return headers.get("authorization") == f"Bearer {TOKEN}"
+
+    def parse(self, headers: dict, body: bytes) -> list:
+        if self.verifier:
+            self.verify(headers, body)
+        else:
+            self.unverified.append((headers, body))
+        events = json.loads(body)
+        seqs = [event["seq"] for event in events]
+        self.expect(self.ids_of_batches.setdefault(headers["webhook-id"], seqs) == seqs, "one webhook-id, two batches")
+        return [self.identity(event["seq"], event["id"], event["leaf_hash"], event) for event in events]
+
+
 class OpenSearchProxy(Receiver):
     """Hands `_bulk` on to a real OpenSearch, unless it is told to fail or to lose the answer."""
 
@@ -636,5 +686,5 @@ class OpenSearchProxy(Receiver):
         return [bytes.fromhex(hit["_source"]["event"]["hash"]) for hit in self.hits()]
 
 
-MOCKS = [Splunk, Datadog, Sentinel, CloudLogging, SecOps, Otlp, Loki, Sumo, NewRelic, Template]
+MOCKS = [Splunk, Datadog, Sentinel, CloudLogging, SecOps, Otlp, Loki, Sumo, NewRelic, Template, Webhook]
 KINDS = ["elasticsearch", *(mock.kind for mock in MOCKS)]

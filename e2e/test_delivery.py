@@ -5,8 +5,9 @@ import time
 import pytest
 
 import harness
+import siem
 
-HOOK = {"destination": "webhook", "component": "an HTTP server of Python's standard library"}
+HOOK = {"destination": "webhook", "component": siem.Webhook.component}
 
 TENANT = "acme"
 

@@ -23,8 +23,11 @@ import datetime
 import ipaddress
 
 import harness
+from test_objects import root
 
 TENANT = "acme"
+cell = lambda *columns: pytest.mark.cell(  # noqa: E731
+    *columns, destination="mail", component="aiosmtpd (PyPI) takes messages; Python's mail parser reads them")
 USER, PASSWORD = "attestary", "a password with spaces"
 
 
@@ -135,6 +138,7 @@ def records(message):
 
 
 # seeds: ES-02 with the mail server aiosmtpd of PyPI, STARTTLS and a login
+@cell("format", "order")
 def test_events_arrive_by_mail_encrypted_and_logged_in(attestary, servers, tmp_path):
     context, pem = certificate(tmp_path)
     server = servers(starttls=context, login=True)
@@ -198,6 +202,7 @@ def test_a_payload_is_encoded_and_travels_as_text_or_file(attestary, servers, tm
     assert json.loads(file.get_content())["security_event_type"] == "order.placed"
 
 
+@cell("5xx", "413", "auth failure", "test")
 def test_refusals_of_the_server_mean_what_they_say(attestary, servers, tmp_path):
     context, pem = certificate(tmp_path)
     server = servers(starttls=context, login=True)
@@ -233,9 +238,10 @@ def test_refusals_of_the_server_mean_what_they_say(attestary, servers, tmp_path)
     assert not plain.messages and not plain.logins
 
 
+@cell("kill -9", "lost answer", "replay", "receipt")
 def test_a_kill_repeats_a_message_under_the_same_id(attestary, servers):
     server = servers()
-    mail(attestary, server, security="none", batch={"events_max": 5, "linger_ms": 0})
+    made = mail(attestary, server, security="none", batch={"events_max": 5, "linger_ms": 0})
     attestary.submit([event(number) for number in range(50)])
     harness.until("some arrived", lambda: server.messages)
     attestary.stop(signal.SIGKILL)
@@ -246,5 +252,18 @@ def test_a_kill_repeats_a_message_under_the_same_id(attestary, servers):
         for message in server.parsed():
             ids = [record["id"] for record in records(message)]
             assert by_id.setdefault(message["message-id"], ids) == ids, "one id, two messages"
+        # The receipt is the root over what the mailbox holds; a replay is known by messages of its own.
+        held = {record["seq"]: record for one in server.parsed() for record in records(one)}
+        receipt = harness.until("the receipt speaks for all", lambda: (
+            now := again.call("GET", f"{path_of(made)}/receipt", params={"compare": "true"}, expect=200).json())["to_seq"] >= max(held) and now)
+        sent = [seq for seq in sorted(held) if receipt["from_seq"] <= seq <= receipt["to_seq"]]
+        assert receipt["count"] == len(sent)
+        assert receipt["root"] == root([bytes.fromhex(held[seq]["leaf_hash"]) for seq in sent]).hex()
+        before = len(server.messages)
+        again.call("POST", f"{path_of(made)}/replays", json={"from": sent[2], "to": sent[9]}, expect=201)
+        harness.until("the replay is done", lambda: again.call("GET", f"{path_of(made)}/replays", expect=200).json()["data"][0]["done_at"])
+        replayed = server.parsed()[before:]
+        assert [record for one in replayed for record in records(one)] == [held[seq] for seq in sent[2:10]]
+        assert all(one["message-id"].startswith("<rpl_") for one in replayed)
     finally:
         again.stop()

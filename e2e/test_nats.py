@@ -13,6 +13,7 @@ import pytest
 import harness
 
 TENANT = "acme/eu.1"
+cell = lambda *columns: pytest.mark.cell(*columns, destination="nats", component="nats-server with JetStream (PyPI); nats-py reads")  # noqa: E731
 
 
 class Nats:
@@ -77,6 +78,7 @@ def path_of(made):
     return f"/v1/tenants/{harness.quote(TENANT, safe='')}/destinations/{made['id']}"
 
 
+@cell("format", "order", "kill -9", "5xx")
 def test_every_event_stands_in_the_stream_once(attestary, broker):
     broker.stream()
     attestary.call("POST", "/v1/tenants", json={"id": TENANT}, expect=201)
@@ -101,6 +103,7 @@ def test_every_event_stands_in_the_stream_once(attestary, broker):
         server.stop()
 
 
+@cell("auth failure", "test")
 def test_what_is_wrong_is_named(attestary, broker):
     attestary.call("POST", "/v1/tenants", json={"id": TENANT}, expect=201)
     made = attestary.destination(TENANT, name="bus", type="nats", config=config(broker))

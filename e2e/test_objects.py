@@ -10,6 +10,7 @@ import harness
 import objects
 
 TENANT = "acme"
+cell = lambda *columns: pytest.mark.cell(*columns, destination="s3", component="moto (PyPI), signatures checked")  # noqa: E731
 
 
 @pytest.fixture
@@ -35,6 +36,7 @@ def root(leaves):
     return hashlib.sha256(b"\x01" + root(leaves[:split]) + root(leaves[split:])).digest()
 
 
+@cell("format", "order", "kill -9", "replay", "receipt")
 def test_every_event_is_in_one_object_across_kills(attestary, s3):
     s3.bucket("audit")
     attestary.call("POST", "/v1/tenants", json={"id": TENANT}, expect=201)
@@ -110,6 +112,7 @@ def test_nothing_is_overwritten(attestary, s3):
     assert s3.client.get_object(Bucket="audit", Key=key)["Body"].read() == b"mine"
 
 
+@cell("auth failure", "test")
 def test_objects_are_locked_and_credentials_are_named(attestary, s3):
     s3.bucket("locked", lock=True)
     attestary.call("POST", "/v1/tenants", json={"id": TENANT}, expect=201)

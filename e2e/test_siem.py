@@ -70,7 +70,9 @@ def start(server, receiver, tenant, numbers=range(3), **rest):
     """Makes tenant and destination and submits some events."""
     server.call("POST", "/v1/tenants", json={"id": tenant}, expect=201)
     submit(server, tenant, [event(number) for number in numbers])
-    return server.destination(tenant, name="siem", type=receiver.kind, start="beginning", config=receiver.config(tenant), **rest)
+    made = server.destination(tenant, name="siem", type=receiver.kind, start="beginning", config=receiver.config(tenant), **rest)
+    receiver.made(made)
+    return made
 
 
 def submit(server, tenant, events):

@@ -10,11 +10,13 @@ import ssl
 import threading
 from urllib.parse import parse_qs
 
+import pyrage
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from jwcrypto import jwe, jwk
 from joserfc import jws
 from joserfc.jwk import OKPKey
 
@@ -223,3 +225,72 @@ def test_a_payload_is_encoded_reduced_and_sent_as_a_file(tenant, receivers):
     assert record["metadata"] == {"number": 7} and record["action"] == "order.placed"
     assert "actor" not in record and "context" not in record
     assert len(record["leaf_hash"]) == 64
+
+
+@pytest.mark.parametrize("curve", ["X25519", "P-256"])
+def test_only_the_receiver_reads_an_encrypted_payload(tenant, receivers, curve):
+    receiver = receivers()
+    key = jwk.JWK.generate(kty="OKP", crv=curve) if curve == "X25519" else jwk.JWK.generate(kty="EC", crv=curve)
+    payload = {"encode": ["gzip", "jwe"], "jwe": {**json.loads(key.export_public()), "kid": "k1"}}
+    config = {"url": f"http://127.0.0.1:{receiver.port}/", "payload": payload}
+    made = tenant.destination(TENANT, name="n", type="webhook", config=config)
+    tenant.submit(event(7))
+    headers, body = arrived(receiver)
+    assert headers["content-type"] == "application/jose" and b"order.placed" not in body
+    token = jwe.JWE()
+    token.deserialize(body.decode(), key)
+    assert (token.jose_header["alg"], token.jose_header["enc"], token.jose_header["kid"]) == ("ECDH-ES", "A256GCM", "k1")
+    assert token.jose_header["cty"] == "application/gzip"
+    [record] = json.loads(gzip.decompress(token.payload))
+    assert record["metadata"] == {"number": 7}
+    stranger = jwk.JWK.generate(kty=key["kty"], crv=curve)
+    with pytest.raises(jwe.InvalidJWEData):
+        jwe.JWE().deserialize(body.decode(), stranger)
+    private = {**payload, "jwe": json.loads(key.export_private())}
+    reply = tenant.call("POST", f"/v1/tenants/{TENANT}/destinations",
+                        json={"name": "x", "type": "webhook", "config": {**config, "payload": private}})
+    assert reply.status_code == 400 and "/config/payload" in reply.text, "a private key was taken"
+    tenant.call("DELETE", f"/v1/tenants/{TENANT}/destinations/{made['id']}", expect=204)
+
+
+def test_an_age_file_opens_for_each_recipient(tenant, receivers):
+    receiver = receivers()
+    first, second, stranger = (pyrage.x25519.Identity.generate() for _ in range(3))
+    payload = {"encode": ["age"], "carriage": "file", "age": [str(first.to_public()), str(second.to_public())]}
+    config = {"url": f"http://127.0.0.1:{receiver.port}/", "payload": payload}
+    tenant.destination(TENANT, name="n", type="webhook", config=config, batch={"bytes_max": 200_000})
+    # More than one chunk of 64 KiB.
+    tenant.submit([{**event(number), "description": "x" * 9_000} for number in range(10)])
+    opened = []
+    harness.until("all arrived", lambda: sum(body.count(b"age-encryption.org/v1") for _, body in list(receiver.requests)) and (
+        opened.clear() or opened.extend(
+            record for headers, body in list(receiver.requests) for record in json.loads(pyrage.decrypt(
+                body.split(b"\r\n\r\n", 1)[1].rsplit(b"\r\n--", 1)[0], [second]))
+        ) or len(opened) >= 10))
+    assert sorted(record["metadata"]["number"] for record in opened if record["action"] == "order.placed") == list(range(10))
+    _, body = receiver.requests[0]
+    assert b'.json.age"' in body
+    file = body.split(b"\r\n\r\n", 1)[1].rsplit(b"\r\n--", 1)[0]
+    assert pyrage.decrypt(file, [first])
+    with pytest.raises(pyrage.DecryptError):
+        pyrage.decrypt(file, [stranger])
+
+
+def test_a_template_makes_the_line_that_its_preview_showed(tenant, receivers):
+    receiver = receivers()
+    text = '{"n":{{seq}},"who":"{{/actor/name}}","why":"{{/reason}}","sum":"{{leaf_hash}}","number":"{{/metadata/number}}"}'
+    body = {"name": "n", "type": "webhook", "config": {"url": f"http://127.0.0.1:{receiver.port}/"},
+            "format": {"type": "template", "media": "json", "text": text}}
+    path = f"/v1/tenants/{TENANT}/destinations"
+    hostile = "a\"b\\c\r\nd{{seq}}\u2028\U0001d11e"
+    tenant.submit({**event(7), "reason": hostile})
+    shown = tenant.call("POST", f"{path}/preview", json={**body, "start": "beginning"}, expect=200).json()
+    tenant.destination(TENANT, **{**body, "start": "beginning"})
+    records = lambda: [record for _, body in list(receiver.requests) for record in json.loads(body)]  # noqa: E731
+    harness.until("it arrives", lambda: [record for record in records() if record["number"] == "7"])
+    [record] = [record for record in records() if record["number"] == "7"]
+    assert (record["who"], record["why"], len(record["sum"])) == ("Ann", hostile, 64)
+    assert any(json.dumps(hostile)[1:-1][:8] in json.dumps(one) for one in [shown]), shown
+    bad = {**body, "format": {"type": "template", "media": "json", "text": '{"a":{{/reason}}}'}}
+    reply = tenant.call("POST", path, json=bad)
+    assert reply.status_code == 400 and "does not make one JSON object" in reply.text

@@ -12,7 +12,7 @@ use utoipa::{
 };
 
 use crate::routes::{
-    actions, alerts, anchor, certificates, counts, deliveries, destinations, easysend,
+    actions, alerts, anchor, blueprints, certificates, counts, deliveries, destinations, easysend,
     environments, events, exports, formio, governance, health, keys, proofs, redaction, sessions,
     sources, standard, tail, tenants, usage, views,
 };
@@ -76,6 +76,7 @@ struct ProblemItem {
         proofs::rotate_key, anchor::state, anchor::checkpoint, anchor::tile, anchor::stamp, anchor::slot_proof,
         anchor::head,
         tenants::create, tenants::list, tenants::one, tenants::close, tenants::open, tenants::delete,
+        blueprints::list, blueprints::create, blueprints::delete,
         destinations::create, destinations::list, destinations::one, destinations::change, destinations::pause,
         destinations::resume, destinations::delete, destinations::test, destinations::attempts,
         deliveries::receipt, deliveries::replay, deliveries::replays, deliveries::stop_replay, deliveries::quarantine,

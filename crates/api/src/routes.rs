@@ -3,6 +3,7 @@
 pub(crate) mod actions;
 pub(crate) mod alerts;
 pub(crate) mod anchor;
+pub(crate) mod blueprints;
 pub(crate) mod certificates;
 pub(crate) mod console;
 pub(crate) mod counts;
@@ -91,6 +92,8 @@ fn native() -> Router<State> {
             "/v1/tenants/{tenant}/destinations/{id}",
             get(destinations::one).patch(destinations::change).delete(destinations::delete),
         )
+        .route("/v1/destination-blueprints", post(blueprints::create).get(blueprints::list))
+        .route("/v1/destination-blueprints/{id}", axum::routing::delete(blueprints::delete))
         .route("/v1/tenants/{tenant}/destinations/{id}/pause", post(destinations::pause))
         .route("/v1/tenants/{tenant}/destinations/{id}/resume", post(destinations::resume))
         .route("/v1/tenants/{tenant}/destinations/{id}/test", post(destinations::test))

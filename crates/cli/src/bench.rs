@@ -5,6 +5,7 @@
 //! With `--against postgres` the same batches and queries go to PostgreSQL afterwards, never at the same time.
 
 mod child;
+mod delivery;
 mod figure;
 mod ingest;
 mod intake;
@@ -34,6 +35,8 @@ pub(crate) enum Bench {
     Ingest(Ingest),
     /// What one event costs on one core before the journal
     Intake(Intake),
+    /// How fast events reach receivers, and what destinations that wait cost
+    Delivery(delivery::Delivery),
 }
 
 /// Options of `bench ingest`.
@@ -102,6 +105,7 @@ struct Results {
 pub(crate) async fn run(bench: Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Ingest(options) => ingest(&options).await,
+        Bench::Delivery(options) => print(&delivery::measure(&options).await?, options.json),
         Bench::Intake(options) => print(&intake::measure(&options)?, options.json),
     }
 }

@@ -7,6 +7,7 @@
 //! Who made it decides what it may be: keys of the whole environment make operator's destinations (every type),
 //! keys limited to tenants make tenant's destinations (nothing unencrypted, nothing on this machine).
 
+mod blueprints;
 mod families;
 mod notes;
 pub(crate) mod ports;
@@ -29,6 +30,7 @@ use attestary_store::catalog::{DestinationRow, Opaque};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+pub use blueprints::Blueprint;
 pub use families::EventFamily;
 pub use preview::Preview;
 pub use quarantine::QuarantinedEvent;
@@ -337,13 +339,23 @@ impl Service {
         tenant: &TenantId,
         new: &NewDestination,
     ) -> Result<Draft, ChangeError> {
+        let managed_by =
+            if caller.tenants().is_some() { ManagedBy::Tenant } else { ManagedBy::Operator };
+        self.check_as(managed_by, environment, tenant, new)
+    }
+
+    fn check_as(
+        &self,
+        managed_by: ManagedBy,
+        environment: &EnvironmentId,
+        tenant: &TenantId,
+        new: &NewDestination,
+    ) -> Result<Draft, ChangeError> {
         let mut violations = Vec::new();
         if new.name.is_empty() {
             violations.push(Violation::new("/name", "a destination needs a name"));
         }
         check_name(Some(&new.name))?;
-        let managed_by =
-            if caller.tenants().is_some() { ManagedBy::Tenant } else { ManagedBy::Operator };
         let start = Start::parse(&new.start).map_err(|violation| violations.push(violation)).ok();
         let checked = DestinationConfig::validate(&new.kind, &new.config, managed_by);
         let checked = checked.map_err(|more| violations.extend(more)).ok();

@@ -55,7 +55,7 @@ pub use certificates::{CERTIFICATE_EVENTS_MAX, CertificateForm, CertificateQuery
 pub use counts::{Edge, FacetField, Facets, Histogram, Selection};
 pub use cursor::{Cursor, CursorError, CursorKey, Order};
 pub use destinations::{
-    ContiguityReceipt, Created as CreatedDestination, Destination, DestinationAttempt,
+    Blueprint, ContiguityReceipt, Created as CreatedDestination, Destination, DestinationAttempt,
     DestinationChange, EventFamily, LogComparison, NewDestination, NewReplay, Preview,
     QuarantinedEvent, Replay, ReplayEdge, Rotated,
 };

@@ -191,6 +191,7 @@ impl Service {
             .await
             .map_err(|error| IntakeError::Unavailable(cause(error)))?;
         self.store().open_log(environment, id).await.map_err(submit_error)?;
+        self.destinations().blueprints().notify_one();
         Ok(())
     }
 
@@ -207,7 +208,9 @@ impl Service {
             }
             other => other,
         });
-        entered.await.map_err(|error| IntakeError::Unavailable(cause(error)))
+        entered.await.map_err(|error| IntakeError::Unavailable(cause(error)))?;
+        self.destinations().blueprints().notify_one();
+        Ok(())
     }
 
     fn new_row(

@@ -11,6 +11,7 @@
 
 mod actions;
 mod alerts;
+mod blueprints;
 mod delivery;
 mod epochs;
 mod exports;
@@ -39,6 +40,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub use actions::ActionSchemaRow;
 pub use alerts::AlertRow;
 pub use epochs::{AnchorRow, AnchorWith, EpochHead, EpochRow};
+pub use blueprints::BlueprintRow;
 pub use exports::{CUSTODY_KEPT, CustodyRow, ExportFile, ExportProgress, ExportRow, ExportState};
 pub use governance::{
     ErasureRow, HoldRow, PolicyRow, RemovalKind, RemovalRow, RemovalState, RunRow,

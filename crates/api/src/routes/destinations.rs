@@ -62,6 +62,9 @@ pub(crate) struct DestinationView {
     attempts: u64,
     /// Public keys that verify its requests, newest first; empty where a shared secret does.
     public_keys: Vec<String>,
+    /// What belongs into the trust policy of the role that it assumes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_id: Option<String>,
     /// The generated signing secret of a webhook; only in the reply that made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
@@ -195,6 +198,7 @@ pub(super) fn view(destination: Destination) -> DestinationView {
         quarantined: status.totals.quarantined,
         attempts: status.totals.attempts,
         public_keys: destination.public_keys,
+        external_id: destination.external_id,
         secret: None,
     }
 }

@@ -376,6 +376,21 @@ fn cases(destination: &str, key_id: &str) -> Vec<Case> {
             None,
             NotFound,
         ),
+        case("GET /v1/destination-blueprints", "/v1/destination-blueprints", None, Whole),
+        case(
+            "POST /v1/destination-blueprints",
+            "/v1/destination-blueprints",
+            Some(
+                json!({ "name": "x", "type": "webhook", "config": { "url": "https://siem.example/", "signature": "v1a" } }),
+            ),
+            Whole,
+        ),
+        case(
+            "DELETE /v1/destination-blueprints/{id}",
+            "/v1/destination-blueprints/bpr_01ARYZ6S410000000000000000",
+            None,
+            NotFound,
+        ),
         case("GET /v1/redaction", "/v1/redaction", None, Whole),
         case("PUT /v1/redaction", "/v1/redaction", Some(json!({})), Whole),
         case("DELETE /v1/redaction", "/v1/redaction", None, Whole),
@@ -651,7 +666,7 @@ async fn each_route_asks_for_its_own_scope() {
         }
         route if route.contains("/downloads") => None,
         route if route.starts_with("GET") && route.contains("/saved-views") => Some(Scope::Read),
-        route if route.contains("/destinations") || route.contains("/alerts") => {
+        route if route.contains("/destination") || route.contains("/alerts") => {
             Some(Scope::Destinations)
         }
         route if route.contains("/removals") => Some(Scope::Read),

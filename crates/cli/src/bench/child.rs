@@ -61,6 +61,26 @@ impl Server {
         Ok(kibibytes * 1024)
     }
 
+    /// Returns the memory that the server holds now, in bytes (`VmRSS`).
+    pub(crate) fn resident_bytes(&self) -> anyhow::Result<u64> {
+        let process = self.child.id().context("the server has ended")?;
+        let status = std::fs::read_to_string(format!("/proc/{process}/status"))
+            .context("cannot read the server's memory")?;
+        kibibytes(&status, "VmRSS:").map(|count| count * 1024).context("no VmRSS")
+    }
+
+    /// Returns the processor time that the server has used, in the kernel's ticks of 10 ms.
+    pub(crate) fn processor_ticks(&self) -> anyhow::Result<u64> {
+        let process = self.child.id().context("the server has ended")?;
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))
+            .context("cannot read the server's time")?;
+        // Behind the name, which may hold spaces, user and system time are the 12th and 13th word.
+        let (_, words) = stat.rsplit_once(')').context("no name in stat")?;
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let ticks = |at: usize| words.get(at).and_then(|word| word.parse::<u64>().ok());
+        ticks(11).zip(ticks(12)).map(|(user, system)| user + system).context("no times in stat")
+    }
+
     /// Returns how the server ended, when it did.
     pub(crate) fn ended(&mut self) -> Option<String> {
         let status = self.child.try_wait().ok()??;
@@ -74,7 +94,11 @@ impl Server {
 }
 
 fn high_water(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    kibibytes(status, "VmHWM:")
+}
+
+fn kibibytes(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct Running {
     replays: Mutex<Handles>,
     /// Called when destinations have something to say in their tenants' logs.
     nudge: Arc<Notify>,
+    /// Called when tenants may lack what blueprints say.
+    blueprints: Arc<Notify>,
 }
 
 /// Which cursor of a destination a task moves.
@@ -60,6 +62,10 @@ impl Running {
 
     pub(super) fn nudge(&self) -> Arc<Notify> {
         self.nudge.clone()
+    }
+
+    pub(crate) fn blueprints(&self) -> Arc<Notify> {
+        self.blueprints.clone()
     }
 
     pub(super) fn replay(&self, id: &str) -> Option<Arc<Handle>> {
@@ -92,6 +98,7 @@ impl Service {
         let replays = self.start_replays(&rows).await;
         replays.map_err(|error| OpenError::Catalog(cause(error)))?;
         self.start_notes();
+        self.start_blueprints();
         Ok(())
     }
 
@@ -192,7 +199,10 @@ impl Service {
         for row in self.rows_of_tenant(environment, tenant).await? {
             self.remove_destination(&row.id).await?;
         }
-        Ok(())
+        let (environment, tenant) = (environment.clone(), tenant.clone());
+        self.catalog(move |catalog| catalog.delete_blueprint_copies_of(&environment, &tenant))
+            .await
+            .map_err(change_error)
     }
 
     /// Reads a destination back from its row.

@@ -36,6 +36,8 @@ pub struct Destination {
     pub status: Status,
     /// Public keys that verify its requests, newest first; empty where a shared secret does.
     pub public_keys: Vec<String>,
+    /// What belongs into the trust policy of the role that it assumes; `None` where it assumes none.
+    pub external_id: Option<String>,
 }
 
 /// One try to deliver a batch, as shown.
@@ -75,6 +77,7 @@ impl Service {
             changed_ms: row.changed_ms,
             status,
             batch: spec.limits(),
+            external_id: spec.destination.external_id(&spec.id),
             public_keys: spec.destination.signs().map_or_else(Vec::new, |_| keys.collect()),
         })
     }

@@ -15,31 +15,7 @@ pub(super) const BATCHES: &str =
 impl Catalog {
     /// Adds a destination; a repeated id is a conflict.
     pub fn create_destination(&self, row: &DestinationRow) -> Result<()> {
-        self.write(|transaction| {
-            let text = "INSERT INTO destinations (id, environment, tenant, name, type, config, format, filter, secrets,
-                        managed_by, created_ms, changed_ms, state, batch, deleted)
-                        VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,0)";
-            transaction.execute(
-                text,
-                params![
-                    row.id,
-                    row.environment.as_str(),
-                    row.tenant.as_str(),
-                    row.name,
-                    row.kind,
-                    row.config,
-                    row.format,
-                    row.filter,
-                    row.secrets.as_ref().map(|secrets| &secrets.0),
-                    row.managed_by.as_str(),
-                    signed(row.created_ms),
-                    signed(row.changed_ms),
-                    row.state,
-                    row.batch,
-                ],
-            )?;
-            Ok(())
-        })
+        self.write(|transaction| insert_destination(transaction, row))
     }
 
     /// Replaces what people may change (name, config, format, filter, batch, secrets); owner and delivery state stay.
@@ -243,4 +219,34 @@ fn destination_row(row: &Row<'_>) -> Result<DestinationRow> {
         state: row.get(12)?,
         batch: row.get(13)?,
     })
+}
+
+/// Inserts a destination.
+pub(super) fn insert_destination(
+    transaction: &Transaction<'_>,
+    row: &DestinationRow,
+) -> Result<()> {
+    let text = "INSERT INTO destinations (id, environment, tenant, name, type, config, format, filter, secrets,
+                        managed_by, created_ms, changed_ms, state, batch, deleted)
+                        VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,0)";
+    transaction.execute(
+        text,
+        params![
+            row.id,
+            row.environment.as_str(),
+            row.tenant.as_str(),
+            row.name,
+            row.kind,
+            row.config,
+            row.format,
+            row.filter,
+            row.secrets.as_ref().map(|secrets| &secrets.0),
+            row.managed_by.as_str(),
+            signed(row.created_ms),
+            signed(row.changed_ms),
+            row.state,
+            row.batch,
+        ],
+    )?;
+    Ok(())
 }

@@ -28,6 +28,7 @@ const V2: &[&str] = &[
     super::usage::USAGE,
     super::epochs::TABLES,
     super::alerts::ALERTS,
+    super::blueprints::TABLES,
     sums::TABLES,
 ];
 
