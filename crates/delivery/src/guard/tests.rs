@@ -333,3 +333,58 @@ fn a_configuration_is_checked_as_far_as_it_can_be() {
     );
     check("stdout", serde_json::json!({}), &[]);
 }
+
+/// A proxy that answers every CONNECT with a status and then says hello, as the receiver would.
+async fn proxy(status: &'static str) -> (Proxy, Arc<Mutex<Vec<String>>>) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+    let heads = seen.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            heads.lock().unwrap().push(String::from_utf8(head).unwrap());
+            let answer = format!("HTTP/1.1 {status}\r\nx: y\r\n\r\nhello");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    let login = Some(crate::secret::Secret::new("u:p"));
+    (Proxy { host: Host::Address([127, 0, 0, 1].into()), port, login }, seen)
+}
+
+#[tokio::test]
+async fn every_connection_goes_through_the_proxy_to_the_checked_address() {
+    use tokio::io::AsyncReadExt as _;
+    let (proxy, seen) = proxy("200 ok").await;
+    let policy = Policy { proxy: Some(proxy), ..Policy::default() };
+    // The second answer of the resolver must never be asked for.
+    let guard = Guard::new(policy, Script::new(&[&["93.184.216.34"], &["127.0.0.1"]]));
+    let (owner, target) = (owner("acme"), target("https://siem.example.com/"));
+    let mut stream = guard.connect(&owner, &target).await.unwrap();
+    let mut hello = [0; 5];
+    stream.read_exact(&mut hello).await.unwrap();
+    assert_eq!(&hello, b"hello", "nothing of the receiver's is lost");
+    let head = seen.lock().unwrap()[0].clone();
+    assert!(head.starts_with("CONNECT 93.184.216.34:443 HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains("Proxy-Authorization: Basic dTpw\r\n"), "{head}");
+    // The guard's own check comes first: the proxy is not asked for what may not be reached.
+    let failure = guard.connect(&owner, &target).await.unwrap_err();
+    assert_eq!((failure.cause, seen.lock().unwrap().len()), (Cause::Blocked, 1));
+    let failure = guard.connect_udp(&owner, &target).await.unwrap_err();
+    assert_eq!(failure.cause, Cause::Configuration);
+}
+
+#[tokio::test]
+async fn a_proxy_that_refuses_is_named() {
+    let (proxy, _) = proxy("407 no").await;
+    let policy = Policy { proxy: Some(proxy), ..Policy::default() };
+    let guard = Guard::new(policy, Script::new(&[&["93.184.216.34"]]));
+    let failure =
+        guard.connect(&owner("acme"), &target("https://siem.example.com/")).await.unwrap_err();
+    assert_eq!(failure.cause, Cause::Connect);
+    assert!(failure.detail.contains("egress proxy answered 407"), "{}", failure.detail);
+}
