@@ -39,8 +39,8 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use actions::ActionSchemaRow;
 pub use alerts::AlertRow;
-pub use epochs::{AnchorRow, AnchorWith, EpochHead, EpochRow};
 pub use blueprints::BlueprintRow;
+pub use epochs::{AnchorRow, AnchorWith, EpochHead, EpochRow};
 pub use exports::{CUSTODY_KEPT, CustodyRow, ExportFile, ExportProgress, ExportRow, ExportState};
 pub use governance::{
     ErasureRow, HoldRow, PolicyRow, RemovalKind, RemovalRow, RemovalState, RunRow,
