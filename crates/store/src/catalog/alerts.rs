@@ -110,7 +110,7 @@ impl Catalog {
         self.read(|connection| {
             let mut select =
                 connection.prepare_cached(&format!("SELECT {COLUMNS} FROM alerts ORDER BY id"))?;
-            let rows = select.query_map([], |row| read(row))?;
+            let rows = select.query_map([], read)?;
             rows.map(|row| Ok(row?)).collect()
         })
     }
@@ -127,7 +127,7 @@ impl Catalog {
             );
             let mut select = connection.prepare_cached(&text)?;
             let rows =
-                select.query_map([environment.as_str(), tenant.as_str()], |row| read(row))?;
+                select.query_map([environment.as_str(), tenant.as_str()], read)?;
             rows.map(|row| Ok(row?)).collect()
         })
     }
@@ -145,7 +145,7 @@ impl Catalog {
             );
             let mut select = connection.prepare_cached(&text)?;
             let names = [environment.as_str(), tenant.as_str(), id];
-            Ok(select.query_row(names, |row| read(row)).optional()?)
+            Ok(select.query_row(names, read).optional()?)
         })
     }
 
