@@ -101,6 +101,6 @@ proptest! {
         let mut out = Vec::new();
         with_view(&one, |view| format.encode_within(view, KnownActions::builtin(), 1_200, &mut out));
         let line = String::from_utf8(out).unwrap();
-        prop_assert!(!line.chars().any(|c| breaks(c)) && line.len() <= 1_200, "{line:?}");
+        prop_assert!(!line.chars().any(breaks) && line.len() <= 1_200, "{line:?}");
     }
 }
