@@ -94,7 +94,9 @@ pub async fn keep(
             Err(format!("the object store answered {}: {}", response.status, response.excerpt))
         }
         Reply::Failed(failure) => Err(failure.detail),
-        Reply::Written | Reply::TooLarge | Reply::Refused(_) => Err("the object store gave no answer".into()),
+        Reply::Written | Reply::TooLarge | Reply::Refused(_) => {
+            Err("the object store gave no answer".into())
+        }
     }
 }
 

@@ -126,8 +126,7 @@ impl Catalog {
                 "SELECT {COLUMNS} FROM alerts WHERE environment = ?1 AND tenant = ?2 ORDER BY id"
             );
             let mut select = connection.prepare_cached(&text)?;
-            let rows =
-                select.query_map([environment.as_str(), tenant.as_str()], read)?;
+            let rows = select.query_map([environment.as_str(), tenant.as_str()], read)?;
             rows.map(|row| Ok(row?)).collect()
         })
     }
