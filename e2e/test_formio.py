@@ -136,8 +136,8 @@ def read_lines(first, count, second):
 
 
 # seeds: FO-01 with kill -9 of the follower while the file rotates
-def test_a_follower_that_is_killed_imports_every_line_once(attestary, tmp_path):
-    log, dice = tmp_path / "audit.log", random.Random(7)
+def test_a_follower_that_is_killed_imports_every_line_once(attestary, tmp_path, long):
+    log, dice, rounds = tmp_path / "audit.log", random.Random(7), 1000 if long else 40
     log.touch()
 
     def follow():
@@ -146,9 +146,20 @@ def test_a_follower_that_is_killed_imports_every_line_once(attestary, tmp_path):
             [harness.binary(), "import", "formio", str(log), "--tenant", "followed", "--follow"],
             env={**environment, "ATTESTARY_DATA": str(attestary.data)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    written, rotations, follower = [], 0, follow()
+    written, rotations, kills, follower = [], 0, 0, follow()
+
+    def kill_now_and_then(chance: float) -> None:
+        nonlocal follower, kills
+        if dice.random() < chance:
+            kills += 1
+            follower.kill()
+            follower.wait()
+            follower = follow()
+
     try:
-        for round_number in range(40):
+        # What was rotated before the follower ever ran is not its to read.
+        harness.until("the follower has begun", (tmp_path / "audit.log.attestary").exists)
+        for round_number in range(rounds):
             lines = read_lines(round_number * 50, dice.randint(0, 50), round_number)
             with open(log, "a") as file:
                 # Not always whole lines at once.
@@ -157,18 +168,19 @@ def test_a_follower_that_is_killed_imports_every_line_once(attestary, tmp_path):
                 file.write(text[:cut])
                 file.flush()
                 time.sleep(dice.random() * 0.05)
+                # Between the halves of a line, too.
+                kill_now_and_then(0.15)
                 file.write(text[cut:])
             written += lines
             if dice.random() < 0.3:
                 rotations += 1
                 log.rename(tmp_path / f"audit.log.{rotations}")
+                # The old name is gone and the new file is not there yet.
+                kill_now_and_then(0.3)
                 log.touch()
-            if dice.random() < 0.4:
-                follower.kill()
-                follower.wait()
-                follower = follow()
+            kill_now_and_then(0.4)
             time.sleep(dice.random() * 0.1)
-        assert rotations > 3
+        assert rotations > rounds // 10 and kills > rounds // 4
         harness.until("every line is there", lambda: len(attestary.submitted("followed")) >= len(written))
         time.sleep(2.5)
         events = attestary.submitted("followed")

@@ -51,7 +51,7 @@ def test_node_package(attestary):
 
 
 def test_the_flow_of_the_embedded_viewer(attestary):
-    key = attestary.call("POST", "/v1/keys", json={"name": "retraced", "scopes": ["ingest", "read", "portal"]},
+    key = attestary.call("POST", "/v1/keys", json={"name": "retraced", "scopes": ["ingest", "read", "portal", "admin"]},
                          expect=201).json()["secret"]
     done = subprocess.run(
         ["node", "retraced_viewer.js", f"{attestary.url}/auditlog", key, attestary.facts["environment"], GROUP],
@@ -66,6 +66,11 @@ def test_the_flow_of_the_embedded_viewer(attestary):
     file = steps["file"]
     assert file["status"] == 200 and "filename=" in file["name"]
     assert len(file["text"].splitlines()) == 1 + sum("crud"[number % 4] in "cd" for number in range(30))
+    tokens = steps["tokens"]
+    assert (tokens["before_any"], tokens["created"], tokens["read"], tokens["renamed"]) == ([], 201, 200, 200), tokens
+    assert tokens["shown"]["display_name"] == "stream" and not tokens["shown"]["id"].startswith("key_")
+    assert tokens["later"]["display_name"] == "SIEM" and tokens["later"]["id"].startswith("key_")
+    assert 200 <= tokens["deleted"] < 300 and tokens["after"] == []
     # The viewer fetches a new token when there are neither errors nor a search, and shows errors.
     assert "toic" in json.loads(steps["wrong"]["text"])["errors"][0]["message"]
     assert steps["ended"]["status"] == 401 and "errors" not in json.loads(steps["ended"]["text"])

@@ -56,6 +56,16 @@ async function main() {
     const made = JSON.parse((await call("POST", `${path}/export`, begun.token, { exportBody, name: "Mine" })).text);
     print({ step: "exports", list: JSON.parse((await call("GET", `${path}/exports?limit=10`, begun.token)).text) });
     print({ step: "file", id: made.id, ...(await call("GET", `${path}/export/${made.id}/rendered`, begun.token)) });
+    // The dialog of tokens: it throws the answer to making one away, and shows the ids of the list that it fetches then.
+    const dialog = async () => JSON.parse((await call("GET", `${path}/eitapi_tokens`, begun.token)).text);
+    const before_any = await dialog();
+    const created = (await call("POST", `${path}/eitapi_token`, begun.token, { displayName: "stream" })).status;
+    const [shown] = await dialog();
+    const read = await fetch(`${new URL(endpoint).origin}/v1/events?tenant=${encodeURIComponent(group)}`, { headers: { authorization: `Bearer ${shown.id}` } });
+    const renamed = (await call("PUT", `${path}/eitapi_token/${shown.id}`, begun.token, { displayName: "SIEM", id: shown.id })).status;
+    const [later] = await dialog();
+    const deleted = (await call("DELETE", `${path}/eitapi_token/${later.id}`, begun.token)).status;
+    print({ step: "tokens", before_any, created, shown, read: read.status, renamed, later, deleted, after: await dialog() });
     print({ step: "wrong", ...(await call("POST", "/graphql", begun.token, { query: document, variables: { query: "toic:1", last: 1 } })) });
     print({ step: "ended", ...(await call("POST", "/graphql", "ended", { query: document, variables: { query: "", last: 1 } })) });
 }

@@ -132,7 +132,8 @@ impl App {
         if let Some(origin) = origin {
             cross_origin::allow(origin, headers);
         }
-        tracing::debug!(%method, path = path.path(), status = response.status().as_u16(), "answered");
+        let path = without_token(path.path());
+        tracing::debug!(%method, path, status = response.status().as_u16(), "answered");
         self.0.state.counters.count(response.status());
         response
     }
@@ -161,6 +162,12 @@ fn rendered(mut response: Response, path: &str, request_id: &str) -> Response {
         }
         None => response,
     }
+}
+
+/// Returns a path for the log: the dialog of a viewer may name a new token by its secret.
+fn without_token(path: &str) -> &str {
+    const TOKEN: &str = "/eitapi_token/";
+    path.find(TOKEN).map_or(path, |at| &path[..at + TOKEN.len()])
 }
 
 /// Repeated slashes count as one: some clients join a base URL and a path with two.

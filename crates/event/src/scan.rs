@@ -38,7 +38,7 @@ pub(crate) const STORED: Limits = Limits {
 pub const NUMBER_BYTES_MAX: usize = 256;
 
 /// Objects with more keys than this look duplicates up in a hash set instead of comparing each with each.
-const LINEAR_KEYS_MAX: usize = 24;
+const LINEAR_KEYS_MAX: usize = 64;
 
 /// The buffers of a scan, kept from one event to the next so that a batch allocates them once.
 #[derive(Debug, Default)]

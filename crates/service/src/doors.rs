@@ -184,7 +184,9 @@ fn with_id(id: Option<&str>, tenant: Option<&str>, json: &[u8]) -> Vec<u8> {
     out.push(b'{');
     for (name, value) in [("id", id), ("tenant", tenant)] {
         if let Some(value) = value {
-            out.extend_from_slice(format!("\"{name}\":").as_bytes());
+            out.push(b'"');
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b"\":");
             write_string(value, &mut out);
             out.push(b',');
         }

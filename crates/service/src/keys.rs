@@ -4,6 +4,8 @@
 //! request. An unknown id takes the same steps as a wrong secret. Any number of keys may be valid at once; that is
 //! how keys are rotated: mint the new one, roll it out, revoke the old one.
 
+mod viewer;
+
 use std::{
     collections::HashMap,
     sync::{
@@ -15,6 +17,8 @@ use std::{
 use attestary_event::{EnvironmentId, TenantId, Violation};
 use attestary_store::catalog::{KeyRow, Opaque};
 use parking_lot::RwLock;
+
+pub use viewer::ViewerToken;
 
 use crate::{
     AccessError, Caller, ChangeError, ReadError, Scope, Scopes, Secret, Service,

@@ -83,7 +83,7 @@ pub use govern::{
     retention::Retention,
     runs::{Preview as RetentionPreview, RunPage},
 };
-pub use keys::{CreatedKey, Key, NewKey};
+pub use keys::{CreatedKey, Key, NewKey, ViewerToken};
 pub use proofs::{
     Consistency, EventProof, Evidence, FieldProof, PAGE_PROOF_MAX, PageProof, Proved, RotatedKey,
     Salts, Wanted,

@@ -161,6 +161,8 @@ pub struct Session {
     /// When it was last used.
     used_ms: AtomicU64,
     secret_hash: SecretHash,
+    /// Tokens that its viewer made and has not been shown yet, by id.
+    pub(crate) fresh_tokens: parking_lot::Mutex<Vec<(String, Secret)>>,
 }
 
 impl Session {

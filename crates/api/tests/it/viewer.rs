@@ -34,15 +34,23 @@ impl Viewer<'_> {
 }
 
 async fn viewer_token(app: &TestApp, key: &str, group: &str) -> Reply {
+    token_of(app, key, group, false).await
+}
+
+async fn token_of(app: &TestApp, key: &str, group: &str, admin: bool) -> Reply {
     let url = format!(
-        "{}{PUBLISHER}/viewertoken?group_id={group}&actor_id=u_9&is_admin=false&view_log_action=x",
+        "{}{PUBLISHER}/viewertoken?group_id={group}&actor_id=u_9&is_admin={admin}&view_log_action=x",
         app.url
     );
     send(app.client.get(url).header("authorization", format!("Token token={key}"))).await
 }
 
 async fn begin<'a>(app: &'a TestApp, key: &str) -> Viewer<'a> {
-    let token = viewer_token(app, key, "acme").await.ok(200)["token"].clone();
+    begin_as(app, key, false).await
+}
+
+async fn begin_as<'a>(app: &'a TestApp, key: &str, admin: bool) -> Viewer<'a> {
+    let token = token_of(app, key, "acme", admin).await.ok(200)["token"].clone();
     let url = format!("{}{VIEWER}/viewersession", app.url);
     let begun = app.client.post(&url).header("origin", PAGE).json(&json!({ "token": token }));
     let begun = send(begun).await;
@@ -162,4 +170,59 @@ async fn a_search_is_saved_and_fetched_as_a_file() {
     let reply = viewer.call("POST", "/project/production/export", Some(&bad)).await;
     assert_eq!(reply.status.as_u16(), 400);
     assert_eq!(viewer.call("GET", "/project/other/exports", None).await.status.as_u16(), 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrators_viewer_makes_tokens_that_read_its_group() {
+    let app = TestApp::start().await;
+    let key = app.key(&ALL, None).await;
+    publish(&app, &key, "acme", "doc.a", "c").await;
+    publish(&app, &key, "other", "doc.b", "c").await;
+    let viewer = begin_as(&app, &key, true).await;
+    let (tokens, token) = ("/project/production/eitapi_tokens", "/project/production/eitapi_token");
+    let name = |name: &str| json!({ "displayName": name });
+    assert_eq!(viewer.call("GET", tokens, None).await.ok(200), json!([]));
+    let made = viewer.call("POST", token, Some(&name("stream"))).await.ok(201);
+    // The dialog shows what the list says, so the list tells the secret: once, and to this session alone.
+    let colleague = begin_as(&app, &key, true).await;
+    assert_eq!(colleague.call("GET", tokens, None).await.ok(200)[0], made);
+    let listed = viewer.call("GET", tokens, None).await.ok(200);
+    let secret = listed[0]["id"].as_str().unwrap().to_owned();
+    assert_ne!(secret, made["id"].as_str().unwrap());
+    assert_eq!(viewer.call("GET", tokens, None).await.ok(200)[0], made);
+
+    app.get("/v1/events?tenant=acme", &secret).await.ok(200);
+    app.get("/v1/events?tenant=other", &secret).await.problem("not-found", 404);
+    app.get("/v1/tenants/acme/exports", &secret).await.problem("scope-required", 403);
+    // By its id, or by what the dialog still shows.
+    let renamed =
+        viewer.call("PUT", &format!("{token}/{secret}"), Some(&name("SIEM"))).await.ok(200);
+    assert_eq!(renamed, json!({ "id": made["id"], "display_name": "SIEM" }));
+    assert_eq!(viewer.call("GET", tokens, None).await.ok(200), json!([renamed]));
+    app.get("/v1/events?tenant=acme", &secret).await.ok(200);
+    let keys = app.get("/v1/keys", &key).await.ok(200);
+    let own = keys["data"].as_array().unwrap().iter().find(|key| key["id"] == made["id"]).unwrap();
+    assert_eq!((&own["name"], &own["scopes"]), (&json!("SIEM"), &json!(["read"])));
+
+    for bad in [json!({}), name(""), name(&"x".repeat(129))] {
+        let reply = viewer.call("POST", token, Some(&bad)).await;
+        assert_eq!(reply.status.as_u16(), 400, "{}", reply.text());
+        assert!(reply.text().contains("displayName"));
+    }
+    // Keys that no viewer made are none of its business.
+    let vendors = app
+        .post("/v1/keys", &key, &json!({ "name": "v", "scopes": ["read"], "tenants": ["acme"] }))
+        .await;
+    let vendors = format!("{token}/{}", vendors.ok(201)["id"].as_str().unwrap());
+    assert_eq!(viewer.call("DELETE", &vendors, None).await.status.as_u16(), 404);
+    let path = format!("{token}/{}", made["id"].as_str().unwrap());
+    assert_eq!(viewer.call("DELETE", &path, None).await.status.as_u16(), 204);
+    app.get("/v1/events?tenant=acme", &secret).await.problem("unauthenticated", 401);
+    assert_eq!(viewer.call("DELETE", &path, None).await.status.as_u16(), 404);
+    // What the publisher's key may not do, no viewer may that it lets in.
+    let publisher = app.key(&[attestary_service::Scope::Portal], None).await;
+    let limited = begin_as(&app, &publisher, true).await;
+    assert_eq!(limited.call("POST", token, Some(&name("x"))).await.status.as_u16(), 403);
+    let trail = json!(app.events("_audit", &key).await).to_string();
+    assert!(trail.contains("key.rename") && !trail.contains(&secret));
 }

@@ -109,26 +109,60 @@ fn hex4(source: &str, at: usize) -> Option<u32> {
 
 /// Appends `text` as a JSON string, escaping only what RFC 8259 requires.
 pub fn write_string(text: &str, out: &mut Vec<u8>) {
+    let bytes = text.as_bytes();
+    out.reserve(bytes.len() + 2);
     out.push(b'"');
     let mut copied = 0;
-    for (at, byte) in text.bytes().enumerate() {
+    loop {
+        let at = special(bytes, copied);
+        out.extend_from_slice(&bytes[copied..at]);
+        let Some(&byte) = bytes.get(at) else { break };
+        copied = at + 1;
         let short = match byte {
-            b'"' => b'"',
-            b'\\' => b'\\',
+            b'"' | b'\\' => byte,
             b'\n' => b'n',
             b'\r' => b'r',
             b'\t' => b't',
-            0..=0x1f => b'u',
-            _ => continue,
+            _ => b'u',
         };
-        out.extend_from_slice(&text.as_bytes()[copied..at]);
-        copied = at + 1;
         out.extend_from_slice(&[b'\\', short]);
         if short == b'u' {
             out.extend_from_slice(b"00");
             crate::event::write_hex(&[byte], out);
         }
     }
-    out.extend_from_slice(&text.as_bytes()[copied..]);
     out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What [`write_string`] must give, character by character.
+    fn plainly(text: &str) -> String {
+        let mut out = String::from("\"");
+        for character in text.chars() {
+            match character {
+                '"' => out.push_str("\\\""),
+                '\\' => out.push_str("\\\\"),
+                '\n' => out.push_str("\\n"),
+                '\r' => out.push_str("\\r"),
+                '\t' => out.push_str("\\t"),
+                '\0'..='\u{1f}' => out.push_str(&format!("\\u00{:02x}", character as u32)),
+                other => out.push(other),
+            }
+        }
+        out + "\""
+    }
+
+    proptest! {
+        #[test]
+        fn strings_are_written_as_character_by_character(text in "[a-z\u{0}-\u{22}\\\\\u{7f}-\u{100}]{0,40}") {
+            let mut out = Vec::new();
+            write_string(&text, &mut out);
+            prop_assert_eq!(String::from_utf8(out).unwrap(), plainly(&text));
+        }
+    }
 }

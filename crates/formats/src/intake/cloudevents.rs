@@ -7,7 +7,7 @@
 
 use attestary_event::{Fields, Kind, Limits, Timestamp, Violation, scan};
 
-use super::object::{ObjectWriter, is_key, member, members};
+use super::object::{Members, ObjectWriter, is_key, member, members};
 
 /// Attributes with a meaning here; all others are extensions that stand in `source.fields`.
 const KNOWN: [&str; 12] = [
@@ -39,7 +39,7 @@ pub struct Mapped {
 /// Maps one event in the structured JSON format.
 pub fn parse(event: &[u8], limits: &Limits) -> Result<Mapped, Violation> {
     let scanned = scan::scan(event, limits)?;
-    let (fields, object) = (&scanned.fields, scanned.compact.as_slice());
+    let (fields, object) = (&scanned.fields, Members::of(&scanned.compact));
     let version = required(fields, "specversion")?;
     if !version.starts_with("1.") && version != "1" {
         return Err(Violation::new(
@@ -47,7 +47,7 @@ pub fn parse(event: &[u8], limits: &Limits) -> Result<Mapped, Violation> {
             format!("must be 1.0; this one is {version:?}"),
         ));
     }
-    if member(object, "data_base64").is_some() {
+    if object.get("data_base64").is_some() {
         return Err(Violation::new("/data_base64", "is not taken: data must be JSON"));
     }
     let (id, source) = (required(fields, "id")?, required(fields, "source")?);
@@ -59,7 +59,7 @@ pub fn parse(event: &[u8], limits: &Limits) -> Result<Mapped, Violation> {
     });
     let occurred = occurred.transpose()?;
     let subject = text(fields, "subject")?.filter(|subject| (1..=1024).contains(&subject.len()));
-    let data = member(object, "data").filter(|data| *data != b"null");
+    let data = object.get("data").filter(|data| *data != b"null");
     let native =
         data.filter(|data| member(data, "action").is_some() && member(data, "actor").is_some());
     let mut tenant = text(fields, "tenant")?.or(text(fields, "tenantid")?);
@@ -103,9 +103,9 @@ pub fn parse(event: &[u8], limits: &Limits) -> Result<Mapped, Violation> {
             if native.is_some() {
                 residue.text("type", kind).optional("subject", subject);
             }
-            for entry in members(object) {
+            for entry in object.iter() {
                 if !KNOWN.iter().any(|name| is_key(entry.0, name)) {
-                    residue.raw_members([&entry]);
+                    residue.raw_members([entry]);
                 }
             }
         });

@@ -8,13 +8,16 @@
 //! What no pointer takes becomes the metadata (`"rest": "metadata"`, the default) or is left out (`"rest": "drop"`).
 //! Times may be RFC 3339, without a zone (UTC), or numbers of seconds or milliseconds since 1970.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
-use attestary_event::{Fields, Kind, Limits, Timestamp, Violation, scan};
+use attestary_event::{
+    Fields, Kind, Limits, Timestamp, Violation,
+    scan::{self, write_string},
+};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::object::{ObjectWriter, members};
+use super::object::{ObjectWriter, is_key, members};
 
 /// Members that a map may set, as dotted names.
 const MEMBERS: [&str; 33] = [
@@ -57,12 +60,32 @@ const MEMBERS: [&str; 33] = [
 const MILLISECONDS_FROM: i64 = 100_000_000_000;
 
 /// A declarative map.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct FieldMap {
-    /// Where each member comes from.
+    /// In the order in which members are written.
+    sources: Vec<Source>,
+    /// Members of the line that a pointer takes whole.
+    taken: Vec<String>,
+    /// Whether the rest becomes the metadata.
+    rest: bool,
+}
+
+/// Where one member comes from.
+#[derive(Debug, Clone)]
+struct Source {
+    /// As the map names it.
+    name: String,
+    /// Where it stands in an event, below objects; the first target and the only label for theirs.
+    path: Vec<String>,
+    /// A pointer, or `=` and a text.
+    from: String,
+}
+
+/// A map as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
     fields: BTreeMap<String, String>,
-    /// What becomes of the rest.
     #[serde(default)]
     rest: Rest,
 }
@@ -90,7 +113,7 @@ pub struct Mapped {
 impl FieldMap {
     /// Reads a map; says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let map: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let map: Written = serde_json::from_str(text).map_err(|error| error.to_string())?;
         for (name, from) in &map.fields {
             if !MEMBERS.contains(&name.as_str()) {
                 return Err(format!(
@@ -105,40 +128,40 @@ impl FieldMap {
         if !map.fields.contains_key("action") {
             return Err("fields: \"action\" is required".into());
         }
-        Ok(map)
+        let rest = map.rest == Rest::Metadata && !map.fields.contains_key("metadata");
+        let whole = map.fields.values().filter_map(|from| from.strip_prefix('/'));
+        let taken = whole.map(str::to_owned).collect();
+        let mut sources: Vec<Source> = map.fields.into_iter().map(Source::of).collect();
+        sources.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(Self { sources, taken, rest })
     }
 
     /// Maps one line.
     pub fn map(&self, line: &[u8], limits: &Limits) -> Result<Mapped, Violation> {
         let scanned = scan::scan(line, limits)?;
         let fields = &scanned.fields;
-        let mut event = Map::new();
         let (mut tenant, mut id) = (None, None);
-        for (name, from) in &self.fields {
-            let Some(value) = value(name, from, fields)? else { continue };
-            match name.as_str() {
-                "tenant" => tenant = Some(plain(&value)),
-                "id" => id = Some(plain(&value)),
-                _ => set(&mut event, name, value),
+        let mut json = Vec::with_capacity(line.len() + 256);
+        let mut out = Nested { out: &mut json, open: Vec::with_capacity(3), actor: false };
+        out.out.push(b'{');
+        for source in &self.sources {
+            let Some(value) = value(&source.name, &source.from, fields)? else { continue };
+            match source.name.as_str() {
+                "tenant" => tenant = Some(value.plain()),
+                "id" => id = Some(value.plain()),
+                _ => out.put(&source.path, &value),
             }
         }
-        if !event.contains_key("actor") {
-            event.insert("actor".into(), serde_json::json!({ "type": "anonymous" }));
-        }
-        let mut json = Vec::with_capacity(line.len() + 128);
-        let mut out = ObjectWriter::open(&mut json);
-        for (name, value) in &event {
-            out.raw(name, value.to_string().as_bytes());
-        }
-        if self.rest == Rest::Metadata && !self.fields.contains_key("metadata") {
+        out.finish();
+        let mut out = ObjectWriter::reopen(&mut json);
+        if self.rest {
             // Whole members that no pointer takes; a pointer into a member takes only that part of it out of sight.
-            let taken = |key: &[u8]| {
-                self.fields.values().any(|from| {
-                    from.strip_prefix('/').is_some_and(|path| super::object::is_key(key, path))
-                })
-            };
-            let rest: Vec<_> = members(&scanned.compact).filter(|(key, _)| !taken(key)).collect();
-            out.object("metadata", |metadata| metadata.raw_members(&rest));
+            let taken = |key: &[u8]| self.taken.iter().any(|path| is_key(key, path));
+            out.object("metadata", |metadata| {
+                for member in members(&scanned.compact).filter(|(key, _)| !taken(key)) {
+                    metadata.raw_members([&member]);
+                }
+            });
         }
         out.object("source", |source| _ = source.text("system", "ndjson"));
         out.close();
@@ -146,29 +169,135 @@ impl FieldMap {
     }
 }
 
+impl Source {
+    fn of((name, from): (String, String)) -> Self {
+        let mut path: Vec<String> = name.split('.').map(str::to_owned).collect();
+        match path[0].as_str() {
+            "target" => path[0] = "targets".into(),
+            "label" => path[0] = "labels".into(),
+            _ => {}
+        }
+        Self { name, path, from }
+    }
+}
+
+/// Writes members at paths that come in their order, and the objects around them.
+struct Nested<'a> {
+    out: &'a mut Vec<u8>,
+    /// Names of the objects that are open.
+    open: Vec<&'a str>,
+    /// Whether an actor was written.
+    actor: bool,
+}
+
+impl<'a> Nested<'a> {
+    fn put(&mut self, path: &'a [String], value: &Found<'_>) {
+        self.actor_before(&path[0]);
+        let (name, objects) = path.split_last().expect("a path has a name");
+        let common = self.open.iter().zip(objects).take_while(|(a, b)| *a == b).count();
+        self.close(common);
+        for object in &objects[common..] {
+            self.key(object);
+            self.out.extend_from_slice(if object == "targets" { b"[{" } else { b"{" });
+            self.open.push(object);
+        }
+        self.key(name);
+        match name.as_str() {
+            "labels" => {
+                self.out.push(b'[');
+                value.write(self.out);
+                self.out.push(b']');
+            }
+            _ => value.write(self.out),
+        }
+    }
+
+    /// Writes the actor of lines that have none, where it belongs.
+    fn actor_before(&mut self, next: &str) {
+        if next >= "actor" && !self.actor {
+            self.actor = true;
+            if next != "actor" {
+                self.close(0);
+                self.key("actor");
+                self.out.extend_from_slice(br#"{"type":"anonymous"}"#);
+            }
+        }
+    }
+
+    fn key(&mut self, name: &str) {
+        if !self.out.ends_with(b"{") {
+            self.out.push(b',');
+        }
+        write_string(name, self.out);
+        self.out.push(b':');
+    }
+
+    fn close(&mut self, depth: usize) {
+        while self.open.len() > depth {
+            let targets = self.open.pop() == Some("targets");
+            self.out.extend_from_slice(if targets { b"}]" } else { b"}" });
+        }
+    }
+
+    fn finish(mut self) {
+        // After every name that begins with a letter.
+        self.actor_before("~");
+        self.close(0);
+    }
+}
+
+/// A value that was found.
+#[derive(Debug)]
+enum Found<'a> {
+    Text(Cow<'a, str>),
+    /// A number of one of the four members that are numbers, or the metadata.
+    Json(Value),
+}
+
+impl Found<'_> {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Text(text) => write_string(text, out),
+            Self::Json(value) => out.extend_from_slice(value.to_string().as_bytes()),
+        }
+    }
+
+    fn plain(&self) -> String {
+        match self {
+            Self::Text(text) => text.to_string(),
+            Self::Json(value) => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+        }
+    }
+}
+
 /// Returns the value for a member; nothing where the line has none.
-fn value(name: &str, from: &str, fields: &Fields) -> Result<Option<Value>, Violation> {
+fn value<'a>(
+    name: &str,
+    from: &'a str,
+    fields: &'a Fields,
+) -> Result<Option<Found<'a>>, Violation> {
     let (kind, text) = match from.strip_prefix('=') {
         Some(text) => (Kind::String, text),
         None => match fields.get(from) {
             Some(field) => (field.kind, field.value),
-            None if name == "metadata" => return Ok(object(from, fields)),
+            None if name == "metadata" => return Ok(object(from, fields).map(Found::Json)),
             None => return Ok(None),
         },
     };
-    let number = || serde_json::from_str::<Value>(text).ok();
+    let plain = |text: &'a str| Some(Found::Text(Cow::Borrowed(text)));
     Ok(match (name, kind) {
         (_, Kind::Null | Kind::EmptyObject | Kind::EmptyArray) => None,
         ("occurred_at", _) => {
-            Some(time(kind, text).ok_or_else(|| Violation::new(from, "is no time"))?)
+            let time = time(kind, text).ok_or_else(|| Violation::new(from, "is no time"))?;
+            Some(Found::Text(Cow::Owned(time.to_string())))
         }
         ("severity" | "schema_version" | "context.http.status" | "context.http.duration_ms", _) => {
-            Some(number().unwrap_or_else(|| text.into()))
+            serde_json::from_str(text).ok().map(Found::Json).or_else(|| plain(text))
         }
-        (_, Kind::True) => Some("true".into()),
-        (_, Kind::False) => Some("false".into()),
+        (_, Kind::True) => plain("true"),
+        (_, Kind::False) => plain("false"),
         _ if text.is_empty() => None,
-        _ => Some(text.into()),
+        _ => plain(text),
     })
 }
 
@@ -182,7 +311,7 @@ fn object(from: &str, fields: &Fields) -> Option<Value> {
     (!map.is_empty()).then_some(Value::Object(map))
 }
 
-fn time(kind: Kind, text: &str) -> Option<Value> {
+fn time(kind: Kind, text: &str) -> Option<Timestamp> {
     let time = match kind {
         Kind::Number => {
             let number: f64 = text.parse().ok()?;
@@ -194,38 +323,115 @@ fn time(kind: Kind, text: &str) -> Option<Value> {
         Kind::String => Timestamp::parse_zoneless(text)?,
         _ => return None,
     };
-    Some(time.to_string().into())
-}
-
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// Sets a member by its dotted name; `target` is the first target, `label` the only label.
-fn set(event: &mut Map<String, Value>, name: &str, value: Value) {
-    match name.split_once('.') {
-        None if name == "label" => _ = event.insert("labels".into(), Value::Array(vec![value])),
-        None => _ = event.insert(name.to_owned(), value),
-        Some(("target", inner)) => {
-            let targets = event.entry("targets").or_insert_with(|| serde_json::json!([{}]));
-            if let Some(target) = targets.get_mut(0).and_then(Value::as_object_mut) {
-                target.insert(inner.to_owned(), value);
-            }
-        }
-        Some((outer, inner)) => {
-            let object = event.entry(outer).or_insert_with(|| Value::Object(Map::new()));
-            if let Some(object) = object.as_object_mut() {
-                set(object, inner, value);
-            }
-        }
-    }
+    Some(time)
 }
 
 #[cfg(test)]
 mod tests {
+    use attestary_event::{
+        actions::KnownActions,
+        intake::{Accepted, Context, DigestKey, Door, accept},
+    };
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+
+    /// The same, plainly: a tree of values is built and written. What is stored must be the same byte for byte.
+    fn by_tree(map: &FieldMap, line: &[u8]) -> Result<Mapped, Violation> {
+        let scanned = scan::scan(line, &Limits::default())?;
+        let (mut event, mut tenant, mut id) = (Map::new(), None, None);
+        for source in &map.sources {
+            let Some(value) = value(&source.name, &source.from, &scanned.fields)? else { continue };
+            let plain = value.plain();
+            let value = match value {
+                Found::Text(text) => Value::from(text.into_owned()),
+                Found::Json(value) => value,
+            };
+            match source.name.split('.').collect::<Vec<_>>()[..] {
+                ["tenant"] => tenant = Some(plain),
+                ["id"] => id = Some(plain),
+                ["label"] => event["labels"] = json!([value]),
+                ["target", name] => {
+                    let targets = event.entry("targets").or_insert_with(|| json!([{}]));
+                    targets[0][name] = value;
+                }
+                [name] => _ = event.insert(name.into(), value),
+                [outer, name] => event.entry(outer).or_insert_with(|| json!({}))[name] = value,
+                [outer, inner, name] => {
+                    event.entry(outer).or_insert_with(|| json!({}))[inner][name] = value;
+                }
+                _ => unreachable!("no member is deeper"),
+            }
+        }
+        if !event.contains_key("actor") {
+            event.insert("actor".into(), json!({ "type": "anonymous" }));
+        }
+        let mut json = Vec::new();
+        let mut out = ObjectWriter::open(&mut json);
+        for (name, value) in &event {
+            out.raw(name, value.to_string().as_bytes());
+        }
+        if map.rest {
+            let taken = |key: &[u8]| map.taken.iter().any(|path| is_key(key, path));
+            let rest: Vec<_> = members(&scanned.compact).filter(|(key, _)| !taken(key)).collect();
+            out.object("metadata", |metadata| metadata.raw_members(&rest));
+        }
+        out.object("source", |source| _ = source.text("system", "ndjson"));
+        out.close();
+        Ok(Mapped { tenant, id, json })
+    }
+
+    fn accepted(json: &[u8]) -> Option<Accepted> {
+        let tenant = attestary_event::TenantId::parse("t").unwrap();
+        let context = Context {
+            now: Timestamp(1_795_307_951_123),
+            actions: KnownActions::builtin(),
+            limits: &Limits::default(),
+            default_tenant: Some(&tenant),
+        };
+        accept(json, Door::Adapter, &context, &DigestKey::new(&[0; 32])).ok()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_stored_is_what_a_tree_of_values_gives(
+            names in proptest::sample::subsequence(&MEMBERS[..], 0..12),
+            from in proptest::collection::vec("(/[abc]|/[abc]/d|=x\"|=7)", 12),
+            line in proptest::collection::btree_map(
+                "[abcd]",
+                prop_oneof![
+                    "[a-z\u{0}-\u{22}\\\\\u{7f}-\u{a0}]{0,6}".prop_map(Value::from),
+                    any::<i32>().prop_map(Value::from),
+                    Just(json!(null)), Just(json!(true)), Just(json!({})), Just(json!([1, "x"])),
+                    Just(json!({ "d": "2026-11-22T00:39:11Z", "e": { "f": 1.5 } })),
+                    Just(json!({ "d": 1_795_307_951 })),
+                ],
+                0..5,
+            ),
+            drop in any::<bool>(),
+        ) {
+            let mut fields: BTreeMap<&str, &String> = names.into_iter().zip(&from).collect();
+            let action = "=a.b".to_owned();
+            fields.entry("action").or_insert(&action);
+            let map = json!({ "fields": fields, "rest": if drop { "drop" } else { "metadata" } });
+            let map = FieldMap::parse(&map.to_string()).unwrap();
+            let line = serde_json::to_string(&line).unwrap();
+            let (own, tree) = (map.map(line.as_bytes(), &Limits::default()), by_tree(&map, line.as_bytes()));
+            match (own, tree) {
+                (Ok(own), Ok(tree)) => {
+                    prop_assert_eq!((&own.tenant, &own.id), (&tree.tenant, &tree.id));
+                    let (own, tree) = (accepted(&own.json), accepted(&tree.json));
+                    prop_assert_eq!(own.is_some(), tree.is_some());
+                    if let (Some(own), Some(tree)) = (own, tree) {
+                        prop_assert_eq!(own.body, tree.body);
+                        prop_assert_eq!(own.fields, tree.fields);
+                    }
+                }
+                (own, tree) => prop_assert_eq!(own.err(), tree.err()),
+            }
+        }
+    }
 
     #[test]
     fn members_come_from_where_the_map_says() {

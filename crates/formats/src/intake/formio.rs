@@ -105,7 +105,10 @@ impl Item {
 
     /// Returns the native submission with its id and tenant.
     pub fn submission(&self, id: EventId, tenant: &str) -> Vec<u8> {
-        let mut json = format!("{{\"id\":\"{id}\",\"tenant\":").into_bytes();
+        use std::io::Write as _;
+        let mut json = Vec::with_capacity(self.json.len() + tenant.len() + 80);
+        // Writing to a vector cannot fail.
+        let _ = write!(json, "{{\"id\":\"{id}\",\"tenant\":");
         write_string(tenant, &mut json);
         json.push(b',');
         json.extend_from_slice(&self.json[1..]);

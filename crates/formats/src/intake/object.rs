@@ -19,6 +19,12 @@ impl<'a> ObjectWriter<'a> {
         Self { out, empty: true }
     }
 
+    /// Goes on with an object that stands at the end of `out` without its closing brace.
+    pub(crate) fn reopen(out: &'a mut Vec<u8>) -> Self {
+        let empty = out.ends_with(b"{");
+        Self { out, empty }
+    }
+
     /// Closes the object.
     pub(crate) fn close(self) {
         self.out.push(b'}');
@@ -188,20 +194,46 @@ pub(crate) fn member<'a>(object: &'a [u8], key: &str) -> Option<&'a [u8]> {
     members(object).find(|(token, _)| is_key(token, key)).map(|(_, value)| value)
 }
 
+/// The members of one object, walked once.
+#[derive(Debug)]
+pub(crate) struct Members<'a>(Vec<Member<'a>>);
+
+impl<'a> Members<'a> {
+    /// Reads a compact object that the scanner accepted.
+    pub(crate) fn of(object: &'a [u8]) -> Self {
+        let mut list = Vec::with_capacity(16);
+        list.extend(members(object));
+        Self(list)
+    }
+
+    /// Returns the members in their order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Member<'a>> {
+        self.0.iter()
+    }
+
+    /// Returns the JSON text of the member with the given plain key.
+    pub(crate) fn get(&self, key: &str) -> Option<&'a [u8]> {
+        self.0.iter().find(|(token, _)| is_key(token, key)).map(|(_, value)| *value)
+    }
+}
+
 /// Returns whether a key token spells `key`, which needs no escapes.
 pub(crate) fn is_key(token: &[u8], key: &str) -> bool {
-    token.strip_prefix(b"\"").and_then(|token| token.strip_suffix(b"\"")) == Some(key.as_bytes())
+    token.len() == key.len() + 2
+        && token.starts_with(b"\"")
+        && token.ends_with(b"\"")
+        && token[1..=key.len()] == *key.as_bytes()
 }
 
 /// Returns the length of the string token that `text` starts with.
 fn string_end(text: &[u8]) -> Option<usize> {
     let mut at = 1;
     loop {
-        match text.get(at)? {
-            b'"' => return Some(at + 1),
-            b'\\' => at += 2,
-            _ => at += 1,
+        at += memchr::memchr2(b'"', b'\\', text.get(at..)?)?;
+        if text[at] == b'"' {
+            return Some(at + 1);
         }
+        at += 2;
     }
 }
 

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use attestary_event::{Fields, Kind, Limits, Timestamp, Violation, event::write_hex, scan};
 use sha2::{Digest as _, Sha256};
 
-use super::object::{ObjectWriter, is_key, member, members};
+use super::object::{Members, ObjectWriter, is_key, member};
 
 /// Times beyond the year 3000 in milliseconds are micro- or nanoseconds.
 const YEAR_3000_MS: i64 = 32_503_680_000_000;
@@ -61,8 +61,8 @@ pub struct Submitted {
 /// Maps one event.
 pub fn parse(event: &[u8], limits: &Limits) -> Result<Mapped, Violation> {
     let scanned = scan::scan(event, limits)?;
-    let (fields, object) = (&scanned.fields, scanned.compact.as_slice());
-    for (key, _) in members(object) {
+    let (fields, object) = (&scanned.fields, &Members::of(&scanned.compact));
+    for (key, _) in object.iter() {
         if !KNOWN.iter().any(|name| is_key(key, name)) {
             let name = std::str::from_utf8(key).unwrap_or_default().trim_matches('"');
             return Err(Violation::new(format!("/{name}"), "is not a member of an event"));
@@ -95,19 +95,19 @@ pub fn parse(event: &[u8], limits: &Limits) -> Result<Mapped, Violation> {
         native.text("outcome", if failed { "failure" } else { "success" });
     }
     native.optional("description", text(fields, "/description")?);
-    let own_fields = member(object, "fields").filter(|_| submitted.fields.is_some());
+    let own_fields = object.get("fields").filter(|_| submitted.fields.is_some());
     native.optional_raw("metadata", own_fields);
     native.object("source", |source| {
         source.text("system", "retraced");
         source.object("fields", |residue| {
             for name in ["crud", "external_id", "component", "version", "metadata"] {
-                let value = member(object, name).filter(|value| *value != b"null");
+                let value = object.get(name).filter(|value| *value != b"null");
                 residue.optional_raw(name, value);
             }
-            let group = member(object, "group").and_then(|group| member(group, "name"));
+            let group = object.get("group").and_then(|group| member(group, "name"));
             residue.optional_raw("group_name", group.filter(|name| name.starts_with(b"\"")));
             if created.as_ref().is_some_and(|created| occurred.as_deref() != Some(&created.token)) {
-                residue.optional_raw("created", member(object, "created"));
+                residue.optional_raw("created", object.get("created"));
             }
         });
     });
@@ -118,7 +118,7 @@ pub fn parse(event: &[u8], limits: &Limits) -> Result<Mapped, Violation> {
 /// Writes the actor; without an id it is anonymous, which the event must say.
 fn party(
     fields: &Fields,
-    object: &[u8],
+    object: &Members<'_>,
     name: &str,
     submitted: &Submitted,
     native: &mut ObjectWriter<'_>,
@@ -141,13 +141,13 @@ fn party(
 /// Writes name, href and fields of an actor or target.
 fn describe(
     fields: &Fields,
-    object: &[u8],
+    object: &Members<'_>,
     name: &str,
     writer: &mut ObjectWriter<'_>,
 ) -> Result<(), Violation> {
     writer.optional("name", text(fields, &format!("/{name}/name"))?);
     let href = text(fields, &format!("/{name}/href"))?;
-    let own = member(object, name).and_then(|party| member(party, "fields"));
+    let own = object.get(name).and_then(|party| member(party, "fields"));
     let own = own.filter(|own| *own != b"null");
     pairs(own, &format!("/{name}/fields"))?;
     writer.object("metadata", |metadata| {
@@ -157,12 +157,11 @@ fn describe(
 }
 
 impl Submitted {
-    fn read(fields: &Fields, object: &[u8]) -> Result<Self, Violation> {
+    fn read(fields: &Fields, object: &Members<'_>) -> Result<Self, Violation> {
         let id = |name: &str| -> Result<String, Violation> {
             let pointer = format!("/{name}/id");
             let id = text(fields, &pointer)?.unwrap_or_default();
-            let given =
-                member(object, name).is_some_and(|value| value != b"null" && value != b"{}");
+            let given = object.get(name).is_some_and(|value| value != b"null" && value != b"{}");
             if given && id.is_empty() && name != "actor" {
                 return Err(Violation::new(pointer, format!("is required when {name} is given")));
             }
@@ -178,12 +177,9 @@ impl Submitted {
             source_ip: own("source_ip")?.unwrap_or_default().to_owned(),
             is_failure: flag(fields, "/is_failure")?.unwrap_or_default(),
             is_anonymous: flag(fields, "/is_anonymous")?.unwrap_or_default(),
-            fields: pairs(member(object, "fields").filter(|value| *value != b"null"), "/fields")?,
+            fields: pairs(object.get("fields").filter(|value| *value != b"null"), "/fields")?,
             external_id: own("external_id")?.unwrap_or_default().to_owned(),
-            metadata: pairs(
-                member(object, "metadata").filter(|value| *value != b"null"),
-                "/metadata",
-            )?,
+            metadata: pairs(object.get("metadata").filter(|value| *value != b"null"), "/metadata")?,
         })
     }
 

@@ -174,9 +174,10 @@ impl Service {
         project: &str,
         group: &str,
         person: Person,
+        admin: bool,
     ) -> Result<Secret, ChangeError> {
         self.check_project(caller, project)?;
-        self.create_viewer_token(caller, group, person).await
+        self.create_viewer_token(caller, group, person, admin).await
     }
 
     /// Asks for a file of what a viewer searched for.

@@ -101,6 +101,7 @@ impl Sessions {
             expires_ms,
             used_ms: now_ms.into(),
             secret_hash,
+            fresh_tokens: Mutex::default(),
             id,
         });
         let mut tables = self.0.lock();

@@ -32,6 +32,8 @@ pub struct Portal {
     pub hide_fields: Vec<String>,
     pub(crate) lens: Option<Lens>,
     pub(super) until_ms: u64,
+    /// Whether its viewer may make tokens that read the tenant.
+    pub(crate) admin: bool,
     /// Of what begins with the session's link: the id of the session that was made with it.
     pub(super) made_with: Option<String>,
 }
@@ -227,6 +229,7 @@ fn checked(
         hide_fields: new.hide_fields,
         lens: limited.then_some(Lens { restrict, hidden }),
         until_ms: now_ms + ttl_s * 1000,
+        admin: false,
         made_with: None,
     };
     Ok((scopes, portal))

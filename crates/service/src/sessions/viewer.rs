@@ -25,8 +25,11 @@ impl Service {
         caller: &Caller,
         tenant: &str,
         person: Person,
+        admin: bool,
     ) -> Result<Secret, ChangeError> {
         self.permit(caller, Scope::Portal, "portal.create")?;
+        // A viewer never may more than who lets it in.
+        let admin = admin && caller.has(Scope::Admin);
         let tenant: TenantId = self.visible(caller, tenant)?;
         if tenant.is_system() {
             return Err(AccessError::NotFound.into());
@@ -44,7 +47,8 @@ impl Service {
             .on("tenant", tenant.as_str())
             .on("user", &person.id)
             .with("scopes", scopes.map(Scope::name).to_vec())
-            .with("viewer", "retraced");
+            .with("viewer", "retraced")
+            .with("admin", admin);
         let grant = Grant {
             person,
             role: None,
@@ -59,6 +63,7 @@ impl Service {
                 hide_fields: Vec::new(),
                 lens: None,
                 until_ms: now_ms + SESSION_MS,
+                admin,
                 made_with: None,
             }),
         };

@@ -133,6 +133,14 @@ impl Catalog {
         found(changed, || format!("key {id}"))
     }
 
+    /// Gives a key another name.
+    pub fn rename_key(&self, id: &str, name: &str) -> Result<()> {
+        let text = "UPDATE keys SET name = ?2 WHERE id = ?1";
+        let changed =
+            self.write(|transaction| Ok(transaction.execute(text, params![id, name])?))?;
+        found(changed, || format!("key {id}"))
+    }
+
     /// Notes the last uses of keys, gathered by the caller over some time.
     pub fn touch_keys(&self, uses: &[(String, u64)]) -> Result<()> {
         self.write(|transaction| {

@@ -2,17 +2,20 @@
 //!
 //! The viewer asks for a new token when a reply has neither `errors` nor a search; so a session that has ended is answered
 //! without `errors`, and a query that is not valid with them. Reads are recorded whatever `skipViewLogEvent` says. Tokens
-//! for other programs are keys here, which a viewer's session cannot make: those paths are refused.
+//! for other programs are keys here that read the one group; only viewers that were let in with `is_admin`, by a key that
+//! may make keys itself, make them.
 
 use std::time::Duration;
 
 use attestary_event::Timestamp;
-use attestary_service::{AccessError, Caller, ChangeError, Export, Origin, Person, ViewerExport};
+use attestary_service::{
+    AccessError, Caller, ChangeError, Export, Origin, Person, ViewerExport, ViewerToken,
+};
 use axum::{
     Extension, Router,
     extract::{Path, RawQuery, Request, State as Shared},
     response::Response,
-    routing::{any, get, post},
+    routing::{get, post, put},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
@@ -24,7 +27,7 @@ use crate::{
     body,
     extract::{self, Posted},
     problem::{PUSHBACK, Problem},
-    routes::{exports, reply, time},
+    routes::{done, exports, reply, time},
 };
 
 /// Bytes of a body that begins a session.
@@ -43,9 +46,9 @@ pub(super) fn routes() -> Router<State> {
         .route("/project/{project}/exports", get(list))
         .route("/project/{project}/export", post(create))
         .route("/project/{project}/export/{id}/rendered", get(rendered))
-        .route("/project/{project}/eitapi_tokens", any(no_tokens))
-        .route("/project/{project}/eitapi_token", any(no_tokens))
-        .route("/project/{project}/eitapi_token/{id}", any(no_tokens))
+        .route("/project/{project}/eitapi_tokens", get(tokens))
+        .route("/project/{project}/eitapi_token", post(create_token))
+        .route("/project/{project}/eitapi_token/{id}", put(rename_token).delete(delete_token))
 }
 
 /// `GET …/viewertoken`: the publisher asks for one of its people.
@@ -70,7 +73,10 @@ pub(super) async fn token(
         return failed(StatusCode::BAD_REQUEST, "group_id and actor_id are required", None);
     };
     let person = Person { id: actor, ..Person::default() };
-    match state.service.retraced_viewer_token(&posted.caller, &project, &group, person).await {
+    let admin = text("is_admin").is_some_and(|value| value == "true");
+    let made =
+        state.service.retraced_viewer_token(&posted.caller, &project, &group, person, admin).await;
+    match made {
         Ok(token) => reply(StatusCode::OK, &json!({ "token": token.reveal() })),
         Err(error) => refused(error),
     }
@@ -304,11 +310,95 @@ async fn rendered(
     }
 }
 
-/// Keys are the application's to make.
-async fn no_tokens(request: Request) -> Response {
-    body::drain(request.into_body()).await;
-    let message = "a viewer makes no tokens; keys of one group are made by POST /v1/keys";
-    failed(StatusCode::FORBIDDEN, message, None)
+/// What the dialog of tokens sends.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct TokenName {
+    display_name: String,
+}
+
+fn token_view(token: &ViewerToken) -> Value {
+    json!({ "id": token.id, "display_name": token.name })
+}
+
+async fn tokens(
+    Shared(state): Shared<State>,
+    Path(project): Path<String>,
+    request: Request,
+) -> Response {
+    let posted = match entered(&state, &project, request).await {
+        Ok((posted, _)) => posted,
+        Err(problem) => return from_problem(&problem),
+    };
+    match state.service.viewer_tokens(&posted.caller).await {
+        Ok(tokens) => {
+            let views: Vec<Value> = tokens.iter().map(token_view).collect();
+            let mut response = reply(StatusCode::OK, &views);
+            // It may hold a secret.
+            let headers = response.headers_mut();
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            response
+        }
+        Err(error) => from_problem(&Problem::from(error)),
+    }
+}
+
+async fn create_token(
+    Shared(state): Shared<State>,
+    Path(project): Path<String>,
+    request: Request,
+) -> Response {
+    let (posted, name) = match named(&state, &project, request).await {
+        Ok(named) => named,
+        Err(response) => return response,
+    };
+    match state.service.create_viewer_token_of(&posted.caller, name).await {
+        Ok(token) => reply(StatusCode::CREATED, &token_view(&token)),
+        Err(error) => refused(error),
+    }
+}
+
+async fn rename_token(
+    Shared(state): Shared<State>,
+    Path((project, id)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    let (posted, name) = match named(&state, &project, request).await {
+        Ok(named) => named,
+        Err(response) => return response,
+    };
+    match state.service.rename_viewer_token(&posted.caller, &id, name).await {
+        Ok(token) => reply(StatusCode::OK, &token_view(&token)),
+        Err(error) => refused(error),
+    }
+}
+
+async fn delete_token(
+    Shared(state): Shared<State>,
+    Path((project, id)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    let posted = match entered(&state, &project, request).await {
+        Ok((posted, _)) => posted,
+        Err(problem) => return from_problem(&problem),
+    };
+    match state.service.revoke_viewer_token(&posted.caller, &id).await {
+        Ok(()) => done(),
+        Err(error) => refused(error),
+    }
+}
+
+/// Returns the caller of a path below a project, and the name that its body gives; an empty one, which is refused once
+/// the caller is known to be an administrator, when it gives none.
+async fn named(
+    state: &State,
+    project: &str,
+    request: Request,
+) -> Result<(Posted, String), Response> {
+    let (posted, _) =
+        entered(state, project, request).await.map_err(|problem| from_problem(&problem))?;
+    let TokenName { display_name } = serde_json::from_slice(&posted.body).unwrap_or_default();
+    Ok((posted, display_name))
 }
 
 fn refused(error: ChangeError) -> Response {

@@ -34,14 +34,14 @@ struct Flat<'a> {
 /// Maps a payload that was scanned.
 pub(super) fn map(scanned: &Scanned, tenant: Option<&str>) -> Result<Mapped, Violation> {
     let flat = Flat::read(&scanned.fields)?;
-    let occurred = flat.time.and_then(time);
+    let occurred = flat.time.and_then(time).map(|time| time.to_string());
     let own_tenant = fitting(flat.tenant, 128);
     let tenant = tenant.or(own_tenant);
-    let status = text(&scanned.fields, "authentication_status");
+    let status = text(&scanned.fields, "/authentication_status");
     let mut json = Vec::with_capacity(1024);
     let mut event = ObjectWriter::open(&mut json);
     event.optional("tenant", tenant).text("action", flat.action);
-    event.optional("occurred_at", occurred.map(|time| time.to_string()).as_deref());
+    event.optional("occurred_at", occurred.as_deref());
     event.object("actor", |actor| match (flat.role, flat.rid) {
         (role, Some(rid)) => _ = actor.text("type", role.unwrap_or("user")).text("id", rid),
         (_, None) => _ = actor.text("type", "anonymous"),
@@ -60,7 +60,7 @@ pub(super) fn map(scanned: &Scanned, tenant: Option<&str>) -> Result<Mapped, Vio
     event.optional("outcome", status.and_then(outcome));
     let mut residue = Residue::default();
     for member in members(&scanned.compact) {
-        if !flat.gives_back(member, tenant, occurred.map(|time| time.to_string()).as_deref()) {
+        if !flat.gives_back(member, tenant, occurred.as_deref()) {
             residue.keep(member);
         }
     }
@@ -72,7 +72,7 @@ pub(super) fn map(scanned: &Scanned, tenant: Option<&str>) -> Result<Mapped, Vio
 impl<'a> Flat<'a> {
     fn read(fields: &'a Fields) -> Result<Self, Violation> {
         const ACTION: &str = "/security_event_type";
-        let action = text(fields, "security_event_type").filter(|action| !action.is_empty());
+        let action = text(fields, "/security_event_type").filter(|action| !action.is_empty());
         let action =
             action.ok_or_else(|| Violation::new(ACTION, "must be a string that is not empty"))?;
         if action.len() > ACTION_BYTES_MAX {
@@ -80,23 +80,23 @@ impl<'a> Flat<'a> {
                 format!("has at most {ACTION_BYTES_MAX} bytes; this one has {}", action.len());
             return Err(Violation::new(ACTION, detail));
         }
-        let rid = fitting(text(fields, "rid"), ID_BYTES_MAX);
-        let process = fitting(text(fields, "process_id"), ID_BYTES_MAX);
+        let rid = fitting(text(fields, "/rid"), ID_BYTES_MAX);
+        let process = fitting(text(fields, "/process_id"), ID_BYTES_MAX);
         // A type without its id has no place of its own.
         let kind =
             |name, max, id: Option<&str>| fitting(text(fields, name), max).filter(|_| id.is_some());
         Ok(Self {
             action,
-            tenant: text(fields, "customer_id"),
-            role: kind("role", TYPE_BYTES_MAX, rid),
+            tenant: text(fields, "/customer_id"),
+            role: kind("/role", TYPE_BYTES_MAX, rid),
             rid,
-            master_rid: fitting(text(fields, "master_rid"), ID_BYTES_MAX),
+            master_rid: fitting(text(fields, "/master_rid"), ID_BYTES_MAX),
             process,
-            session_type: kind("session_type", TARGET_TYPE_BYTES_MAX, process)
+            session_type: kind("/session_type", TARGET_TYPE_BYTES_MAX, process)
                 .filter(|kind| *kind != "workflow_step"),
-            step: fitting(text(fields, "workflow_step_id"), ID_BYTES_MAX),
-            ip: fitting(text(fields, "ip"), IP_BYTES_MAX),
-            time: text(fields, "@timestamp"),
+            step: fitting(text(fields, "/workflow_step_id"), ID_BYTES_MAX),
+            ip: fitting(text(fields, "/ip"), IP_BYTES_MAX),
+            time: text(fields, "/@timestamp"),
         })
     }
 
@@ -123,15 +123,24 @@ impl<'a> Flat<'a> {
     }
 }
 
-/// Returns a top-level string.
-fn text<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {
-    let field = fields.get(&format!("/{name}"))?;
+/// Returns a string.
+fn text<'a>(fields: &'a Fields, pointer: &str) -> Option<&'a str> {
+    let field = fields.get(pointer)?;
     (field.kind == Kind::String).then_some(field.value)
 }
 
 /// True when the JSON is this text, spelt as our own writer spells it.
 fn is_string(json: &[u8], text: &str) -> bool {
-    let mut own = Vec::with_capacity(text.len() + 2);
+    if json.len() == text.len() + 2 {
+        // What has to be escaped makes the text longer.
+        return json[1..=text.len()] == *text.as_bytes()
+            && json.starts_with(b"\"")
+            && !text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
+    }
+    if memchr::memchr(b'\\', json).is_none() {
+        return false;
+    }
+    let mut own = Vec::with_capacity(json.len());
     attestary_event::scan::write_string(text, &mut own);
     own == json
 }
@@ -143,5 +152,42 @@ fn outcome(status: &str) -> Option<&'static str> {
         "failure" | "failed" | "error" => Some("failure"),
         "blocked" | "denied" => Some("denied"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use attestary_event::scan::write_string;
+
+    use super::*;
+
+    #[test]
+    fn a_token_is_a_text_when_our_writer_spells_it_so() {
+        let texts = ["", "a", "a\"", "\\", "\\n", "\n", "x\u{1}", "é", "\"\"", "ab"];
+        let tokens = [
+            r#""""#,
+            r#""a""#,
+            r#""a\"""#,
+            r#""\\""#,
+            r#""\n""#,
+            r#""\u0001""#,
+            r#""\u0061""#,
+            "1",
+            "null",
+            r#""é""#,
+            "{}",
+        ];
+        for text in texts {
+            let mut own = Vec::new();
+            write_string(text, &mut own);
+            assert!(is_string(&own, text), "{text:?}");
+            for token in tokens {
+                assert_eq!(
+                    is_string(token.as_bytes(), text),
+                    own == token.as_bytes(),
+                    "{text:?} {token}"
+                );
+            }
+        }
     }
 }

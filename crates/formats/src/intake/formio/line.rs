@@ -16,9 +16,17 @@ pub(super) struct Header<'a> {
 
 /// Returns the text of a line as a reader sees it: colour escapes stripped, wrong bytes replaced.
 pub(super) fn readable(line: &[u8]) -> Cow<'_, str> {
-    match String::from_utf8_lossy(line) {
+    match lossy(line) {
         text if text.contains('\x1b') => Cow::Owned(strip_ansi(&text)),
         text => text,
+    }
+}
+
+/// Returns the text of bytes, wrong ones replaced. Most lines are right, which is quickly seen.
+pub(super) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
     }
 }
 

@@ -98,7 +98,7 @@ impl<'a> Line<'a> {
         let mut cutter = Cutter::default();
         let mut json = Vec::with_capacity(1024);
         let mut event = ObjectWriter::open(&mut json);
-        event.text("action", self.header.event).text("occurred_at", &self.time.to_string());
+        event.text("action", self.header.event).display("occurred_at", self.time);
         event.object("actor", |actor| match columns.user {
             Some(user) => _ = actor.text("type", "user").text("id", user),
             None => _ = actor.text("type", "anonymous"),
@@ -222,7 +222,7 @@ struct Raw<'a> {
 
 impl<'a> Raw<'a> {
     fn of(bytes: &'a [u8], room: usize, flags: &mut Vec<&'static str>) -> Self {
-        let text = String::from_utf8_lossy(bytes);
+        let text = line::lossy(bytes);
         let mut hex = None;
         if matches!(text, Cow::Owned(_)) {
             flags.push(INVALID_UTF8);
@@ -259,6 +259,10 @@ impl<'a> Raw<'a> {
 
 /// Returns the length of the longest start of `text` that takes at most `room` bytes as a JSON string.
 fn fitting(text: &str, room: usize) -> usize {
+    // No byte takes more than six.
+    if text.len() <= (room / 6).min(STRING_BYTES_MAX) {
+        return text.len();
+    }
     let mut taken = 0;
     for (at, c) in text.char_indices() {
         taken += match c {
@@ -285,5 +289,34 @@ impl Cutter {
         let end = text.floor_char_boundary(bytes_max);
         self.cut |= end < text.len();
         Some(&text[..end])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_where_its_json_no_longer_fits() {
+        for text in ["plain", "a\"b\\c", "\u{1b}\u{85}x", "äöü€😀", "", "\n\n\n"] {
+            for room in 0..80 {
+                let mut expected = text.len();
+                let mut taken = 0;
+                for (at, c) in text.char_indices() {
+                    taken += match c {
+                        '"' | '\\' => 2,
+                        c if c.is_control() => 6,
+                        c => c.len_utf8(),
+                    };
+                    if taken > room {
+                        expected = at;
+                        break;
+                    }
+                }
+                assert_eq!(fitting(text, room), expected, "{text:?} in {room}");
+            }
+        }
+        let long = "x".repeat(STRING_BYTES_MAX + 1);
+        assert_eq!(fitting(&long, usize::MAX), STRING_BYTES_MAX);
     }
 }
