@@ -351,7 +351,7 @@ mod tests {
             match source.name.split('.').collect::<Vec<_>>()[..] {
                 ["tenant"] => tenant = Some(plain),
                 ["id"] => id = Some(plain),
-                ["label"] => event["labels"] = json!([value]),
+                ["label"] => _ = event.insert("labels".into(), json!([value])),
                 ["target", name] => {
                     let targets = event.entry("targets").or_insert_with(|| json!([{}]));
                     targets[0][name] = value;
