@@ -7,6 +7,8 @@
 //! Doors: native, formio, ndjson, easysend, cloudevents, retraced. Events are those of `e2e/bench_adapters.py`.
 //! Prints events a second; instructions are counted from outside, with a count of 0 for what starting costs.
 
+#![expect(clippy::print_stdout, reason = "the figures are its output")]
+
 use std::time::Instant;
 
 use attestary_event::{
