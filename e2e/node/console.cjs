@@ -721,7 +721,7 @@ const scenarios = {
             const names = [...new Set(fields.map(([name]) => name.split(".")[0]))].sort();
             // The address of Sumo Logic is a secret and has its own place in the server's list.
             check(names.join() === known(errors).join(), `${type} asks for ${names}; known: ${known(errors)}`);
-            const must = errors.map((one) => /^\/config\/(\w+) (?:is required|must be 1 to)/.exec(one)).filter(Boolean).map((found) => found[1]).sort();
+            const must = errors.map((one) => /^\/config\/(\w+) (?:is required|must (?:be|name|have) 1 to)/.exec(one)).filter(Boolean).map((found) => found[1]).sort();
             check(fields.filter(([, required]) => required).map(([name]) => name).sort().join() === must.join(), `${type} must have ${must}`);
             await axe(page, `wizard, ${type}`);
             await page.getByRole("button", { name: "Previous" }).click();

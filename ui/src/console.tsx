@@ -7,6 +7,7 @@ import { Client, Problem, type Session } from './client.ts';
 import { EventPage, EventsPage } from './pages/events.tsx';
 import { AboutPage, KINDS, type Kind } from './pages/about.tsx';
 import { Later } from './pages/parts.tsx';
+import { OpenId, takeFailure } from './pages/sign-in.tsx';
 import type { Tenant } from './pages/tenants.tsx';
 import { Link, navigate, path } from './router.ts';
 import { consoleEn } from './messages/console.en.ts';
@@ -68,6 +69,7 @@ function App() {
 }
 
 function SignIn({ state }: { state: 'refused' | 'ended' | null }) {
+  const [failure] = useState(takeFailure);
   useEffect(() => {
     document.title = `${t('signIn.title')} · Attestary`;
   }, []);
@@ -76,8 +78,10 @@ function SignIn({ state }: { state: 'refused' | 'ended' | null }) {
       <div class="card">
         <p class="brand"><Mark /> Attestary</p>
         <h1>{t('signIn.title')}</h1>
+        {failure && <p class="problem" role="alert">{failure}</p>}
         {state === 'refused' && <p class="problem" role="alert">{t('signIn.refused')}</p>}
         {state === 'ended' && <p role="status">{t('signIn.ended')}</p>}
+        <OpenId client={client} />
         <p>{t('signIn.how')}</p>
         <p class="note">{t('signIn.dev')}</p>
         <p class="note">{t('signIn.admin')}</p>

@@ -13,6 +13,9 @@ pub(crate) const CONSOLE_HEADER: &str = "attestary-console";
 const PLAIN: &str = "attestary-session";
 const SECURE: &str = "__Host-attestary-session";
 
+const STATE_PLAIN: &str = "attestary-sign-in";
+const STATE_SECURE: &str = "__Host-attestary-sign-in";
+
 /// Whether the request came over HTTPS, as far as this server or a trusted proxy tells.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Https(pub(crate) bool);
@@ -22,14 +25,21 @@ pub(crate) struct Https(pub(crate) bool);
 /// # Errors
 /// When the request has the cookie but does not show that the console sent it.
 pub(crate) fn token(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let Some(token) = find(headers, [SECURE, PLAIN]) else { return Ok(None) };
+    of_the_console(headers)?;
+    Ok(Some(token))
+}
+
+/// Returns the state of the sign-in that this browser began.
+pub(crate) fn state(headers: &HeaderMap) -> Option<&str> {
+    find(headers, [STATE_SECURE, STATE_PLAIN])
+}
+
+fn find<'a>(headers: &'a HeaderMap, names: [&str; 2]) -> Option<&'a str> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs =
         cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let Some((_, token)) = pairs.find(|(name, _)| *name == SECURE || *name == PLAIN) else {
-        return Ok(None);
-    };
-    of_the_console(headers)?;
-    Ok(Some(token))
+    pairs.find(|(name, _)| names.contains(name)).map(|(_, value)| value)
 }
 
 /// Refuses a request that a page of another origin may have caused.
@@ -54,6 +64,23 @@ pub(crate) fn set(token: &str, seconds: u64, https: Https) -> HeaderValue {
 /// Returns the header that takes it away.
 pub(crate) fn clear(https: Https) -> HeaderValue {
     HeaderValue::from_str(&format!("{}; Max-Age=0", attributes("", https))).expect("plain ASCII")
+}
+
+/// Returns the header that binds a sign-in to this browser. Lax: the provider's page leads back here.
+pub(crate) fn set_state(state: &str, seconds: u64, https: Https) -> HeaderValue {
+    let text = format!("{}; Max-Age={seconds}", state_attributes(state, https));
+    HeaderValue::from_str(&text).expect("a state is made of URL-safe characters")
+}
+
+/// Returns the header that takes it away.
+pub(crate) fn clear_state(https: Https) -> HeaderValue {
+    let text = format!("{}; Max-Age=0", state_attributes("", https));
+    HeaderValue::from_str(&text).expect("plain ASCII")
+}
+
+fn state_attributes(state: &str, Https(https): Https) -> String {
+    let (name, secure) = if https { (STATE_SECURE, "; Secure") } else { (STATE_PLAIN, "") };
+    format!("{name}={state}; Path=/; HttpOnly; SameSite=Lax{secure}")
 }
 
 fn attributes(token: &str, Https(https): Https) -> String {

@@ -31,7 +31,7 @@ pub use network::Cidr;
 pub use openapi::document as openapi_document;
 pub use routes::sessions::sign_in_path;
 pub use serve::serve;
-pub use settings::Settings;
+pub use settings::{Settings, SignIn};
 pub use syslog::{
     SyslogError, SyslogListener, SyslogListeners, SyslogSender, SyslogSettings, SyslogTls,
     SyslogTransport,

@@ -34,6 +34,10 @@ fn describe() {
     );
     metrics::describe_counter!("attestary_alerts_raised_total", "Alerts raised.");
     metrics::describe_counter!(
+        "attestary_sign_ins_total",
+        "Sign-ins by the OpenID provider, by what came of them."
+    );
+    metrics::describe_counter!(
         "attestary_ironcore_discarded_total",
         "Security events for unknown tenants of a closed environment that were thrown away."
     );

@@ -14,7 +14,7 @@ use utoipa::{
 use crate::routes::{
     actions, alerts, anchor, blueprints, certificates, counts, deliveries, destinations, easysend,
     environments, events, exports, formio, governance, health, keys, proofs, redaction, sessions,
-    sources, standard, tail, tenants, usage, views,
+    sign_in, sources, standard, tail, tenants, usage, views,
 };
 
 /// Returns the document as indented JSON with a line end.
@@ -86,7 +86,7 @@ struct ProblemItem {
         environments::create, environments::list, environments::one, environments::change,
         keys::create, keys::list, keys::one, keys::revoke,
         usage::report, usage::set_of_tenant, usage::set_of_key,
-sessions::start, sessions::own, sessions::end, sessions::create_link, sessions::create_portal, sessions::list_portal, sessions::revoke_portal, formio::import, easysend::import, sources::list, sources::switch, actions::list, actions::set_mode, actions::versions, actions::create, actions::check, standard::cloudevents, standard::kubernetes, standard::ndjson, alerts::list, alerts::create, alerts::get, alerts::change, alerts::delete, views::list, views::create, views::change, views::delete, views::results,
+sessions::start, sessions::own, sessions::end, sessions::create_link, sessions::create_portal, sessions::list_portal, sessions::revoke_portal, sign_in::methods, formio::import, easysend::import, sources::list, sources::switch, actions::list, actions::set_mode, actions::versions, actions::create, actions::check, standard::cloudevents, standard::kubernetes, standard::ndjson, alerts::list, alerts::create, alerts::get, alerts::change, alerts::delete, views::list, views::create, views::change, views::delete, views::results,
         governance::environment_retention, governance::set_environment_retention,
         governance::unset_environment_retention, governance::tenant_retention, governance::set_tenant_retention,
         governance::unset_tenant_retention, governance::preview_retention, governance::run_environment_retention,

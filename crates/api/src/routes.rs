@@ -23,6 +23,7 @@ pub(crate) mod proofs;
 pub(crate) mod redaction;
 pub(crate) mod retraced;
 pub(crate) mod sessions;
+pub(crate) mod sign_in;
 pub(crate) mod sources;
 pub(crate) mod standard;
 pub(crate) mod tail;
@@ -156,6 +157,9 @@ fn native() -> Router<State> {
 fn console() -> Router<State> {
     Router::new()
         .route("/", get(console::root))
+        .route("/v1/sign-in", get(sign_in::methods))
+        .route("/console/sign-in", get(sign_in::begin))
+        .route("/console/sign-in/callback", get(sign_in::finish))
         .route("/console", get(console::index))
         .route("/console/", get(console::index))
         .route("/console/portal/{link}", get(console::portal))

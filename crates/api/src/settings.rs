@@ -1,6 +1,9 @@
 //! Values of the HTTP edge.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use attestary_oidc::Provider;
+use attestary_service::RoleMap;
 
 use crate::network::Cidr;
 
@@ -23,6 +26,19 @@ pub struct Settings {
     pub body_bytes_in_flight_max: usize,
     /// `/metrics` answers on this listener.
     pub metrics: bool,
+    /// Who else vouches for the console's people.
+    pub sign_in: Option<SignIn>,
+}
+
+/// Sign-in by an OpenID provider.
+#[derive(Debug, Clone)]
+pub struct SignIn {
+    /// The provider.
+    pub provider: Arc<Provider>,
+    /// What people see on the button: the provider's host, or a name that the operator gave it.
+    pub name: String,
+    /// What the provider's groups mean here.
+    pub roles: RoleMap,
 }
 
 impl Default for Settings {
@@ -38,6 +54,7 @@ impl Default for Settings {
             // Sixteen of the largest bodies.
             body_bytes_in_flight_max: 160 * 1024 * 1024,
             metrics: true,
+            sign_in: None,
         }
     }
 }

@@ -12,9 +12,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use attestary_api::{SyslogListeners, Tls};
+use attestary_api::{SignIn, SyslogListeners, Tls};
 use attestary_delivery::LineWriter;
 use attestary_event::EnvironmentId;
+use attestary_oidc::Provider;
 use attestary_service::{Caller, ChangeError, Components, EnvironmentChange, Service};
 use attestary_store::{SystemClock, SystemRng};
 use tokio::{
@@ -26,8 +27,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     exit::{Exit, Failure},
-    settings::{Log, Settings},
+    settings::{Log, Settings, oidc::Oidc},
 };
+
+/// Joins the settings of the HTTP edge with what signs people in.
+fn api(
+    settings: attestary_api::Settings,
+    oidc: Option<Oidc>,
+) -> anyhow::Result<attestary_api::Settings> {
+    let Some(Oidc { provider, name, roles }) = oidc else { return Ok(settings) };
+    let provider = Arc::new(Provider::new(provider)?);
+    Ok(attestary_api::Settings { sign_in: Some(SignIn { provider, name, roles }), ..settings })
+}
 
 /// A server that has its data directory and its port, and answers requests.
 pub(crate) struct Server {
@@ -51,6 +62,7 @@ impl Server {
             None => None,
         };
         attestary_api::install_metrics();
+        let api = api(settings.api, settings.oidc)?;
         let listener = listen(&settings.listen).await?;
         let syslog = SyslogListeners::bind(settings.syslog).await?;
         let address = listener.local_addr()?;
@@ -79,7 +91,7 @@ impl Server {
         }
         let scheme = if tls.is_some() { "https" } else { "http" };
         let receiving = tokio::spawn(syslog.run(service.clone(), shutdown.clone()));
-        let app = attestary_api::router(service.clone(), settings.api);
+        let app = attestary_api::router(service.clone(), api);
         let serving = tokio::spawn(attestary_api::serve(listener, tls, app, shutdown.clone()));
         // A wildcard address is listened on, but not connected to.
         let host =

@@ -4,6 +4,7 @@
 
 mod anchors;
 mod egress;
+pub(crate) mod oidc;
 mod syslog;
 
 use std::{
@@ -47,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) api: attestary_api::Settings,
     /// What the syslog listeners are made from.
     pub(crate) syslog: attestary_api::SyslogSettings,
+    /// What sign-in by an OpenID provider is made from.
+    pub(crate) oidc: Option<oidc::Oidc>,
     /// What the server says about itself.
     pub(crate) log: Log,
 }
@@ -77,6 +80,7 @@ struct File {
     delivery: Delivery,
     exports: Exports,
     anchors: anchors::AnchorsTable,
+    oidc: oidc::OidcTable,
     log: LogTable,
 }
 
@@ -252,6 +256,7 @@ impl Settings {
             tls: tls(&file.http)?,
             api: api(&file.http)?,
             syslog: syslog::settings(&file.syslog, &file.environments)?,
+            oidc: oidc::settings(&file.oidc)?,
             log: log(&file.log)?,
             service: service(file)?,
         })
@@ -299,6 +304,7 @@ fn api(http: &Http) -> Result<attestary_api::Settings, Failure> {
             1 << 20,
         )?,
         metrics: http.metrics,
+        sign_in: None,
     })
 }
 
@@ -581,6 +587,58 @@ mod tests {
                 "the setting objects.url \"ftp://bucket\" begins with none of s3://, gs:// and az://",
             ),
         );
+    }
+
+    #[test]
+    fn sign_in_is_checked_whole() {
+        let read = |changes: &[(&str, &str)]| {
+            let whole = [
+                ("ISSUER", "https://id.example.com"),
+                ("CLIENT_ID", "attestary"),
+                ("PUBLIC_URL", "https://audit.example.com"),
+                ("ROLES", "sre=operator,staff=reader"),
+                ("ENVIRONMENT", "production"),
+            ];
+            let variables = whole.iter().chain(changes);
+            let variables = variables
+                .map(|(name, value)| (format!("{}OIDC__{name}", layers::PREFIX), (*value).into()));
+            // Of two with one name, the later counts.
+            let variables: std::collections::BTreeMap<String, String> = variables.collect();
+            Settings::read(None, variables.into_iter()).map_err(|failure| failure.to_string())
+        };
+        let oidc = read(&[]).unwrap().oidc.unwrap();
+        let callback = "https://audit.example.com/console/sign-in/callback";
+        assert_eq!(oidc.provider.redirect.as_str(), callback);
+        assert_eq!(oidc.name, "id.example.com");
+        for (name, value, expected) in [
+            (
+                "ISSUER",
+                "http://id.example.com",
+                "oidc.issuer is an https address (http only for this machine)",
+            ),
+            ("PUBLIC_URL", "", "oidc.public_url is no address: relative URL without a base"),
+            ("CLIENT_ID", "", "oidc.client_id is required together with oidc.issuer"),
+            ("ROLES", "", "oidc.roles names no group: nobody could sign in"),
+            (
+                "ROLES",
+                "sre=root",
+                "oidc.roles lists GROUP=ROLE, where the role is operator, auditor or reader; given: \"sre=root\"",
+            ),
+            (
+                "ENVIRONMENT",
+                "",
+                "oidc.environment is required when readers or auditors sign in: it is where they look",
+            ),
+            (
+                "CLIENT_SECRET_FILE",
+                "/nowhere",
+                "oidc.client_secret_file /nowhere cannot be read: No such file or directory (os error 2)",
+            ),
+        ] {
+            let error = read(&[(name, value)]).unwrap_err();
+            assert_eq!(error, format!("the setting {expected}"), "{name}={value}");
+        }
+        assert!(read(&[("ISSUER", "")]).unwrap().oidc.is_none());
     }
 
     #[test]

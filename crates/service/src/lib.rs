@@ -94,8 +94,8 @@ pub use search::{Found, Search};
 pub use secret::Secret;
 pub use service::Service;
 pub use sessions::{
-    Link, NewLink, NewPortalSession, OpenPortal, Person, Portal, PortalCreated, Role, Session,
-    Started, WebOrigin,
+    Link, NewLink, NewPortalSession, OpenPortal, Person, Portal, PortalCreated, Role, RoleMap,
+    Session, Started, WebOrigin,
 };
 pub use settings::{Components, Settings};
 pub use sources::Source;

@@ -5,6 +5,7 @@
 //! some rows and fields of it. Sessions live in memory: a restart ends all of them, which people notice as one more
 //! sign-in and embedded viewers not at all, since they fetch tokens anew every few minutes anyway.
 
+mod identity;
 mod index;
 mod portal;
 mod viewer;
@@ -18,6 +19,7 @@ use std::sync::{
 use attestary_event::{EnvironmentId, TenantId, Violation};
 use serde_json::{Value, json};
 
+pub use identity::RoleMap;
 pub(crate) use index::Sessions;
 pub use portal::{NewPortalSession, OpenPortal, Portal, PortalCreated};
 pub use web_origin::WebOrigin;

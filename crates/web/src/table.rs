@@ -15,24 +15,24 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/admin.de-CmYbztlD.js"),
     },
     File {
-        path: "assets/connect-BOwzBGOQ.js",
+        path: "assets/connect-Bcc3fqqH.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/connect-BOwzBGOQ.js"),
+        bytes: include_bytes!("../dist/assets/connect-Bcc3fqqH.js"),
     },
     File {
-        path: "assets/connect.de-C83IQ0Df.js",
+        path: "assets/connect.de-3vFaKyb-.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/connect.de-C83IQ0Df.js"),
+        bytes: include_bytes!("../dist/assets/connect.de-3vFaKyb-.js"),
     },
     File {
-        path: "assets/console-CzOftCUk.js",
+        path: "assets/console-BzA2RVgg.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/console-CzOftCUk.js"),
+        bytes: include_bytes!("../dist/assets/console-BzA2RVgg.js"),
     },
     File {
-        path: "assets/console.de-Bk_-c0XW.js",
+        path: "assets/console.de-DMEunpj_.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/console.de-Bk_-c0XW.js"),
+        bytes: include_bytes!("../dist/assets/console.de-DMEunpj_.js"),
     },
     File {
         path: "assets/count-CYJPx7Yg.js",

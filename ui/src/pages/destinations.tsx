@@ -13,7 +13,7 @@ import { Trail } from './trail.tsx';
 import { Change, TestResult, Wizard, typeName } from './wizard.tsx';
 
 export type Destination = {
-  id: string; name: string; type: string; config: Record<string, Json>; format: { type?: string }; filter: string; managed_by: string; batch: Record<string, number>; public_keys: string[];
+  id: string; name: string; type: string; config: Record<string, Json>; format: { type?: string }; filter: string; managed_by: string; batch: Record<string, number>; public_keys: string[]; external_id?: string | null;
   state: 'active' | 'failing' | 'paused'; reason_detail: string; since: string; cursor: number; lag_events: number; retry_at: string | null;
   last_success_at: string | null; last_error_at: string | null; last_error: string | null; delivered: number; quarantined: number; attempts: number; secret?: string;
 };
@@ -109,6 +109,7 @@ function One({ client, tenant, id, operator }: { client: Client; tenant: string;
           </div>
           {failed && <ProblemBox problem={failed} />}
           {tested && <TestResult attempt={tested} />}
+          {destination.external_id && <p class="note wrap-any">{t('destinations.externalId')} <code>{destination.external_id}</code></p>}
           {destination.public_keys.length > 0 && <p class="note wrap-any">{t('destinations.publicKeys')} <code>{destination.public_keys.join(' ')}</code></p>}
           {destination.quarantined > 0 && <SetAside client={client} path={path} />}
           <Replays client={client} path={path} />

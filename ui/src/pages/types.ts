@@ -9,9 +9,9 @@ export type Setting = {
   name: string;
   /**
    * `text` by default. `secret`: written, never shown again. `long` and `pem`: of several lines. `pairs`: lines "name: value".
-   * `secrets`: the same, with values that are never shown again. `list` and `numbers`: between commas.
+   * `secrets`: the same, with values that are never shown again. `list` and `numbers`: between commas. `json`: an object.
    */
-  kind?: 'text' | 'secret' | 'long' | 'longSecret' | 'pem' | 'number' | 'check' | 'choice' | 'pairs' | 'secrets' | 'list' | 'numbers';
+  kind?: 'text' | 'secret' | 'long' | 'longSecret' | 'pem' | 'number' | 'check' | 'choice' | 'pairs' | 'secrets' | 'list' | 'numbers' | 'json';
   required?: true;
   choices?: string[];
   /** What the server takes when nothing is said; shown in the empty field. */
@@ -34,7 +34,9 @@ const ca: Setting = { name: 'ca', kind: 'pem', more: true };
 const userAndPassword: Setting[] = [{ name: 'username' }, { name: 'password', kind: 'secret' }];
 const payload: Setting[] = [
   { name: 'payload.carriage', kind: 'choice', choices: ['text', 'file'], usual: 'text', more: true },
-  { name: 'payload.encode', kind: 'list', example: 'gzip, base64', more: true },
+  { name: 'payload.encode', kind: 'list', example: 'gzip, age', more: true },
+  { name: 'payload.jwe', kind: 'json', example: '{"kty": "OKP", "crv": "X25519", "x": "…"}', more: true },
+  { name: 'payload.age', kind: 'list', example: 'age1…', more: true },
   { name: 'payload.groups', kind: 'list', example: 'actor, targets, context, changes, metadata, description, source', more: true },
 ];
 const objects: Setting[] = [
@@ -146,9 +148,11 @@ export const TYPES: Record<string, Type> = {
     settings: [
       { name: 'bucket', required: true, example: 'audit-acme' },
       { name: 'region', required: true, example: 'eu-central-1' },
-      { name: 'access_key_id', required: true },
-      { name: 'secret_access_key', kind: 'secret', required: true },
+      { name: 'access_key_id' },
+      { name: 'secret_access_key', kind: 'secret' },
+      { name: 'role_arn', example: 'arn:aws:iam::123456789012:role/audit' },
       { name: 'endpoint', example: 'https://s3.example.com' },
+      { name: 'sts_endpoint', more: true },
       ...objects,
       { name: 'object_lock.mode', kind: 'choice', choices: ['governance', 'compliance'], more: true },
       { name: 'object_lock.days', kind: 'number', more: true },
@@ -160,6 +164,15 @@ export const TYPES: Record<string, Type> = {
       { name: 'account', required: true, example: 'acmeaudit' },
       { name: 'container', required: true, example: 'audit' },
       { name: 'sas', kind: 'secret', required: true, example: 'sv=…&sig=…' },
+      { name: 'endpoint', more: true },
+      ...objects,
+      ca,
+    ],
+  },
+  gcs: {
+    settings: [
+      { name: 'bucket', required: true, example: 'audit-acme' },
+      { name: 'credentials', kind: 'longSecret', required: true, example: '{"type": "service_account", …}' },
       { name: 'endpoint', more: true },
       ...objects,
       ca,
@@ -231,6 +244,21 @@ export const TYPES: Record<string, Type> = {
       ca,
     ],
   },
+  kafka: {
+    operator: true,
+    settings: [
+      { name: 'brokers', kind: 'list', required: true, example: 'kafka.example.com:9093' },
+      { name: 'topic', required: true, example: 'audit' },
+      { name: 'tls', kind: 'check' },
+      { name: 'mechanism', kind: 'choice', choices: ['scram-sha-512', 'scram-sha-256', 'plain'] },
+      { name: 'user' },
+      { name: 'password', kind: 'secret' },
+      { name: 'compression', kind: 'choice', choices: ['gzip', 'none'], usual: 'gzip', more: true },
+      { name: 'client_certificate', kind: 'pem', more: true },
+      { name: 'client_key', kind: 'longSecret', more: true },
+      ca,
+    ],
+  },
   nats: {
     operator: true,
     settings: [
@@ -261,10 +289,20 @@ export type Values = Record<string, string>;
 
 const between = (text: string): string[] => text.split(',').map((one) => one.trim()).filter(Boolean);
 
+/** What is no JSON goes as text: the server says what is wrong with it. */
+function object(text: string): Json {
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    return text;
+  }
+}
+
 function read({ kind }: Setting, text: string): Json {
   switch (kind) {
     case 'number': return Number(text);
     case 'check': return text === 'true';
+    case 'json': return object(text);
     case 'list': return between(text);
     case 'numbers': return between(text).map(Number);
     case 'pairs':
@@ -300,6 +338,7 @@ export function valuesOf(type: string, config: Record<string, Json>): Values {
     if (value === undefined || value === null || setting.kind === 'secret' || setting.kind === 'longSecret') continue;
     if (setting.kind === 'secrets') values[setting.name] = (Array.isArray(value) ? value : Object.keys(value as object)).map((one) => `${String(one)}: `).join('\n');
     else if (setting.kind === 'pairs') values[setting.name] = Object.entries(value as object).map(([key, one]) => `${key}: ${String(one)}`).join('\n');
+    else if (setting.kind === 'json') values[setting.name] = JSON.stringify(value);
     else values[setting.name] = Array.isArray(value) ? value.join(', ') : String(value);
   }
   return values;

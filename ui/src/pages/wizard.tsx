@@ -12,7 +12,8 @@ import { base, page, type Attempt, type Destination } from './destinations.tsx';
 import { FormDialog, PageHead } from './parts.tsx';
 import { TYPES, configOf, isSecret, valuesOf, type Setting, type Values } from './types.ts';
 
-const FORMATS = ['json', 'cef', 'leef', 'ecs', 'ocsf', 'structured-data', 'cloudevents', 'otlp', 'asim', 'udm', 'csv', 'ironcore', 'easysend', 'formio'];
+const FORMATS = ['json', 'cef', 'leef', 'ecs', 'ocsf', 'structured-data', 'cloudevents', 'otlp', 'asim', 'udm', 'csv', 'template', 'ironcore', 'easysend', 'formio'];
+const TEMPLATE = '{{received_at}} {{/actor/id|quoted}} {{/action}} seq={{seq}} leaf={{leaf_hash}}';
 const STEPS = ['wizard.type', 'wizard.connection', 'wizard.filter', 'wizard.format', 'wizard.review'] as const;
 const BATCH = ['events_max', 'bytes_max', 'linger_ms'] as const;
 
@@ -42,7 +43,7 @@ function Field({ setting, value, set, kept }: { setting: Setting; value: string;
   const required = setting.required === true && !(kept && secret);
   const common = { id, name: setting.name, required, 'aria-describedby': secret ? `${id}-hint` : undefined, placeholder: kept && secret ? t('setting.kept') : setting.example ?? setting.usual };
   if (setting.kind === 'check') return <label class="check"><input type="checkbox" name={setting.name} checked={value === 'true'} onChange={(event) => set(String(event.currentTarget.checked))} /> {label(setting)}</label>;
-  const long = setting.kind === 'long' || setting.kind === 'longSecret' || setting.kind === 'pem' || setting.kind === 'pairs' || setting.kind === 'secrets';
+  const long = setting.kind === 'long' || setting.kind === 'longSecret' || setting.kind === 'pem' || setting.kind === 'pairs' || setting.kind === 'secrets' || setting.kind === 'json';
   return (
     <>
       <label for={id}><span>{label(setting)}{!required && <span class="note"> {t('setting.optional')}</span>}</span></label>
@@ -72,12 +73,12 @@ function TypeFields({ type, values, set, kept = false }: { type: string; values:
   );
 }
 
-type Form = { type: string; name: string; values: Values; filter: string; format: string; start: string; since: string; batch: Values };
+type Form = { type: string; name: string; values: Values; filter: string; format: string; start: string; since: string; batch: Values; text: string; media: string };
 
 function draftOf(form: Form) {
   const batch = Object.fromEntries(BATCH.filter((name) => form.batch[name]).map((name) => [name, Number(form.batch[name])]));
   return {
-    name: form.name, type: form.type, config: configOf(form.type, form.values), format: { type: form.format }, filter: form.filter,
+    name: form.name, type: form.type, config: configOf(form.type, form.values), format: form.format === 'template' ? { type: 'template', text: form.text, media: form.media } : { type: form.format }, filter: form.filter,
     start: form.start === 'since' ? new Date(form.since || Date.now()).toISOString() : form.start,
     ...(Object.keys(batch).length > 0 ? { batch } : {}),
   };
@@ -87,7 +88,7 @@ function draftOf(form: Form) {
 function begun(): Form {
   const asked = new URLSearchParams(search.value);
   const type = TYPES[asked.get('type') ?? ''] ? asked.get('type')! : 'webhook';
-  return { type, name: asked.get('name') ?? '', values: firstValues(type), filter: asked.get('q') ?? '', format: TYPES[type]!.format ?? 'json', start: 'now', since: '', batch: {} };
+  return { type, name: asked.get('name') ?? '', values: firstValues(type), filter: asked.get('q') ?? '', format: TYPES[type]!.format ?? 'json', start: 'now', since: '', batch: {}, text: TEMPLATE, media: 'text' };
 }
 
 /** A choice that must be made begins with its first way. */
@@ -99,7 +100,7 @@ export function Wizard({ client, tenant, operator }: { client: Client; tenant: s
   const [problem, setProblem] = useState<Problem | null>(null);
   const [made, setMade] = useState<Destination | null>(null);
   const [tested, setTested] = useState<Attempt | null>(null);
-  const set = (name: 'name' | 'filter' | 'format' | 'start' | 'since') => (event: Input): void => setForm({ ...form, [name]: event.currentTarget.value });
+  const set = (name: 'name' | 'filter' | 'format' | 'start' | 'since' | 'text' | 'media') => (event: Input): void => setForm({ ...form, [name]: event.currentTarget.value });
   const choose = (type: string): void => setForm({ ...form, type, values: { ...firstValues(type) }, format: TYPES[type]!.format ?? 'json' });
   const wrong = filterProblem(form.filter);
   const draft = draftOf(form);
@@ -140,6 +141,7 @@ export function Wizard({ client, tenant, operator }: { client: Client; tenant: s
       {made ? (
         <div class="stack">
           {made.secret && <div class="card secret"><p>{t('wizard.secret')}</p><pre class="code" tabIndex={0}>{made.secret}</pre><CopyButton label={t('api.copy')} text={() => made.secret!} /></div>}
+          {made.external_id && <div class="card"><p>{t('destinations.externalId')}</p><pre class="code" tabIndex={0}>{made.external_id}</pre></div>}
           {made.public_keys.length > 0 && <div class="card"><p>{t('destinations.publicKeys')}</p><pre class="code" tabIndex={0}>{made.public_keys.join('\n')}</pre></div>}
           {tested ? <TestResult attempt={tested} /> : problem ? <ProblemBox problem={problem} /> : <p role="status">{t('wizard.testing')}</p>}
           <p class="actions"><Link to={page(tenant, `/${made.id}`)} class="button primary">{t('wizard.done')}</Link>{(tested || problem) && <button type="button" onClick={() => void test(made)}>{t('wizard.again')}</button>}</p>
@@ -175,6 +177,12 @@ export function Wizard({ client, tenant, operator }: { client: Client; tenant: s
             <>
               <label>{t('wizard.format')} <select value={form.format} onChange={set('format')}>{FORMATS.map((format) => <option key={format}>{format}</option>)}</select></label>
               <p class="note">{t('wizard.formatHint')}</p>
+              {form.format === 'template' && (
+                <>
+                  <label>{t('wizard.template')} <textarea class="mono" rows={3} required maxLength={4096} spellcheck={false} value={form.text} onInput={set('text')} /></label>
+                  <label>{t('wizard.media')} <select value={form.media} onChange={set('media')}><option value="text">{t('wizard.media.text')}</option><option value="json">{t('wizard.media.json')}</option></select></label>
+                </>
+              )}
               <details><summary>{t('wizard.batch')}</summary><div class="stack">
                 {BATCH.map((name) => <label key={name}>{t(`batch.${name}`)} <input type="number" min={0} value={form.batch[name] ?? ''} onInput={(event) => setForm({ ...form, batch: { ...form.batch, [name]: event.currentTarget.value } })} /></label>)}
               </div></details>
@@ -226,7 +234,7 @@ export function Change({ client, path, destination, done }: { client: Client; pa
       <label>{t('wizard.name')} <input name="name" required maxLength={200} defaultValue={destination.name} /></label>
       <label>{t('wizard.filter')} <input class="mono" value={filter ?? destination.filter} onInput={(event) => setFilter(event.currentTarget.value)} spellcheck={false} /></label>
       {wrong && <p class="warn" role="status">{wrong}</p>}
-      <label>{t('wizard.format')} <select name="format" defaultValue={destination.format.type ?? 'json'}>{FORMATS.map((format) => <option key={format} selected={format === (destination.format.type ?? 'json')}>{format}</option>)}</select></label>
+      <label>{t('wizard.format')} <select name="format" defaultValue={destination.format.type ?? 'json'}>{FORMATS.filter((format) => format !== 'template' || destination.format.type === 'template').map((format) => <option key={format} selected={format === (destination.format.type ?? 'json')}>{format}</option>)}</select></label>
       <TypeFields kept type={destination.type} values={values ?? first} set={setValues} />
       <p class="note">{t('destinations.changeHint')}</p>
     </FormDialog>

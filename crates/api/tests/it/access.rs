@@ -526,6 +526,7 @@ fn cases(destination: &str, key_id: &str) -> Vec<Case> {
             Some(json!({ "enabled": false })),
             NotFound,
         ),
+        case("GET /v1/sign-in", "/v1/sign-in", None, Public),
         case("GET /health/live", "/health/live", None, Public),
         case("GET /health/ready", "/health/ready", None, Public),
         case("GET /v1/openapi.json", "/v1/openapi.json", None, Public),
@@ -657,7 +658,7 @@ async fn each_route_asks_for_its_own_scope() {
         route if route.starts_with("POST /ingest/") => Some(Scope::Ingest),
         // Readers find tenants as administrators do.
         "GET /v1/tenants" => None,
-        route if route.ends_with("/v1/session") => None,
+        route if route.ends_with("/v1/session") || route.ends_with("/v1/sign-in") => None,
         route if route.contains("portal-sessions") => Some(Scope::Portal),
         route if route.contains("/v1/events") => Some(Scope::Read),
         route if TREE.iter().any(|part| route.contains(part)) => Some(Scope::Read),
