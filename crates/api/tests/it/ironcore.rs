@@ -39,6 +39,33 @@ fn refused(reply: &Reply, status: u16, code: u64) {
     assert!(!reply.text().contains("null"), "no error may hold the word that means success");
 }
 
+/// The Go client gives its body no length, and writes absent custom fields as null.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_in_chunks_is_taken() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let app = TestApp::start().await;
+    let key = app.key(&ALL, None).await;
+    let parts = [
+        r#"{"tenantId":"acme","iclFields":{"requestingId":"a","event":"CREATE_BACKUP"}"#,
+        r#","customFields":null}"#,
+    ];
+    let mut request = format!(
+        "POST {PATH} HTTP/1.1\r\nhost: x\r\nauthorization: cmk {key}\r\ncontent-type: application/json\r\n\
+         transfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+    );
+    for part in parts {
+        request += &format!("{:x}\r\n{part}\r\n", part.len());
+    }
+    request += "0\r\n\r\n";
+    let mut connection = tokio::net::TcpStream::connect(app.address).await.unwrap();
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut reply = String::new();
+    connection.read_to_string(&mut reply).await.unwrap();
+    assert!(reply.starts_with("HTTP/1.1 200") && reply.ends_with("\r\n\r\nnull"), "{reply}");
+    let events = app.events("acme", &key).await;
+    assert_eq!(events[0]["action"], "CREATE_BACKUP");
+}
+
 // seeds: IC-01 IC-22 IC-23 IC-27
 #[tokio::test(flavor = "multi_thread")]
 async fn success_is_four_bytes_and_the_receipt_stands_in_headers() {

@@ -102,7 +102,7 @@ const EASYSEND_COINED: [&str; 9] = [
 ];
 
 /// Frozen.
-const SERVICE: [&str; 13] = [
+const SERVICE: [&str; 14] = [
     "attestary.genesis",
     "attestary.retention.applied",
     "attestary.erasure.applied",
@@ -116,6 +116,7 @@ const SERVICE: [&str; 13] = [
     "attestary.clock.stepped",
     "attestary.destination.changed",
     "attestary.restored",
+    "attestary.alert.raised",
 ];
 
 /// Each name is an alias of its family, with that mark, and finds the action that it stands under.
