@@ -46,13 +46,8 @@ fn witnesses(table: &AnchorsTable) -> Result<Option<WitnessPolicy>, Failure> {
     const NAME: &str = "anchors.witnesses_file";
     let Some(path) = given(&table.witnesses_file) else { return Ok(None) };
     let policy = WitnessPolicy::parse(&read(NAME, &path)?).map_err(|error| {
-        let mut text = error.to_string();
-        let mut source = std::error::Error::source(&error);
-        while let Some(error) = source {
-            text.push_str(&format!(": {error}"));
-            source = error.source();
-        }
-        wrong(NAME, format!("{}: {text}", path.display()))
+        // With its causes.
+        wrong(NAME, format!("{}: {:#}", path.display(), anyhow::Error::new(error)))
     })?;
     Ok(Some(policy))
 }

@@ -13,7 +13,7 @@ use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::counts::{Counts, Raised, Rule};
-use crate::{IntakeError, Service, audit::action, error::cause, submit::submit_error};
+use crate::{IntakeError, Service, audit::action, error::cause, ids, submit::submit_error};
 
 /// Events of one page.
 const PAGE_EVENTS: usize = 500;
@@ -254,7 +254,5 @@ fn shown(value: &str) -> String {
 /// Returns the id of an alert's event: the same each time these events raise this alert.
 fn event_id(row: &AlertRow, raised: &Raised) -> EventId {
     let text = format!("alert {} {} {} {}", row.id, row.version, raised.last_seq, raised.value);
-    let mut random = [0; 10];
-    random.copy_from_slice(&Sha256::digest(text)[..10]);
-    EventId::v7(raised.last_ms, random)
+    ids::repeatable(raised.last_ms, &text)
 }

@@ -12,9 +12,8 @@ use attestary_event::{EventId, Timestamp};
 use attestary_store::{Outcome, catalog::NoteRow};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
-use crate::{IntakeError, Service, audit::action, error::cause, submit::submit_error};
+use crate::{IntakeError, Service, audit::action, error::cause, ids, submit::submit_error};
 
 /// Notes taken at once.
 const NOTES_AT_ONCE: usize = 100;
@@ -112,9 +111,7 @@ impl Service {
 /// Returns the id of a note's event: the same each time it is taken.
 fn event_id(row: &NoteRow) -> EventId {
     let text = format!("delivery note {} {} {}", row.number, row.destination, row.made_ms);
-    let mut random = [0; 10];
-    random.copy_from_slice(&Sha256::digest(text)[..10]);
-    EventId::v7(row.made_ms, random)
+    ids::repeatable(row.made_ms, &text)
 }
 
 /// Returns the event that a note becomes.
