@@ -39,6 +39,7 @@ COLUMNS = {
 
 WHOLE = "the answer is for the request as a whole"
 STORE = "a store takes an object whole and does not look into it: nothing is halved or set aside"
+SYSLOG = "syslog has no answers: a batch counts when the system has taken it"
 # Cells that have no meaning for a destination, and why.
 NOT_APPLICABLE = {
     **{(kind, "partial failure"): WHOLE for kind in (
@@ -52,8 +53,10 @@ NOT_APPLICABLE = {
     ("nats", "429"): "JetStream has no such answer",
     ("nats", "poison"): "a stream does not look into messages; only their size counts",
     ("nats", "partial failure"): "every message is confirmed by itself; what is not is sent again under the same id",
-    **{("syslog", column): "syslog has no answers" for column in (
-        "429", "5xx", "413", "poison", "partial failure", "auth failure", "lost answer")},
+    **{(f"syslog {way}", column): SYSLOG for way in ("tcp", "tls", "udp") for column in (
+        "lost answer", "429", "413", "poison", "partial failure")},
+    **{(f"syslog {way}", "auth failure"): "nobody logs in, and no certificate is shown" for way in ("tcp", "udp")},
+    ("syslog udp", "5xx"): "a datagram that leaves counts as delivered; one that nobody takes is lost",
     **{(kind, column): "nothing answers, and nobody logs in" for kind in ("file", "stdout") for column in (
         "429", "5xx", "413", "poison", "partial failure", "auth failure", "lost answer")},
 }
@@ -120,7 +123,8 @@ def page() -> str:
             reasons.setdefault(reason, []).append(f"`{kind}` {column}")
     lines += ["", "n/a, because:", ""]
     lines += [f"- {reason}: {', '.join(sorted(cells))}" for reason, cells in reasons.items()]
-    lines += ["", "– stands where no test shows it yet."]
+    if any("–" in line.split(" | ") or line.endswith("– |") for line in lines):
+        lines += ["", "– stands where no test shows it yet."]
     return "\n".join(lines) + "\n"
 
 

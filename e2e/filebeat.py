@@ -23,6 +23,7 @@ import harness
 SOURCE = pathlib.Path(__file__).resolve().parent / "filebeat"
 PACKAGE = "github.com/elastic/beats/v7/filebeat"
 VERSION = "7.17.29"
+COMPONENT = f"Filebeat {VERSION} where it is built, else a reader with its rules; kills: a reader of the service's pipe"
 BUILD_SECONDS = 1800
 
 

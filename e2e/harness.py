@@ -66,13 +66,17 @@ class Attestary:
             [binary(), "dev", "--json", "--listen", "127.0.0.1:0", "--data", data],
             stdout=subprocess.PIPE, stderr=self.log, stdin=subprocess.DEVNULL,
         )
-        line = self.process.stdout.readline()
-        if not line:
-            raise AssertionError(f"attestary dev did not start: {pathlib.Path(self.log.name).read_text()}")
-        self.facts = json.loads(line)
+        self.facts = self.read_facts()
         self.url = self.facts["url"]
         self.tenant = self.facts["tenant"]
         self.session = requests.Session()
+
+    def read_facts(self) -> dict:
+        """Reads what the server says about itself when it is ready."""
+        line = self.process.stdout.readline()
+        if not line:
+            raise AssertionError(f"attestary dev did not start: {pathlib.Path(self.log.name).read_text()}")
+        return json.loads(line)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         if self.process.poll() is None:

@@ -1,5 +1,6 @@
-"""Cloud Storage and roles at Amazon: what arrives once, with credentials that are asked for."""
+"""Cloud Storage, Azure Blob Storage and roles at Amazon: what arrives once, with credentials that are asked for."""
 
+import base64
 import http.server
 import json
 import threading
@@ -9,13 +10,15 @@ import pytest
 import requests
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+import blob
 import gcs
 import harness
 import objects
-from test_objects import TENANT, event, root, seqs
+from test_objects import TENANT, event, every_event_once
 
 PATH = f"/v1/tenants/{TENANT}/destinations"
 cell = lambda *columns: pytest.mark.cell(*columns, destination="gcs", component=gcs.COMPONENT)  # noqa: E731
+of_azure = lambda *columns: pytest.mark.cell(*columns, destination="azure_blob", component=blob.COMPONENT)  # noqa: E731
 
 
 @pytest.fixture
@@ -25,44 +28,55 @@ def google(tmp_path):
     made.stop()
 
 
+@pytest.fixture
+def blobs(tmp_path):
+    made = blob.Azure(tmp_path / "azure")
+    yield made
+    made.stop()
+
+
 @cell("format", "order", "kill -9", "lost answer", "429", "5xx", "replay", "receipt")
 def test_every_event_is_in_one_object_across_kills(attestary, google):
     google.bucket("audit")
-    attestary.call("POST", "/v1/tenants", json={"id": TENANT}, expect=201)
-    made = attestary.destination(
-        TENANT, name="archive", type="gcs", start="beginning", config=google.config("audit", prefix="logs", events_max=40, age_seconds=1))
     google.failures += [503, 429]
     google.lost = 2
-    count, server = 0, attestary
-    for _ in range(3):
-        for _ in range(3):
-            server.submit([event(count + offset) for offset in range(60)])
-            count += 60
-        written = len(google.objects("audit"))
-        harness.until("objects are written", lambda: len(google.objects("audit")) > written or len(google.events("audit")) >= count)
-        server.stop(harness.signal.SIGKILL)
-        server = harness.Attestary(attestary.data)
-    try:
-        size = len(server.events(TENANT))
-        harness.until("everything is there", lambda: len(google.events("audit")) >= size)
-        found = google.events("audit")
-        assert seqs(found) == list(range(size)), "an event is missing, out of order or in two objects"
-        assert google.lost == 0 and not google.failures
-        assert google.scopes == {"https://www.googleapis.com/auth/devstorage.read_write"}
-        keys = set(google.objects("audit"))
-        assert all(key.startswith(f"logs/environment=development/tenant={TENANT}/dt=") for key in keys)
-        path = f"{PATH}/{made['id']}"
-        receipt = harness.until(
-            "the receipt speaks for all",
-            lambda: (now := server.call("GET", f"{path}/receipt", params={"compare": "true"}, expect=200).json())["count"] == size and now,
-        )
-        assert receipt["root"] == root([bytes.fromhex(event["leaf_hash"]) for event in found]).hex()
-        server.call("POST", f"{path}/replays", json={"from": 3, "to": 20}, expect=201)
-        harness.until("the replay is done", lambda: server.call("GET", f"{path}/replays", expect=200).json()["data"][0]["done_at"])
-        again = [event for key, events in google.objects("audit").items() if key not in keys for event in events]
-        assert again == found[3:21]
-    finally:
-        server.stop()
+    every_event_once(attestary, "gcs", google.config("audit"), lambda: google.objects("audit"))
+    assert google.lost == 0 and not google.failures
+    assert google.scopes == {"https://www.googleapis.com/auth/devstorage.read_write"}
+
+
+@of_azure("format", "order", "kill -9", "lost answer", "429", "5xx", "replay", "receipt")
+def test_every_event_is_in_one_blob_across_kills(attestary, blobs):
+    blobs.container("audit")
+    blobs.relay.faults += [503, "cut", 429, "cut"]
+    every_event_once(attestary, "azure_blob", blobs.config("audit"), lambda: blobs.objects("audit"))
+    assert not blobs.relay.faults
+    one = blobs.containers["audit"].get_blob_client(min(blobs.objects("audit"))).get_blob_properties()
+    assert one.content_settings.content_encoding == "gzip" and one.metadata["attestary_destination"].startswith("dst_")
+
+
+@of_azure("auth failure", "test")
+def test_signatures_of_azure_are_named(attestary, blobs):
+    blobs.container("audit")
+    attestary.call("POST", "/v1/tenants", json={"id": TENANT}, expect=201)
+    good = blobs.config("audit", age_seconds=1)
+    stranger = base64.b64encode(b"somebody else's key").decode()
+    for wrong in (blobs.sas("audit", stranger), blobs.sas("audit", read=True)):
+        made = attestary.destination(TENANT, name="a", type="azure_blob", start="beginning", config={**good, "sas": wrong})
+        shown = harness.until(
+            "it is paused", lambda: (now := attestary.call("GET", f"{PATH}/{made['id']}", expect=200).json())["state"] == "paused" and now)
+        assert shown["cursor"] == 0 and "403" in shown["reason_detail"], shown
+        tested = attestary.call("POST", f"{PATH}/{made['id']}/test", expect=200).json()
+        assert (tested["verdict"], tested["stage"]) == ("pause", "credentials"), tested
+    assert "sig=" not in json.dumps([shown, tested])
+    attestary.call("PATCH", f"{PATH}/{made['id']}", json={"config": good}, expect=200)
+    harness.until("nothing was lost", lambda: blobs.objects("audit"))
+    tested = attestary.call("POST", f"{PATH}/{made['id']}/test", expect=200).json()
+    assert (tested["verdict"], tested["stage"]) == ("delivered", "ok"), tested
+    gone = attestary.destination(
+        TENANT, name="b", type="azure_blob", config={**good, "container": "nowhere", "sas": blobs.sas("nowhere")})
+    tested = attestary.call("POST", f"{PATH}/{gone['id']}/test", expect=200).json()
+    assert tested["verdict"] == "pause" and "404" in tested["detail"], tested
 
 
 @cell("auth failure", "test")

@@ -255,6 +255,7 @@ def check_documents(found: list[tuple[str, str, dict]], wanted: list[tuple[str, 
     assert all(document["stream"] == "stdout" for _, _, document in found)
 
 
+@pytest.mark.cell("format", "order", destination="stdout", component=filebeat.COMPONENT)
 # seeds: FO-15
 def test_events_go_the_way_that_filebeat_is_told(deployed, tmp_path):
     wanted = submit_logins(deployed, tmp_path)
@@ -287,6 +288,7 @@ def elasticsearch(tmp_path):
     node.stop()
 
 
+@pytest.mark.cell("format", "order", destination="stdout", component=filebeat.COMPONENT)
 # seeds: FO-15 FO-18 with Filebeat 7.17.29, built from its Go module (by ./test --long; kept for ./test), and OpenSearch
 def test_filebeat_brings_every_event_into_the_daily_index(deployed, tmp_path, long, request):
     program = filebeat.program(build=long)

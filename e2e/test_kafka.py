@@ -1,17 +1,15 @@
 """Kafka: a real broker, a reader of others, logins, TLS, kills on either side."""
 
-import ipaddress
 import json
 import secrets
 import signal
 
 import pytest
-from cryptography import x509
 
 import harness
 import kafka
 from test_objects import root
-from test_webhooks import Authority
+from test_webhooks import Authority, loopback_names
 
 TENANT = "acme/eu.1"
 HOSTILE = "a\"b\\c|d=e\r\nf\u2028h\u202e\U0001d11e<&'>\u0000"
@@ -28,8 +26,7 @@ def broker(tmp_path_factory, authority):
     ready = kafka.libraries()
     assert ready, "Kafka needs java and mvn; ./test installs them"
     directory = tmp_path_factory.mktemp("kafka")
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    chain, key = authority.leaf("localhost", names)
+    chain, key = authority.leaf("localhost", loopback_names())
     (directory / "broker.pem").write_text(key + chain)
     made = kafka.Kafka(directory / "node", ready, directory / "broker.pem")
     yield made

@@ -11,6 +11,8 @@ import nats
 import pytest
 
 import harness
+import relay
+from test_objects import root
 
 TENANT = "acme/eu.1"
 cell = lambda *columns: pytest.mark.cell(*columns, destination="nats", component="nats-server with JetStream (PyPI); nats-py reads")  # noqa: E731
@@ -47,6 +49,15 @@ class Nats:
 
     def stream(self, **more) -> None:
         self.call(lambda js: js.add_stream(name="audit", subjects=["audit.>"], **more))
+
+    def forget_ids(self) -> None:
+        """The window for repeats of the stream is over: it is a tenth of a second from now on."""
+        async def narrow(js):
+            now = (await js.stream_info("audit")).config
+            now.duplicate_window = 0.1
+            await js.update_stream(now)
+            await asyncio.sleep(1)
+        self.call(narrow)
 
     def messages(self) -> list:
         async def read(js):
@@ -101,6 +112,58 @@ def test_every_event_stands_in_the_stream_once(attestary, broker):
         assert server.call("GET", path_of(made), expect=200).json()["delivered"] >= 401
     finally:
         server.stop()
+
+
+@cell("lost answer", "replay", "receipt")
+def test_lost_confirmations_repeat_nothing_and_a_replay_is_told_by_its_ids(attestary, broker):
+    broker.stream(duplicate_window=20)
+    pipe = relay.Pipe(broker.port)
+    attestary.call("POST", "/v1/tenants", json={"id": TENANT}, expect=201)
+    made = attestary.destination(
+        TENANT, name="bus", type="nats", start="beginning", config=config(broker, address=f"127.0.0.1:{pipe.port}"), batch={"events_max": 40})
+    shown = lambda: attestary.call("GET", path_of(made), expect=200).json()  # noqa: E731
+    attestary.submit(event(0))
+    harness.until("the first is there", lambda: shown()["cursor"] == 2)
+    # The stream takes what comes now, and its confirmations are lost with the connection.
+    pipe.deaf = True
+    attestary.submit([event(number) for number in range(1, 100)])
+    harness.until("a batch was taken", lambda: len(broker.messages()) >= 42)
+    assert shown()["cursor"] == 2 and pipe.swallowed
+    pipe.deaf = False
+    pipe.cut()
+    size = len(attestary.events(TENANT))
+    harness.until("everything is confirmed", lambda: shown()["cursor"] >= size)
+    bodies = [json.loads(message.data) for message in broker.messages()]
+    assert [body["seq"] for body in bodies] == list(range(len(bodies))), "a repeat was not told by its id"
+    receipt = attestary.call("GET", f"{path_of(made)}/receipt", params={"compare": "true"}, expect=200).json()
+    assert receipt["log"]["equal"] is True and receipt["count"] == receipt["to_seq"] + 1
+    assert receipt["root"] == root([bytes.fromhex(body["leaf_hash"]) for body in bodies[:receipt["count"]]]).hex()
+    # Within the stream's window a replay is a repeat: nothing comes twice. Behind it, the stretch comes again.
+    attestary.call("POST", f"{path_of(made)}/replays", json={"from": 3, "to": 20}, expect=201)
+    done = lambda: all(one["done_at"] for one in attestary.call("GET", f"{path_of(made)}/replays", expect=200).json()["data"])  # noqa: E731
+    harness.until("the replay is done", done)
+    assert len(broker.messages()) == len(bodies)
+    broker.forget_ids()
+    attestary.call("POST", f"{path_of(made)}/replays", json={"from": 3, "to": 20}, expect=201)
+    harness.until("the second replay is done", done)
+    assert [json.loads(message.data) for message in broker.messages()[len(bodies):]] == bodies[3:21]
+    pipe.stop()
+
+
+@cell("413")
+def test_a_message_above_a_limit_is_set_aside_and_the_rest_arrives(attestary, broker):
+    broker.stream(max_msg_size=4_000)
+    attestary.call("POST", "/v1/tenants", json={"id": TENANT}, expect=201)
+    made = attestary.destination(TENANT, name="bus", type="nats", start="beginning", config=config(broker))
+    attestary.submit([event(number) for number in range(40)])
+    large = attestary.submit({**event(40), "metadata": {"text": "x" * 6_000}})
+    attestary.submit([event(number) for number in range(41, 80)])
+    size = len(attestary.events(TENANT))
+    harness.until("all is done with", lambda: attestary.call("GET", path_of(made), expect=200).json()["cursor"] >= size)
+    aside = attestary.call("GET", f"{path_of(made)}/quarantine", expect=200).json()["data"]
+    assert [item["seq"] for item in aside] == [large["seq"]], aside
+    seqs = [json.loads(message.data)["seq"] for message in broker.messages()]
+    assert seqs[:size - 1] == [seq for seq in range(size) if seq != large["seq"]]
 
 
 @cell("auth failure", "test")

@@ -20,6 +20,7 @@ import pytest
 import requests
 from azure.storage.blob import ContainerClient
 
+import blob
 import faults
 import harness
 
@@ -130,14 +131,10 @@ class S3(Store):
 
 class Azure(Store):
     scheme = "az"
-    # The account that every Azurite has; its key is public.
-    account = "devstoreaccount1"
-    key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+    account, key = blob.ACCOUNT, blob.KEY
 
     def command(self, root: pathlib.Path) -> list[str]:
-        program = pathlib.Path(os.environ["NODE_PATH"]) / "azurite/dist/src/blob/main.js"
-        place = ["--blobHost", "127.0.0.1", "--blobPort", str(self.port), "--location", str(root / "azurite")]
-        return ["node", str(program), *place, "--silent", "--skipApiVersionCheck", "--disableTelemetry"]
+        return blob.command(self.port, root / "azurite")
 
     def create(self) -> None:
         url = f"http://127.0.0.1:{self.port}/{self.account}"

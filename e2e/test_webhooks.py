@@ -31,6 +31,11 @@ def event(number):
             "metadata": {"number": number}}
 
 
+def loopback_names():
+    """Returns the names of a server on this machine, as an extension of its certificate."""
+    return x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+
+
 class Authority:
     """Certificates for a server on loopback and for a client."""
 
@@ -146,7 +151,7 @@ def test_a_public_key_verifies_and_no_private_one_is_shown(tenant, receivers):
 
 def test_a_receiver_may_ask_for_a_certificate(tenant, receivers, tmp_path):
     authority = Authority()
-    certificate, key = authority.leaf("127.0.0.1", x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]))
+    certificate, key = authority.leaf("127.0.0.1", loopback_names())
     (tmp_path / "server.pem").write_text(certificate + key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "server.pem")

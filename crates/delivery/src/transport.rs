@@ -100,12 +100,13 @@ pub(crate) fn open(spec: &Spec, secrets: &Secrets, parts: &Components) -> Box<dy
             Box::new(kafka::Kafka::new(parts.guard.clone(), spec.owner(), config.clone(), secrets))
         }
         DestinationConfig::File(config) => {
-            let place = file::Place::new(
-                parts.file_root.clone(),
-                &spec.environment,
-                &spec.tenant,
-                &config.path,
-            );
+            // A file has one writer, and a replay runs beside the live cursor: it writes a file of its own.
+            let path = match &spec.replay {
+                Some(replay) => format!("{}.{replay}", config.path),
+                None => config.path.clone(),
+            };
+            let place =
+                file::Place::new(parts.file_root.clone(), &spec.environment, &spec.tenant, &path);
             Box::new(file::Files::new(place, config.rotate_bytes, config.files_max))
         }
         DestinationConfig::Stdout(_) => Box::new(output::Lines::new(parts.output.clone())),

@@ -88,6 +88,10 @@ impl Config {
         let mut put = object::put(&self.base(), &self.layout, metadata, batch, envelope, signature);
         put.header(HeaderName::from_static("x-ms-blob-type"), "BlockBlob");
         put.header(HeaderName::from_static("x-ms-version"), VERSION);
+        // The blob's own encoding; Azurite takes the request's for how the request is encoded.
+        if self.layout.compression == object::Compression::Gzip {
+            put.header(HeaderName::from_static("x-ms-blob-content-encoding"), "gzip");
+        }
         Request::Object(Box::new(put))
     }
 

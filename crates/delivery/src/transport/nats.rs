@@ -1,11 +1,11 @@
 //! Messages to a NATS JetStream, each confirmed by its stream.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, error::Error as _, time::Duration};
 
 use async_nats::{
     Client, ConnectErrorKind, ConnectOptions,
     jetstream::{
-        self, Context,
+        self, Context, ErrorCode,
         context::{PublishAckFuture, PublishError, PublishErrorKind},
         message::PublishMessage,
     },
@@ -134,7 +134,16 @@ impl Nats {
     }
 }
 
+/// Returns true when the stream takes messages, but none of this size.
+fn is_above_the_streams_limit(error: &PublishError) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref::<jetstream::Error>());
+    source.is_some_and(|said| said.error_code() == ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM)
+}
+
 fn refused(error: &PublishError) -> Reply {
+    if is_above_the_streams_limit(error) {
+        return Reply::TooLarge;
+    }
     let failed = |cause, detail: &str| Reply::Failed(Failure::new(cause, detail));
     match error.kind() {
         PublishErrorKind::StreamNotFound => {
