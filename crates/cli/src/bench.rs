@@ -11,6 +11,7 @@ mod ingest;
 mod intake;
 mod load;
 mod postgres;
+mod query;
 mod wire;
 
 use std::{path::PathBuf, time::Duration};
@@ -35,6 +36,8 @@ pub(crate) enum Bench {
     Ingest(Ingest),
     /// What one event costs on one core before the journal
     Intake(Intake),
+    /// How fast a full log answers: pages, actors, targets, free text, histograms
+    Query(query::Query),
     /// How fast events reach receivers, and what destinations that wait cost
     Delivery(delivery::Delivery),
 }
@@ -106,6 +109,7 @@ pub(crate) async fn run(bench: Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Ingest(options) => ingest(&options).await,
         Bench::Delivery(options) => print(&delivery::measure(&options).await?, options.json),
+        Bench::Query(options) => print(&query::measure(&options).await?, options.json),
         Bench::Intake(options) => print(&intake::measure(&options)?, options.json),
     }
 }

@@ -40,6 +40,9 @@ pub const NUMBER_BYTES_MAX: usize = 256;
 /// Objects with more keys than this look duplicates up in a hash set instead of comparing each with each.
 const LINEAR_KEYS_MAX: usize = 64;
 
+/// Fields of most events: there is room for them from the start.
+const FIELDS_USUAL: usize = 24;
+
 /// The buffers of a scan, kept from one event to the next so that a batch allocates them once.
 #[derive(Debug, Default)]
 pub(crate) struct Buffers {
@@ -128,6 +131,7 @@ impl<'a, W: Watch> Scanner<'a, W> {
         arena.reserve(text.len() * 2);
         arena.push_str(text);
         slots.clear();
+        slots.reserve(FIELDS_USUAL);
         compact.clear();
         compact.reserve(text.len());
         pointer.clear();

@@ -10,16 +10,13 @@ mod standard;
 pub(crate) mod syslog;
 pub(crate) mod workos;
 
-use attestary_event::{EventId, TenantId, intake::Door, scan::write_string};
+use attestary_event::{EventId, TenantId, Violation, intake::Door, scan::write_string};
 use attestary_store::{Outcome, Receipt, record::Prepared};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::{Caller, IntakeError, Service, error::cause};
+use crate::{Caller, IntakeError, ItemViolation, Service};
 use syslog::Refused;
-
-/// Bytes of mapped events from which on they are checked on a worker thread.
-const WORKER_BYTES_MIN: usize = 16 * 1024;
 
 /// An event that an adapter mapped.
 #[derive(Debug, Clone)]
@@ -85,6 +82,14 @@ pub(crate) struct CheckedEach {
     pub(crate) refused: Vec<(usize, Refused)>,
 }
 
+/// Mapped events that passed all checks.
+pub(crate) struct CheckedForeign {
+    /// Those whose source is on, in input order.
+    prepared: Vec<Prepared>,
+    /// Of each event, whether its source is switched off.
+    off: Vec<bool>,
+}
+
 impl Service {
     /// Checks events of a door that keeps what can be kept. CPU work.
     ///
@@ -117,42 +122,53 @@ impl Service {
         Ok(checked)
     }
 
-    /// Takes events that an adapter mapped; `tenant` is whose they are when they do not say.
+    /// Takes the events that `map` makes of a body of `bytes` bytes; `tenant` is whose they are when they do not say.
+    /// Mapping is CPU work, as checking is.
     pub(crate) async fn take(
         &self,
         caller: &Caller,
-        events: Vec<Foreign>,
+        bytes: usize,
         tenant: Option<TenantId>,
+        map: impl FnOnce(&Self, &Caller) -> Result<Vec<Foreign>, IntakeError> + Send + 'static,
     ) -> Result<Taken, IntakeError> {
+        let work = move |service: &Self, caller: &Caller| {
+            let events = map(service, caller)?;
+            service.check_foreign(caller, &events, tenant.as_ref())
+        };
+        let checked = self.work(caller, bytes, work).await?;
+        self.take_checked(caller, checked).await
+    }
+
+    /// Checks mapped events, but those whose source is switched off. CPU work.
+    pub(crate) fn check_foreign(
+        &self,
+        caller: &Caller,
+        events: &[Foreign],
+        tenant: Option<&TenantId>,
+    ) -> Result<CheckedForeign, IntakeError> {
         let environment = caller.environment()?;
-        let off: Vec<bool> = events
-            .iter()
-            .map(|event| self.is_switched_off(environment, event.system, event.area.as_deref()))
-            .collect();
-        let kept: Vec<Vec<u8>> = events
-            .into_iter()
-            .zip(&off)
-            .filter(|(_, off)| !**off)
-            .map(|(event, _)| event.json)
-            .collect();
-        let bytes: usize = kept.iter().map(Vec::len).sum();
-        let tenant = tenant.or_else(|| caller.only_tenant().cloned());
-        let check = {
-            let (service, caller) = (self.clone(), caller.clone());
-            move || {
-                let events: Vec<&[u8]> = kept.iter().map(Vec::as_slice).collect();
-                service.check_events(&caller, &events, Door::Adapter, tenant.as_ref())
-            }
+        let is_off = |event: &Foreign| {
+            self.is_switched_off(environment, event.system, event.area.as_deref())
         };
-        let prepared = if bytes < WORKER_BYTES_MIN {
-            check()?
-        } else {
-            let worker = self.runtime().spawn_blocking(check);
-            worker.await.map_err(|error| IntakeError::Unavailable(cause(error)))??
-        };
-        let mut outcomes = self.append(caller, prepared).await?.into_iter();
+        let off: Vec<bool> = events.iter().map(is_off).collect();
+        let kept = events.iter().zip(&off).filter(|(_, off)| !**off);
+        let kept: Vec<&[u8]> = kept.map(|(event, _)| event.json.as_slice()).collect();
+        let tenant = tenant.or_else(|| caller.only_tenant());
+        Ok(CheckedForeign {
+            prepared: self.check_events(caller, &kept, Door::Adapter, tenant)?,
+            off,
+        })
+    }
+
+    /// Makes what was checked durable.
+    pub(crate) async fn take_checked(
+        &self,
+        caller: &Caller,
+        checked: CheckedForeign,
+    ) -> Result<Taken, IntakeError> {
+        let mut outcomes = self.append(caller, checked.prepared).await?.into_iter();
         let place = |off: bool| if off { Ok(None) } else { outcomes.next().map(Some).ok_or(()) };
-        let outcomes: Result<Vec<_>, ()> = off.into_iter().map(place).collect();
+        let outcomes: Result<Vec<_>, ()> = checked.off.into_iter().map(place).collect();
         let outcomes = outcomes.map_err(|()| IntakeError::Damaged)?;
         if outcomes.iter().any(|outcome| matches!(outcome, Some(Outcome::Damaged))) {
             return Err(IntakeError::Damaged);
@@ -178,19 +194,34 @@ impl Service {
     }
 }
 
-/// Puts an id and a tenant, as far as there are any, in front of a submission that has neither.
-fn with_id(id: Option<&str>, tenant: Option<&str>, json: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(json.len() + 96);
-    out.push(b'{');
-    for (name, value) in [("id", id), ("tenant", tenant)] {
-        if let Some(value) = value {
-            out.push(b'"');
-            out.extend_from_slice(name.as_bytes());
-            out.extend_from_slice(b"\":");
-            write_string(value, &mut out);
-            out.push(b',');
+/// Maps every event, or lists what is wrong with each bad one.
+pub(crate) fn each<'a, T>(
+    events: impl IntoIterator<Item = &'a [u8]>,
+    mut map: impl FnMut(&'a [u8]) -> Result<T, Violation>,
+) -> Result<Vec<T>, IntakeError> {
+    let events = events.into_iter();
+    let (mut mapped, mut wrong) = (Vec::with_capacity(events.size_hint().0), Vec::new());
+    for (index, event) in events.enumerate() {
+        match map(event) {
+            Ok(event) => mapped.push(event),
+            Err(violation) => wrong.push(ItemViolation { index, violation }),
         }
     }
-    out.extend_from_slice(json.get(1..).unwrap_or_default());
-    out
+    if wrong.is_empty() { Ok(mapped) } else { Err(IntakeError::Invalid(wrong)) }
+}
+
+/// Puts an id and a tenant, as far as there are any, in front of a submission that has neither.
+fn with_id(id: Option<&str>, tenant: Option<&str>, mut json: Vec<u8>) -> Vec<u8> {
+    let mut head = Vec::with_capacity(128);
+    for (name, value) in [("id", id), ("tenant", tenant)] {
+        if let Some(value) = value {
+            head.push(b'"');
+            head.extend_from_slice(name.as_bytes());
+            head.extend_from_slice(b"\":");
+            write_string(value, &mut head);
+            head.push(b',');
+        }
+    }
+    json.splice(1..1, head);
+    json
 }

@@ -42,6 +42,7 @@ mod tenants;
 mod usage;
 mod vault;
 mod views;
+mod work;
 
 pub use actions::{ActionSchema, SchemaMode};
 pub use adapters::{FormioReport, FormioTenant, IroncoreOutcome};
@@ -64,7 +65,7 @@ pub use doors::{
     Taken,
     easysend::{SecurityLogPage, SecurityLogs},
     otlp::{OtlpError, OtlpForm, OtlpTaken},
-    retraced::{RetracedPage, RetracedReceipt, RetracedSearchError, ViewerExport},
+    retraced::{CutBody, RetracedPage, RetracedReceipt, RetracedSearchError, ViewerExport},
     syslog::{Receiver, Refused, SyslogBatch, SyslogReader, SyslogReport, SyslogRoute},
     workos::{WorkosConfiguration, WorkosExport},
 };

@@ -22,8 +22,6 @@ use crate::{
     Caller, IntakeError, ItemViolation, Scope, Service, directory::Gate, error::cause, usage,
 };
 
-/// Bodies from this size on are checked on a worker thread: about 100 µs of work.
-const WORKER_BYTES_MIN: usize = 16 * 1024;
 /// Violations listed for one body: enough to see the pattern, not enough to make the reply larger than the body.
 const VIOLATIONS_MAX: usize = 100;
 
@@ -63,14 +61,9 @@ impl Service {
         if self.is_switched_off(caller.environment()?, "native", None) {
             return Err(IntakeError::SwitchedOff);
         }
-        let checked = if body.len() < WORKER_BYTES_MIN {
-            self.check_body(caller, &body, form)?
-        } else {
-            let (service, caller) = (self.clone(), caller.clone());
-            let worker =
-                self.runtime().spawn_blocking(move || service.check_body(&caller, &body, form));
-            worker.await.map_err(|error| IntakeError::Unavailable(cause(error)))??
-        };
+        let bytes = body.len();
+        let work = move |service: &Self, caller: &Caller| service.check_body(caller, &body, form);
+        let checked = self.work(caller, bytes, work).await?;
         let outcomes = self.append(caller, checked.prepared).await?;
         Ok(Submitted { single: checked.single, outcomes })
     }

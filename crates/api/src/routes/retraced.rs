@@ -7,7 +7,10 @@ mod viewer;
 
 use std::collections::BTreeMap;
 
-use attestary_event::scan::{Batch, BatchForm, split_batch};
+use attestary_event::{
+    Limits,
+    scan::{Batch, BatchError, BatchForm, split_batch},
+};
 use attestary_service::{
     AccessError, IntakeError, ReadError, RetracedReceipt, RetracedSearchError, retraced_document,
 };
@@ -18,7 +21,7 @@ use axum::{
     routing::{get, post},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, value::RawValue};
 
 use super::reply;
@@ -59,7 +62,7 @@ async fn event(
         Ok(posted) => posted,
         Err(problem) => return from_problem(&problem),
     };
-    match state.service.retraced_events(&posted.caller, &project, &[&posted.body]).await {
+    match state.service.retraced_events(&posted.caller, &project, posted.body, whole).await {
         Ok(receipts) => match receipts.first() {
             Some(receipt) => {
                 let mut response = reply(StatusCode::CREATED, &view(receipt));
@@ -79,34 +82,47 @@ async fn bulk(
     Path(project): Path<String>,
     request: Request,
 ) -> Response {
+    let posted = match posted(&state, request).await {
+        Ok(posted) => posted,
+        Err(problem) => return from_problem(&problem),
+    };
+    match state.service.retraced_events(&posted.caller, &project, posted.body, bulk_events).await {
+        Ok(receipts) => {
+            let views: Vec<ReceiptView<'_>> = receipts.iter().map(view).collect();
+            reply(StatusCode::CREATED, &views)
+        }
+        Err(error) => refused(error, true),
+    }
+}
+
+/// What a client gets for an event.
+#[derive(Serialize)]
+struct ReceiptView<'a> {
+    id: String,
+    hash: &'a str,
+}
+
+/// The body is one event.
+fn whole<'a>(body: &'a [u8], _: &Limits) -> Result<Vec<&'a [u8]>, BatchError> {
+    Ok(vec![body])
+}
+
+/// Cuts the body of a bulk request into events.
+fn bulk_events<'a>(body: &'a [u8], limits: &Limits) -> Result<Vec<&'a [u8]>, BatchError> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Bulk<'a> {
         #[serde(borrow)]
         events: &'a RawValue,
     }
-    let posted = match posted(&state, request).await {
-        Ok(posted) => posted,
-        Err(problem) => return from_problem(&problem),
-    };
-    let Ok(Bulk { events }) = serde_json::from_slice(&posted.body) else {
-        return failed(StatusCode::BAD_REQUEST, "the body must be {\"events\": [...]}", None);
-    };
-    let events = match split_batch(events.get().as_bytes(), BatchForm::Json, state.service.limits())
-    {
-        Ok(Batch::Many(events)) if events.len() <= BULK_MAX => events,
-        Ok(_) => {
-            let message = format!("\"events\" must be an array of at most {BULK_MAX} events");
-            return failed(StatusCode::BAD_REQUEST, &message, None);
+    let wrong = BatchError::Syntax { at: 0, expected: "{\"events\": [...]}" };
+    let Bulk { events } = serde_json::from_slice(body).map_err(|_| wrong)?;
+    match split_batch(events.get().as_bytes(), BatchForm::Json, limits)? {
+        Batch::One(_) => Err(wrong),
+        Batch::Many(events) if events.len() > BULK_MAX => {
+            Err(BatchError::TooMany { limit: BULK_MAX })
         }
-        Err(error) => return failed(StatusCode::BAD_REQUEST, &error.to_string(), None),
-    };
-    match state.service.retraced_events(&posted.caller, &project, &events).await {
-        Ok(receipts) => {
-            let views: Vec<Value> = receipts.iter().map(view).collect();
-            reply(StatusCode::CREATED, &views)
-        }
-        Err(error) => refused(error, true),
+        Batch::Many(events) => Ok(events),
     }
 }
 
@@ -215,8 +231,8 @@ struct Edge {
     node: Box<RawValue>,
 }
 
-fn view(receipt: &RetracedReceipt) -> Value {
-    json!({ "id": receipt.id.to_string(), "hash": receipt.hash })
+fn view(receipt: &RetracedReceipt) -> ReceiptView<'_> {
+    ReceiptView { id: receipt.id.to_string(), hash: &receipt.hash }
 }
 
 /// Authenticates by `token=KEY` or `Token token=KEY` and reads the body.

@@ -37,7 +37,7 @@ pub(crate) async fn cloudevents(
             return Err(unsupported(other, "application/cloudevents+json or application/json"));
         }
     };
-    let done = state.service.cloudevents(&posted.caller, &body, query.text("tenant")).await?;
+    let done = state.service.cloudevents(&posted.caller, body, query.text("tenant")).await?;
     Ok(taken(&done))
 }
 
@@ -69,7 +69,7 @@ pub(crate) async fn kubernetes(
     // The API server adds a time-out of its own.
     let query = Query::parse(query.as_deref(), &["tenant", "timeout"])?;
     let done =
-        state.service.kubernetes_events(&posted.caller, &posted.body, query.text("tenant")).await?;
+        state.service.kubernetes_events(&posted.caller, posted.body, query.text("tenant")).await?;
     Ok(taken(&done))
 }
 
@@ -94,9 +94,7 @@ pub(crate) async fn ndjson(
         query.text("map").ok_or_else(|| refused("the parameter \"map\" is required".into()))?;
     let map = FieldMap::parse(map)
         .map_err(|detail| refused(format!("the map is not valid: {detail}")))?;
-    let done = state
-        .service
-        .mapped_lines(&posted.caller, &posted.body, &map, query.text("tenant"))
-        .await?;
+    let done =
+        state.service.mapped_lines(&posted.caller, posted.body, map, query.text("tenant")).await?;
     Ok(taken(&done))
 }

@@ -37,7 +37,7 @@ pub(crate) async fn event(Shared(state): Shared<State>, request: Request) -> Res
         Ok(key) => key,
         Err(response) => return response,
     };
-    match state.service.workos_event(&posted.caller, &posted.body, key.as_deref()).await {
+    match state.service.workos_event(&posted.caller, posted.body, key.as_deref()).await {
         Ok(taken) if taken.conflict().is_some() => failed(
             StatusCode::CONFLICT,
             "idempotency_conflict",

@@ -1,12 +1,14 @@
 //! One measured figure, beside the peer's when there is one.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 /// A figure as `--json` prints it, one a line.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Figure {
     /// What was measured, in words with dots.
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     /// The measurement.
     pub(crate) value: f64,
     /// Its unit.
@@ -28,8 +30,8 @@ pub(crate) struct Peer {
 
 impl Figure {
     /// Returns a figure without a peer.
-    pub(crate) fn new(name: &'static str, value: f64, unit: &'static str) -> Self {
-        Self { name, value: rounded(value), unit, peer: None, ratio: None }
+    pub(crate) fn new(name: impl Into<Cow<'static, str>>, value: f64, unit: &'static str) -> Self {
+        Self { name: name.into(), value: rounded(value), unit, peer: None, ratio: None }
     }
 
     /// Sets the peer's measurement beside it.

@@ -40,7 +40,7 @@ pub struct Mapped {
 pub fn parse(event: &[u8], limits: &Limits) -> Result<Mapped, Violation> {
     let scanned = scan::scan(event, limits)?;
     let (fields, object) = (&scanned.fields, Members::of(&scanned.compact));
-    let version = required(fields, "specversion")?;
+    let version = required(fields, "/specversion")?;
     if !version.starts_with("1.") && version != "1" {
         return Err(Violation::new(
             "/specversion",
@@ -50,20 +50,20 @@ pub fn parse(event: &[u8], limits: &Limits) -> Result<Mapped, Violation> {
     if object.get("data_base64").is_some() {
         return Err(Violation::new("/data_base64", "is not taken: data must be JSON"));
     }
-    let (id, source) = (required(fields, "id")?, required(fields, "source")?);
-    let kind = required(fields, "type")?;
-    let time = text(fields, "time")?;
+    let (id, source) = (required(fields, "/id")?, required(fields, "/source")?);
+    let kind = required(fields, "/type")?;
+    let time = text(fields, "/time")?;
     let occurred = time.map(|time| {
         Timestamp::parse_zoneless(time)
             .ok_or_else(|| Violation::new("/time", "must be an RFC 3339 time"))
     });
     let occurred = occurred.transpose()?;
-    let subject = text(fields, "subject")?.filter(|subject| (1..=1024).contains(&subject.len()));
+    let subject = text(fields, "/subject")?.filter(|subject| (1..=1024).contains(&subject.len()));
     let data = object.get("data").filter(|data| *data != b"null");
     let native =
         data.filter(|data| member(data, "action").is_some() && member(data, "actor").is_some());
-    let mut tenant = text(fields, "tenant")?.or(text(fields, "tenantid")?);
-    let mut json = Vec::with_capacity(event.len() + 64);
+    let mut tenant = text(fields, "/tenant")?.or(text(fields, "/tenantid")?);
+    let mut json = Vec::with_capacity(event.len() + 256);
     let mut out = ObjectWriter::open(&mut json);
     if let Some(native) = native {
         for entry in members(native) {
@@ -79,9 +79,9 @@ pub fn parse(event: &[u8], limits: &Limits) -> Result<Mapped, Violation> {
     } else {
         out.text("action", kind);
         out.optional("occurred_at", occurred.map(|time| time.to_string()).as_deref());
-        let actor = text(fields, "actorid")?;
+        let actor = text(fields, "/actorid")?;
         out.object("actor", |out| {
-            let kind = text(fields, "actortype").ok().flatten();
+            let kind = text(fields, "/actortype").ok().flatten();
             let default = if actor.is_some() { "user" } else { "service" };
             out.text("type", kind.unwrap_or(default)).text("id", actor.unwrap_or(source));
         });
@@ -137,18 +137,18 @@ pub fn structured<'a>(
     json
 }
 
-fn text<'a>(fields: &'a Fields, name: &str) -> Result<Option<&'a str>, Violation> {
-    match fields.get(&format!("/{name}")) {
+fn text<'a>(fields: &'a Fields, pointer: &str) -> Result<Option<&'a str>, Violation> {
+    match fields.get(pointer) {
         None => Ok(None),
         Some(field) if field.kind == Kind::Null => Ok(None),
         Some(field) if field.kind == Kind::String => Ok(Some(field.value)),
-        Some(_) => Err(Violation::new(format!("/{name}"), "must be a string")),
+        Some(_) => Err(Violation::new(pointer, "must be a string")),
     }
 }
 
-fn required<'a>(fields: &'a Fields, name: &str) -> Result<&'a str, Violation> {
-    let value = text(fields, name)?.filter(|text| !text.is_empty());
-    value.ok_or_else(|| Violation::new(format!("/{name}"), "is required and must not be empty"))
+fn required<'a>(fields: &'a Fields, pointer: &str) -> Result<&'a str, Violation> {
+    let value = text(fields, pointer)?.filter(|text| !text.is_empty());
+    value.ok_or_else(|| Violation::new(pointer, "is required and must not be empty"))
 }
 
 #[cfg(test)]

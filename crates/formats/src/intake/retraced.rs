@@ -5,12 +5,13 @@
 //! [`Submitted::hash`] is computed over the values as they were sent, before anything else touches them; it is a
 //! receipt for the client and is never stored.
 
-use std::fmt::Write as _;
+mod receipt;
 
-use attestary_event::{Fields, Kind, Limits, Timestamp, Violation, event::write_hex, scan};
-use sha2::{Digest as _, Sha256};
+use attestary_event::{Fields, Kind, Limits, Timestamp, Violation, scan};
 
 use super::object::{Members, ObjectWriter, is_key, member};
+pub use receipt::Submitted;
+use receipt::{Pairs, Values};
 
 /// Times beyond the year 3000 in milliseconds are micro- or nanoseconds.
 const YEAR_3000_MS: i64 = 32_503_680_000_000;
@@ -43,21 +44,6 @@ pub struct Mapped {
     pub submitted: Submitted,
 }
 
-/// The values that the receipt covers, as sent.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Submitted {
-    action: String,
-    target: String,
-    actor: String,
-    group: String,
-    source_ip: String,
-    is_failure: bool,
-    is_anonymous: bool,
-    fields: Option<Vec<(String, String)>>,
-    external_id: String,
-    metadata: Option<Vec<(String, String)>>,
-}
-
 /// Maps one event.
 pub fn parse(event: &[u8], limits: &Limits) -> Result<Mapped, Violation> {
     let scanned = scan::scan(event, limits)?;
@@ -68,34 +54,34 @@ pub fn parse(event: &[u8], limits: &Limits) -> Result<Mapped, Violation> {
             return Err(Violation::new(format!("/{name}"), "is not a member of an event"));
         }
     }
-    let submitted = Submitted::read(fields, object)?;
+    let values = Values::read(fields, object)?;
     let crud = text(fields, "/crud")?;
     if crud.is_some_and(|crud| !matches!(crud, "c" | "r" | "u" | "d")) {
         return Err(Violation::new("/crud", "must be c, r, u or d"));
     }
     let created = created(fields)?;
-    let mut json = Vec::with_capacity(event.len() + 128);
+    let mut json = Vec::with_capacity(event.len() + 256);
     let mut native = ObjectWriter::open(&mut json);
-    native.optional("tenant", filled(&submitted.group)).text("action", &submitted.action);
+    native.optional("tenant", filled(values.group)).text("action", values.action);
     let occurred =
         created.as_ref().and_then(|created| created.instant).map(|time| time.to_string());
     native.optional("occurred_at", occurred.as_deref());
-    party(fields, object, "actor", &submitted, &mut native)?;
-    if let Some(id) = filled(&submitted.target) {
-        let mut target = Vec::new();
-        let mut writer = ObjectWriter::open(&mut target);
-        writer.optional("type", text(fields, "/target/type")?.and_then(filled)).text("id", id);
-        describe(fields, object, "target", &mut writer)?;
-        writer.close();
-        native.raw("targets", &[b"[".as_slice(), &target, b"]"].concat());
+    actor(fields, object, &values, &mut native)?;
+    if let Some(id) = filled(values.target) {
+        let kind = text(fields, "/target/type")?.and_then(filled);
+        let described = Described::of(fields, object, &TARGET)?;
+        native.objects("targets", [()], |target, ()| {
+            target.optional("type", kind).text("id", id);
+            described.write(target);
+        });
     }
-    let ip = filled(&submitted.source_ip);
+    let ip = filled(values.source_ip);
     native.object("context", |context| _ = context.optional("ip", ip));
-    if let Some(failed) = flag(fields, "/is_failure")? {
+    if let Some(failed) = values.is_failure {
         native.text("outcome", if failed { "failure" } else { "success" });
     }
     native.optional("description", text(fields, "/description")?);
-    let own_fields = object.get("fields").filter(|_| submitted.fields.is_some());
+    let own_fields = object.get("fields").filter(|_| values.fields.is_some());
     native.optional_raw("metadata", own_fields);
     native.object("source", |source| {
         source.text("system", "retraced");
@@ -112,139 +98,104 @@ pub fn parse(event: &[u8], limits: &Limits) -> Result<Mapped, Violation> {
         });
     });
     native.close();
-    Ok(Mapped { json, submitted })
+    Ok(Mapped { json, submitted: values.submitted() })
 }
 
 /// Writes the actor; without an id it is anonymous, which the event must say.
-fn party(
+fn actor(
     fields: &Fields,
     object: &Members<'_>,
-    name: &str,
-    submitted: &Submitted,
+    values: &Values<'_>,
     native: &mut ObjectWriter<'_>,
 ) -> Result<(), Violation> {
-    let id = filled(&submitted.actor);
-    if id.is_none() && !submitted.is_anonymous {
+    let id = filled(values.actor);
+    if id.is_none() && !values.is_anonymous {
         let detail = "an actor with an id is required unless is_anonymous is true";
-        return Err(Violation::new("/actor/id", detail));
+        return Err(Violation::new(ACTOR.id, detail));
     }
-    let mut actor = Vec::new();
-    let mut writer = ObjectWriter::open(&mut actor);
-    writer.text("type", if submitted.is_anonymous { "anonymous" } else { "user" });
-    writer.optional("id", id);
-    describe(fields, object, name, &mut writer)?;
-    writer.close();
-    native.raw("actor", &actor);
-    Ok(())
-}
-
-/// Writes name, href and fields of an actor or target.
-fn describe(
-    fields: &Fields,
-    object: &Members<'_>,
-    name: &str,
-    writer: &mut ObjectWriter<'_>,
-) -> Result<(), Violation> {
-    writer.optional("name", text(fields, &format!("/{name}/name"))?);
-    let href = text(fields, &format!("/{name}/href"))?;
-    let own = object.get(name).and_then(|party| member(party, "fields"));
-    let own = own.filter(|own| *own != b"null");
-    pairs(own, &format!("/{name}/fields"))?;
-    writer.object("metadata", |metadata| {
-        metadata.optional("href", href).optional_raw("fields", own);
+    let described = Described::of(fields, object, &ACTOR)?;
+    native.object("actor", |actor| {
+        actor.text("type", if values.is_anonymous { "anonymous" } else { "user" });
+        actor.optional("id", id);
+        described.write(actor);
     });
     Ok(())
 }
 
-impl Submitted {
-    fn read(fields: &Fields, object: &Members<'_>) -> Result<Self, Violation> {
-        let id = |name: &str| -> Result<String, Violation> {
-            let pointer = format!("/{name}/id");
-            let id = text(fields, &pointer)?.unwrap_or_default();
+/// Where an actor or target says what.
+struct Party {
+    member: &'static str,
+    id: &'static str,
+    name: &'static str,
+    href: &'static str,
+    fields: &'static str,
+}
+
+const ACTOR: Party = Party {
+    member: "actor",
+    id: "/actor/id",
+    name: "/actor/name",
+    href: "/actor/href",
+    fields: "/actor/fields",
+};
+const TARGET: Party = Party {
+    member: "target",
+    id: "/target/id",
+    name: "/target/name",
+    href: "/target/href",
+    fields: "/target/fields",
+};
+
+/// Name, href and fields of an actor or target.
+struct Described<'a> {
+    name: Option<&'a str>,
+    href: Option<&'a str>,
+    fields: Option<&'a [u8]>,
+}
+
+impl<'a> Described<'a> {
+    fn of(fields: &'a Fields, object: &Members<'a>, party: &Party) -> Result<Self, Violation> {
+        let own = object.get(party.member).and_then(|object| member(object, "fields"));
+        let own = own.filter(|own| *own != b"null");
+        Pairs::read(own, party.fields)?;
+        Ok(Self { name: text(fields, party.name)?, href: text(fields, party.href)?, fields: own })
+    }
+
+    fn write(&self, writer: &mut ObjectWriter<'_>) {
+        writer.optional("name", self.name);
+        writer.object("metadata", |metadata| {
+            metadata.optional("href", self.href).optional_raw("fields", self.fields);
+        });
+    }
+}
+
+impl<'a> Values<'a> {
+    fn read(fields: &'a Fields, object: &Members<'a>) -> Result<Self, Violation> {
+        let id = |name: &str, pointer: &str| -> Result<&'a str, Violation> {
+            let id = text(fields, pointer)?.unwrap_or_default();
             let given = object.get(name).is_some_and(|value| value != b"null" && value != b"{}");
-            if given && id.is_empty() && name != "actor" {
+            if given && id.is_empty() && name != ACTOR.member {
                 return Err(Violation::new(pointer, format!("is required when {name} is given")));
             }
-            Ok(id.to_owned())
+            Ok(id)
+        };
+        let own = |name: &str, pointer: &str| {
+            Pairs::read(object.get(name).filter(|value| *value != b"null"), pointer)
         };
         let action = text(fields, "/action")?.and_then(filled);
-        let own = |name: &str| text(fields, &format!("/{name}"));
         Ok(Self {
-            action: action.ok_or_else(|| Violation::new("/action", "is required"))?.to_owned(),
-            target: id("target")?,
-            actor: id("actor")?,
-            group: id("group")?,
-            source_ip: own("source_ip")?.unwrap_or_default().to_owned(),
-            is_failure: flag(fields, "/is_failure")?.unwrap_or_default(),
+            action: action.ok_or_else(|| Violation::new("/action", "is required"))?,
+            target: id(TARGET.member, TARGET.id)?,
+            actor: id(ACTOR.member, ACTOR.id)?,
+            group: id("group", "/group/id")?,
+            source_ip: text(fields, "/source_ip")?.unwrap_or_default(),
+            is_failure: flag(fields, "/is_failure")?,
             is_anonymous: flag(fields, "/is_anonymous")?.unwrap_or_default(),
-            fields: pairs(object.get("fields").filter(|value| *value != b"null"), "/fields")?,
-            external_id: own("external_id")?.unwrap_or_default().to_owned(),
-            metadata: pairs(object.get("metadata").filter(|value| *value != b"null"), "/metadata")?,
+            fields: own("fields", "/fields")?,
+            external_id: text(fields, "/external_id")?.unwrap_or_default(),
+            metadata: own("metadata", "/metadata")?,
         })
     }
-
-    /// Returns the receipt for the id that the event was given: SHA-256 of the preimage, in hexadecimal.
-    pub fn hash(&self, id: &str) -> String {
-        let mut text = Vec::with_capacity(64);
-        write_hex(&Sha256::digest(self.preimage(id)), &mut text);
-        text.into_iter().map(char::from).collect()
-    }
-
-    fn preimage(&self, id: &str) -> String {
-        let mut text = String::with_capacity(256);
-        for value in [id, &self.action, &self.target, &self.actor, &self.group, &self.source_ip] {
-            escape(value, false, &mut text);
-            text.push(':');
-        }
-        let _ = write!(text, "{}:{}:", u8::from(self.is_failure), u8::from(self.is_anonymous));
-        match &self.fields {
-            None => text.push(':'),
-            Some(pairs) => push_pairs(pairs, &mut text),
-        }
-        if !self.external_id.is_empty() {
-            text.push(':');
-            escape(&self.external_id, false, &mut text);
-        }
-        if let Some(pairs) = &self.metadata {
-            text.push(':');
-            push_pairs(pairs, &mut text);
-        }
-        text
-    }
-}
-
-/// Appends `key=value;` for each pair in the order of the keys' UTF-16 code units.
-fn push_pairs(pairs: &[(String, String)], text: &mut String) {
-    let mut sorted: Vec<_> = pairs.iter().collect();
-    sorted.sort_by(|a, b| a.0.encode_utf16().cmp(b.0.encode_utf16()));
-    for (key, value) in sorted {
-        escape(key, true, text);
-        text.push('=');
-        escape(value, true, text);
-        text.push(';');
-    }
-}
-
-fn escape(value: &str, is_pair: bool, text: &mut String) {
-    for c in value.chars() {
-        match c {
-            '%' => text.push_str("%25"),
-            ':' => text.push_str("%3A"),
-            '=' if is_pair => text.push_str("%3D"),
-            ';' if is_pair => text.push_str("%3B"),
-            c => text.push(c),
-        }
-    }
-}
-
-/// Reads an object of strings.
-fn pairs(object: Option<&[u8]>, at: &str) -> Result<Option<Vec<(String, String)>>, Violation> {
-    let Some(object) = object else { return Ok(None) };
-    let read: Result<std::collections::BTreeMap<String, String>, _> =
-        serde_json::from_slice(object);
-    let read =
-        read.map_err(|_| Violation::new(at, "must be an object whose values are strings"))?;
-    Ok(Some(read.into_iter().collect()))
 }
 
 /// `created` as sent, and as an instant where one can express it.
@@ -319,10 +270,6 @@ mod tests {
             "ID:some.record.created:t%25:a:g%3A1:1.2.3.4:0:0:a=2;b=1%3D%3B;:x1:m=n;"
         );
         let expected = "62c43167a0ff2016c20ef39984f8fc2c320d4aaf4d930466ad0f23dc5d87c43c";
-        assert_eq!(submitted.hash("ID"), expected);
-        let submitted = Submitted { action: "x".into(), ..Submitted::default() };
-        assert_eq!(submitted.preimage("ID"), "ID:x:::::0:0::");
-        let expected = "ac12742129b13c7ec7991e88acd030c5e22565b016415f4e216981c1b485df70";
         assert_eq!(submitted.hash("ID"), expected);
     }
 

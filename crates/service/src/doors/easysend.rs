@@ -8,11 +8,8 @@ use attestary_event::{
 use attestary_formats::{Format, easysend::Options, intake::easysend};
 use bytes::Bytes;
 
-use super::{Foreign, Taken};
-use crate::{
-    Caller, Form, IntakeError, ItemViolation, Order, ReadError, Scope, Search, Service,
-    search_limits,
-};
+use super::{Foreign, Taken, each};
+use crate::{Caller, Form, IntakeError, Order, ReadError, Scope, Search, Service, search_limits};
 
 /// Which records of a tenant's log the pull API gives out.
 #[derive(Debug, Clone)]
@@ -50,26 +47,19 @@ impl Service {
             Form::Json => BatchForm::Json,
             Form::Ndjson => BatchForm::Ndjson,
         };
-        let payloads = match split_batch(&body, form, self.limits())? {
-            Batch::One(payload) => vec![payload],
-            Batch::Many(payloads) => payloads,
+        let (bytes, named) = (body.len(), tenant.map(str::to_owned));
+        let map = move |service: &Self, _: &Caller| {
+            let payloads = match split_batch(&body, form, service.limits())? {
+                Batch::One(payload) => vec![payload],
+                Batch::Many(payloads) => payloads,
+            };
+            each(payloads, |payload| {
+                let mapped = easysend::parse(payload, named.as_deref(), service.limits())?;
+                Ok(Foreign { json: mapped.json, system: "easysend", area: mapped.area })
+            })
         };
-        let (mut events, mut violations) = (Vec::with_capacity(payloads.len()), Vec::new());
-        for (index, payload) in payloads.into_iter().enumerate() {
-            match easysend::parse(payload, tenant, self.limits()) {
-                Ok(mapped) => events.push(Foreign {
-                    json: mapped.json,
-                    system: "easysend",
-                    area: mapped.area,
-                }),
-                Err(violation) => violations.push(ItemViolation { index, violation }),
-            }
-        }
-        if !violations.is_empty() {
-            return Err(IntakeError::Invalid(violations));
-        }
         let tenant = tenant.and_then(|tenant| TenantId::parse(tenant).ok());
-        self.take(caller, events, tenant).await
+        self.take(caller, bytes, tenant, map).await
     }
 
     /// Returns the present time, up to which the pull API reads when nobody says.

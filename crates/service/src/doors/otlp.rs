@@ -8,8 +8,8 @@ use attestary_formats::intake::otlp::{Key, Mapped, Names, Request};
 use attestary_store::Outcome;
 use bytes::Bytes;
 
-use super::{WORKER_BYTES_MIN, syslog::Refused, with_id};
-use crate::{Caller, IntakeError, Scope, Service, error::cause};
+use super::{syslog::Refused, with_id};
+use crate::{Caller, IntakeError, Scope, Service};
 
 /// How a request is written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,23 +60,15 @@ impl Service {
         form: OtlpForm,
     ) -> Result<OtlpTaken, OtlpError> {
         self.permit(caller, Scope::Ingest, "events.submit").map_err(IntakeError::Access)?;
-        let Parsed { submissions, mut taken } = if body.len() < WORKER_BYTES_MIN {
-            self.parse_logs(caller, &body, form)?
-        } else {
-            let (service, worker_caller) = (self.clone(), caller.clone());
-            let worker = self
-                .runtime()
-                .spawn_blocking(move || service.parse_logs(&worker_caller, &body, form));
-            worker.await.map_err(|error| IntakeError::Unavailable(cause(error)))??
-        };
+        let bytes = body.len();
+        let work = move |service: &Self, caller: &Caller| service.parse_logs(caller, &body, form);
+        let Parsed { mut submissions, mut taken } = self.work(caller, bytes, work).await?;
         metrics::counter!("attestary_otlp_ignored_total").increment(taken.ignored);
-        for events in submissions.chunks(self.limits().batch_events_max) {
-            let (service, worker_caller) = (self.clone(), caller.clone());
-            let events = events.to_vec();
-            let worker =
-                self.runtime().spawn_blocking(move || service.check_each(&worker_caller, &events));
-            let checked =
-                worker.await.map_err(|error| IntakeError::Unavailable(cause(error)))??;
+        while !submissions.is_empty() {
+            let rest = submissions.split_off(submissions.len().min(self.limits().batch_events_max));
+            let events = std::mem::replace(&mut submissions, rest);
+            let work = move |service: &Self, caller: &Caller| service.check_each(caller, &events);
+            let checked = self.work::<_, IntakeError>(caller, bytes, work).await?;
             for (_, refused) in checked.refused {
                 taken.reject(refused);
             }
@@ -126,7 +118,7 @@ impl Service {
         Ok(Parsed { submissions, taken })
     }
 
-    /// Every event gets its id and its tenant here.
+    /// An event that is identified gets its id here, and every event its tenant.
     fn submission(&self, caller: &Caller, mapped: Mapped) -> Result<Vec<u8>, Refused> {
         let tenant = mapped.tenant.as_deref().or(caller.only_tenant().map(TenantId::as_str));
         let tenant = tenant.ok_or_else(|| Refused {
@@ -136,11 +128,11 @@ impl Service {
                 .into(),
         })?;
         let id = match mapped.key {
-            Some(Key::Id(id)) => id,
-            Some(Key::Uid(uid)) => self.foreign_id("otlp", tenant, &uid).to_string(),
-            None => self.event_id(self.clock().now_ms()).to_string(),
+            Some(Key::Id(id)) => Some(id),
+            Some(Key::Uid(uid)) => Some(self.foreign_id("otlp", tenant, &uid).to_string()),
+            None => None,
         };
-        Ok(with_id(Some(&id), Some(tenant), &mapped.json))
+        Ok(with_id(id.as_deref(), Some(tenant), mapped.json))
     }
 }
 

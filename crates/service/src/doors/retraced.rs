@@ -1,17 +1,24 @@
 //! Retraced: events with the receipts that its clients check, and the search behind their queries.
 
-use attestary_event::{EventId, Timestamp, View, actions::KnownActions};
-use attestary_formats::{intake::retraced as intake, retraced};
+use attestary_event::{EventId, Limits, Timestamp, View, actions::KnownActions, scan::BatchError};
+use attestary_formats::{
+    intake::retraced::{self as intake, Submitted},
+    retraced,
+};
 use attestary_store::{Outcome, Receipt};
+use bytes::Bytes;
 
-use super::Foreign;
+use super::{Foreign, each};
 use crate::{
-    AccessError, Caller, ChangeError, Cursor, Export, FacetField, IntakeError, ItemViolation,
-    NewExport, Order, Person, ReadError, Scope, Search, Secret, Selection, Service,
+    AccessError, Caller, ChangeError, Cursor, Export, FacetField, IntakeError, NewExport, Order,
+    Person, ReadError, Scope, Search, Secret, Selection, Service,
 };
 
 /// Events of one page at most.
 const PAGE_MAX: usize = 200;
+
+/// Cuts a body into events.
+pub type CutBody = for<'a> fn(&'a [u8], &Limits) -> Result<Vec<&'a [u8]>, BatchError>;
 
 /// What a Retraced client gets for an event.
 #[derive(Debug)]
@@ -48,45 +55,51 @@ pub enum RetracedSearchError {
 }
 
 impl Service {
-    /// Takes Retraced events of a project, all or none.
+    /// Takes the Retraced events that `cut` finds in a body, all or none.
     pub async fn retraced_events(
         &self,
         caller: &Caller,
         project: &str,
-        events: &[&[u8]],
+        body: Bytes,
+        cut: CutBody,
     ) -> Result<Vec<RetracedReceipt>, IntakeError> {
         self.permit(caller, Scope::Ingest, "events.submit")?;
         self.check_project(caller, project)?;
-        let (mut foreign, mut submitted, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, event) in events.iter().enumerate() {
-            match intake::parse(event, self.limits()) {
-                Ok(mapped) => {
-                    foreign.push(Foreign { json: mapped.json, system: "retraced", area: None });
-                    submitted.push(mapped.submitted);
-                }
-                Err(violation) => wrong.push(ItemViolation { index, violation }),
-            }
-        }
-        if !wrong.is_empty() {
-            return Err(IntakeError::Invalid(wrong));
-        }
-        let taken = self.take(caller, foreign, None).await?;
-        let receipts = taken.outcomes.into_iter().zip(submitted).map(|(outcome, submitted)| {
-            let receipt = match outcome {
-                Some(
-                    Outcome::Accepted(receipt)
-                    | Outcome::Duplicate(receipt)
-                    | Outcome::Conflict(receipt),
-                ) => Some(receipt),
-                _ => None,
-            };
-            let id = match &receipt {
-                Some(receipt) => receipt.id,
-                None => self.event_id(self.clock().now_ms()),
-            };
-            RetracedReceipt { id, hash: submitted.hash(&id.to_string()), receipt }
-        });
-        Ok(receipts.collect())
+        let bytes = body.len();
+        let work = move |service: &Self, caller: &Caller| {
+            let mut submitted = Vec::new();
+            let events = each(cut(&body, service.limits())?, |event| {
+                let mapped = intake::parse(event, service.limits())?;
+                submitted.push(mapped.submitted);
+                Ok(Foreign { json: mapped.json, system: "retraced", area: None })
+            })?;
+            Ok((service.check_foreign(caller, &events, None)?, submitted))
+        };
+        let (checked, submitted) = self.work::<_, IntakeError>(caller, bytes, work).await?;
+        let taken = self.take_checked(caller, checked).await?;
+        let work = move |service: &Self, _: &Caller| {
+            let events = taken.outcomes.into_iter().zip(submitted);
+            Ok(events
+                .map(|(outcome, submitted)| service.retraced_receipt(outcome, &submitted))
+                .collect())
+        };
+        self.work(caller, bytes, work).await
+    }
+
+    fn retraced_receipt(&self, outcome: Option<Outcome>, submitted: &Submitted) -> RetracedReceipt {
+        let receipt = match outcome {
+            Some(
+                Outcome::Accepted(receipt)
+                | Outcome::Duplicate(receipt)
+                | Outcome::Conflict(receipt),
+            ) => Some(receipt),
+            _ => None,
+        };
+        let id = match &receipt {
+            Some(receipt) => receipt.id,
+            None => self.event_id(self.clock().now_ms()),
+        };
+        RetracedReceipt { id, hash: submitted.hash(&id.to_string()), receipt }
     }
 
     /// Answers a Retraced query: the newest `last` events, or those older than the cursor `before`.

@@ -167,7 +167,7 @@ impl Service {
                         Some(key) => self.foreign_id("syslog", tenant, &key),
                         None => self.event_id(now_ms),
                     };
-                    events.push(with_id(Some(&id.to_string()), Some(tenant), &mapped.json));
+                    events.push(with_id(Some(&id.to_string()), Some(tenant), mapped.json));
                 }
                 Err(violation) => {
                     refused.push(Refused { reason: "malformed", detail: violation.to_string() });

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use attestary_event::Timestamp;
 use attestary_formats::intake::workos;
+use bytes::Bytes;
 
-use super::{Foreign, Taken, with_id};
+use super::{Foreign, Taken, each, with_id};
 use crate::{
     Caller, ChangeError, Destination, Export, ExportLink, IntakeError, ItemViolation, NewExport,
     NewPortalSession, Person, PortalCreated, ReadError, Retention, Scope, Service,
@@ -94,30 +95,23 @@ impl Service {
     pub async fn workos_event(
         &self,
         caller: &Caller,
-        body: &[u8],
+        body: Bytes,
         idempotency_key: Option<&str>,
     ) -> Result<Taken, IntakeError> {
         self.permit(caller, Scope::Ingest, "events.submit")?;
-        let mapped = workos::parse(body, self.limits()).map_err(|violation| {
-            IntakeError::Invalid(vec![ItemViolation { index: 0, violation }])
-        })?;
-        let json = match idempotency_key {
-            Some(key) => {
-                let id = self.foreign_id("workos", &mapped.organization, key);
-                with_id(Some(&id.to_string()), None, &mapped.json)
-            }
-            None => mapped.json,
+        let (bytes, key) = (body.len(), idempotency_key.map(str::to_owned));
+        let work = move |service: &Self, caller: &Caller| {
+            let events = each([&*body], |body| {
+                let mapped = workos::parse(body, service.limits())?;
+                let id = |key: &str| service.foreign_id("workos", &mapped.organization, key);
+                let id = key.as_deref().map(|key| id(key).to_string());
+                let json = with_id(id.as_deref(), None, mapped.json);
+                Ok(Foreign { json, system: "workos", area: None })
+            })?;
+            service.check_foreign(caller, &events, None).map_err(in_workos_terms)
         };
-        let event = Foreign { json, system: "workos", area: None };
-        self.take(caller, vec![event], None).await.map_err(|error| match error {
-            IntakeError::Invalid(items) => {
-                IntakeError::Invalid(items.into_iter().map(renamed).collect())
-            }
-            IntakeError::Schema(items) => {
-                IntakeError::Schema(items.into_iter().map(renamed).collect())
-            }
-            other => other,
-        })
+        let checked = self.work(caller, bytes, work).await?;
+        self.take_checked(caller, checked).await
     }
 
     /// Asks for an export as a table for spreadsheets; asking again with the same key gives the same one.
@@ -228,9 +222,19 @@ impl Service {
     }
 }
 
-fn renamed(mut item: ItemViolation) -> ItemViolation {
-    item.violation.pointer = workos::pointer(&item.violation.pointer);
-    item
+/// Names the members of the WorkOS body instead of those that they became.
+fn in_workos_terms(error: IntakeError) -> IntakeError {
+    let renamed = |mut items: Vec<ItemViolation>| {
+        for item in &mut items {
+            item.violation.pointer = workos::pointer(&item.violation.pointer);
+        }
+        items
+    };
+    match error {
+        IntakeError::Invalid(items) => IntakeError::Invalid(renamed(items)),
+        IntakeError::Schema(items) => IntakeError::Schema(renamed(items)),
+        other => other,
+    }
 }
 
 #[cfg(test)]
