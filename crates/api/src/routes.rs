@@ -167,33 +167,41 @@ fn console() -> Router<State> {
 }
 
 fn governed() -> Router<State> {
-    use governance as g;
+    use governance::{erasures, holds, removals, retention};
     Router::new()
         .route(
             "/v1/retention",
-            get(g::environment_retention)
-                .put(g::set_environment_retention)
-                .delete(g::unset_environment_retention),
+            get(retention::environment_retention)
+                .put(retention::set_environment_retention)
+                .delete(retention::unset_environment_retention),
         )
-        .route("/v1/retention/runs", get(g::retention_runs).post(g::run_environment_retention))
+        .route(
+            "/v1/retention/runs",
+            get(retention::retention_runs).post(retention::run_environment_retention),
+        )
         .route(
             "/v1/tenants/{tenant}/retention",
-            get(g::tenant_retention).put(g::set_tenant_retention).delete(g::unset_tenant_retention),
+            get(retention::tenant_retention)
+                .put(retention::set_tenant_retention)
+                .delete(retention::unset_tenant_retention),
         )
-        .route("/v1/tenants/{tenant}/retention/preview", post(g::preview_retention))
-        .route("/v1/tenants/{tenant}/retention/runs", post(g::run_tenant_retention))
-        .route("/v1/tenants/{tenant}/holds", get(g::holds).post(g::place_hold))
-        .route("/v1/tenants/{tenant}/holds/{id}", get(g::one_hold))
-        .route("/v1/tenants/{tenant}/holds/{id}/release", post(g::release_hold))
-        .route("/v1/tenants/{tenant}/erasures", get(g::erasures).post(g::request_erasure))
-        .route("/v1/tenants/{tenant}/erasures/{id}", get(g::one_erasure))
-        .route("/v1/tenants/{tenant}/erasures/{id}/certificate", get(g::certificate))
+        .route("/v1/tenants/{tenant}/retention/preview", post(retention::preview_retention))
+        .route("/v1/tenants/{tenant}/retention/runs", post(retention::run_tenant_retention))
+        .route("/v1/tenants/{tenant}/holds", get(holds::holds).post(holds::place_hold))
+        .route("/v1/tenants/{tenant}/holds/{id}", get(holds::one_hold))
+        .route("/v1/tenants/{tenant}/holds/{id}/release", post(holds::release_hold))
+        .route(
+            "/v1/tenants/{tenant}/erasures",
+            get(erasures::erasures).post(erasures::request_erasure),
+        )
+        .route("/v1/tenants/{tenant}/erasures/{id}", get(erasures::one_erasure))
+        .route("/v1/tenants/{tenant}/erasures/{id}/certificate", get(erasures::certificate))
         .route(
             "/v1/tenants/{tenant}/retention/runs/{id}/certificate",
-            get(g::retention_certificate),
+            get(retention::retention_certificate),
         )
-        .route("/v1/tenants/{tenant}/removals", get(g::removals))
-        .route("/v1/tenants/{tenant}/removals/{id}/list", get(g::removal_list))
+        .route("/v1/tenants/{tenant}/removals", get(removals::removals))
+        .route("/v1/tenants/{tenant}/removals/{id}/list", get(removals::removal_list))
         .route(
             "/v1/redaction",
             get(redaction::of_environment)
@@ -208,8 +216,8 @@ fn governed() -> Router<State> {
         )
         .route("/v1/tenants/{tenant}/redaction/preview", post(redaction::preview))
         .route("/v1/tenants/{tenant}/redaction/lookup", post(redaction::lookup))
-        .route("/v1/clock", get(g::clock_state))
-        .route("/v1/clock/confirm", post(g::confirm_clock))
+        .route("/v1/clock", get(governance::clock_state))
+        .route("/v1/clock/confirm", post(governance::confirm_clock))
 }
 
 fn foreign() -> Router<State> {

@@ -207,12 +207,13 @@ impl Store {
 
     /// Stops the partition after everything queued is durable. Later submissions are refused.
     pub async fn close(&self) {
+        // Work in the background ends meanwhile.
+        self.0.stop.store(true, Ordering::Relaxed);
         self.0.signer.stop().await;
         let (reply, done) = oneshot::channel();
         if self.send(Message::Close { reply }).await {
             let _ = done.await;
         }
-        self.0.stop.store(true, Ordering::Relaxed);
         let threads = std::mem::take(&mut *self.0.threads.lock());
         // What rests between its turns is woken, so that it sees that it should stop.
         threads.iter().for_each(|thread| thread.thread().unpark());

@@ -7,7 +7,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::*;
 use crate::segment::{
-    merge::merge,
+    merge::{Step, merge},
     schema,
     tests::{Sample, log, memory_segments, plain_log, sample_log, seal},
 };
@@ -89,7 +89,8 @@ impl World {
     /// Merges all segments, unless rows of theirs interleave.
     fn merge(&mut self, bytes_max: usize) {
         let (mut metas, segments) = (Vec::new(), &self.segments);
-        let merged = merge(segments, &self.manifest.segments, bytes_max, |written| {
+        let merged = merge(segments, &self.manifest.segments, bytes_max, |step| {
+            let Step::Output(written) = step else { return Ok(()) };
             metas.push(segments.put(&format!("m{}", metas.len()), 0, 7, written)?.into());
             Ok::<_, SegmentError>(())
         });

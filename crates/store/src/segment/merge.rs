@@ -28,17 +28,25 @@ use crate::catalog::{Extent, SegmentMeta};
 /// Rows that are handed to the encoder at once, or a row group if that is fewer.
 const CHUNK_ROWS: usize = 8_192;
 
-/// Merges `inputs`, whose rows of any one log must not interleave, and hands each output to `done` as soon as it is
+/// What a merge tells as it goes.
+pub(crate) enum Step {
+    /// Some thousand rows at most are about to be taken.
+    Rows,
+    /// An output was encoded.
+    Output(Written),
+}
+
+/// Merges `inputs`, whose rows of any one log must not interleave, and hands each output to `tell` as soon as it is
 /// encoded. An output ends with the rows that bring it to `bytes_max` bytes.
 ///
 /// # Errors
 /// What reading and encoding say, [`SegmentError::Unsorted`] when the inputs' rows of a log interleave, and whatever
-/// `done` says, which ends the merge.
+/// `tell` says, which ends the merge.
 pub(crate) fn merge<E: From<SegmentError>>(
     segments: &Segments,
     inputs: &[Arc<SegmentMeta>],
     bytes_max: usize,
-    mut done: impl FnMut(Written) -> Result<(), E>,
+    mut tell: impl FnMut(Step) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut readers =
         inputs.iter().map(|meta| Reader::open(segments, meta)).collect::<Result<Vec<_>, _>>()?;
@@ -48,18 +56,19 @@ pub(crate) fn merge<E: From<SegmentError>>(
     for part in parts(inputs)? {
         let mut left = part.rows as usize;
         while left > 0 {
+            tell(Step::Rows)?;
             let rows = readers[part.input].take(left)?;
             left -= rows.num_rows();
             output.add(part.slot, &rows)?;
             if output.bytes() >= bytes_max {
                 let full =
                     std::mem::replace(&mut output, Output::new(segments, &log_name, removed)?);
-                done(full.finish()?)?;
+                tell(Step::Output(full.finish()?))?;
             }
         }
     }
     if output.rows > 0 {
-        done(output.finish()?)?;
+        tell(Step::Output(output.finish()?))?;
     }
     Ok(())
 }

@@ -22,7 +22,10 @@ use super::{
 };
 use crate::{
     catalog::{Catalog, CatalogError, SegmentMeta, SwapCommit},
-    segment::{SegmentError, Segments, Written, merge::merge},
+    segment::{
+        SegmentError, Segments, Written,
+        merge::{Step, merge},
+    },
 };
 
 /// Bytes at which a merged segment ends: it lies in memory while it is encoded.
@@ -104,11 +107,15 @@ impl Compactor {
     /// Writes the new run. `written` holds what is there also when it fails.
     fn write(&self, job: &Job, written: &mut Vec<SegmentMeta>) -> Result<(), CompactError> {
         let run = ulid(self.world.clock.now_ms(), self.world.random());
-        merge(&self.segments, &job.inputs, SEGMENT_BYTES, |output| {
+        merge(&self.segments, &job.inputs, SEGMENT_BYTES, |step| {
+            // Between rows too: at the lowest priority, an output can take minutes beside other work, and who closes
+            // the store waits for this thread.
             if self.stop.load(Ordering::Relaxed) {
                 return Err(CompactError::Stopped);
             }
-            written.push(self.put(job, &run, output)?);
+            if let Step::Output(output) = step {
+                written.push(self.put(job, &run, output)?);
+            }
             Ok(())
         })
     }

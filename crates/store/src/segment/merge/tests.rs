@@ -26,7 +26,8 @@ fn merged(
     bytes_max: usize,
 ) -> Result<Vec<Arc<SegmentMeta>>, SegmentError> {
     let mut outputs = Vec::new();
-    merge(segments, inputs, bytes_max, |written| {
+    merge(segments, inputs, bytes_max, |step| {
+        let Step::Output(written) = step else { return Ok(()) };
         let id = format!("{}-{}", inputs[0].id, outputs.len());
         outputs.push(Arc::new(segments.put(&id, 0, 8, written)?));
         Ok::<_, SegmentError>(())
@@ -50,6 +51,20 @@ fn a_merge_equals_a_seal_of_all_rows() {
         .unwrap();
     rows.for_each(|batch| writer.write(&batch.unwrap()).unwrap());
     assert_eq!(output.sha256, super::super::sha256(&writer.into_inner().unwrap()));
+}
+
+#[test]
+fn a_merge_can_be_ended_before_its_first_output() {
+    let segments = memory_segments();
+    let (_, inputs) = seals(&segments);
+    let (mut turns, mut outputs) = (0, 0);
+    let ended = merge(&segments, &inputs, usize::MAX, |step| {
+        outputs += u32::from(matches!(step, Step::Output(_)));
+        turns += 1;
+        if turns == 3 { Err(SegmentError::UnknownLog { slot: 99 }) } else { Ok(()) }
+    });
+    assert!(matches!(ended, Err(SegmentError::UnknownLog { slot: 99 })), "{ended:?}");
+    assert_eq!((turns, outputs), (3, 0), "asked between the rows, and ended there");
 }
 
 #[test]
