@@ -10,8 +10,10 @@ mod figure;
 mod ingest;
 mod intake;
 mod load;
+mod neighbour;
 mod postgres;
 mod query;
+mod recovery;
 mod wire;
 
 use std::{path::PathBuf, time::Duration};
@@ -38,6 +40,10 @@ pub(crate) enum Bench {
     Intake(Intake),
     /// How fast a full log answers: pages, actors, targets, free text, histograms
     Query(query::Query),
+    /// What one key's flood costs another key
+    Neighbour(neighbour::Neighbour),
+    /// How long a start takes after a kill under load
+    Recovery(recovery::Recovery),
     /// How fast events reach receivers, and what destinations that wait cost
     Delivery(delivery::Delivery),
 }
@@ -110,6 +116,8 @@ pub(crate) async fn run(bench: Bench) -> anyhow::Result<()> {
         Bench::Ingest(options) => ingest(&options).await,
         Bench::Delivery(options) => print(&delivery::measure(&options).await?, options.json),
         Bench::Query(options) => print(&query::measure(&options).await?, options.json),
+        Bench::Neighbour(options) => print(&neighbour::measure(&options).await?, options.json),
+        Bench::Recovery(options) => print(&recovery::measure(&options).await?, options.json),
         Bench::Intake(options) => print(&intake::measure(&options)?, options.json),
     }
 }

@@ -1,0 +1,79 @@
+//! `bench recovery`: how long a start takes after a kill, beside the size of the journal that it reads.
+
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::{
+    Scratch, UNBOUNDED_EVENTS,
+    child::Server,
+    figure::{Figure, percentile},
+    ingest::{self, BATCH_EVENTS, Span},
+    phase,
+};
+
+const SEED: u64 = 20_261_124;
+/// Connections that fill the journal.
+const CONNECTIONS: usize = 8;
+
+/// Options of `bench recovery`.
+#[derive(Debug, Args)]
+pub(crate) struct Recovery {
+    /// How often the server is killed
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    kills: usize,
+    /// Seconds of full load before each kill
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    seconds: u64,
+    /// Directory for the temporary data (default: the system's)
+    #[arg(long, value_name = "DIR")]
+    scratch: Option<PathBuf>,
+    /// Print one line of JSON per figure
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Loads, kills and starts; the journal keeps what was not sealed.
+pub(crate) async fn measure(options: &Recovery) -> anyhow::Result<Vec<Figure>> {
+    let scratch = options.scratch.clone().unwrap_or_else(std::env::temp_dir);
+    let scratch = Scratch::new(scratch.join(format!("attestary-bench-{}", std::process::id())))?;
+    let data = scratch.0.join("attestary");
+    let mut server = Server::start(&data).await?;
+    let (mut seconds, mut bytes) = (Vec::new(), Vec::new());
+    for kill in 0..options.kills as u64 {
+        let span = Span { time: Duration::from_secs(options.seconds), events: UNBOUNDED_EVENTS };
+        let bar = phase("load before a kill", span);
+        let key = &server.credentials.ingest_key;
+        ingest::load(server.address, key, CONNECTIONS, BATCH_EVENTS, span, SEED + kill, &bar)
+            .await?;
+        bar.finish_and_clear();
+        server.stop().await;
+        bytes.push(journal_bytes(&data.join("journal"))? as f64);
+        let started = Instant::now();
+        server = Server::start(&data).await?;
+        seconds.push(started.elapsed().as_secs_f64());
+    }
+    server.stop().await;
+    for values in [&mut seconds, &mut bytes] {
+        values.sort_by(f64::total_cmp);
+    }
+    Ok(vec![
+        Figure::new("recovery.start.p50", percentile(&seconds, 0.5), "s"),
+        Figure::new("recovery.start.max", percentile(&seconds, 1.0), "s"),
+        Figure::new("recovery.journal.p50", percentile(&bytes, 0.5) / 1e6, "MB"),
+        Figure::new("recovery.journal.max", percentile(&bytes, 1.0) / 1e6, "MB"),
+    ])
+}
+
+/// Returns the bytes of the journal's files.
+fn journal_bytes(directory: &Path) -> anyhow::Result<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(directory).context("cannot read the journal's directory")? {
+        bytes += entry?.metadata()?.len();
+    }
+    Ok(bytes)
+}
