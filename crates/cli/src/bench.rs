@@ -11,6 +11,7 @@ mod ingest;
 mod intake;
 mod load;
 mod neighbour;
+mod pace;
 mod postgres;
 mod query;
 mod recovery;

@@ -1,16 +1,14 @@
 //! `bench neighbour`: what one key's flood costs another key.
 //!
 //! A victim submits single events at a steady rate, alone and then beside a neighbour that floods with batches over many
-//! connections and does not heed the server's answers. An event is due at its time whether or not those before it have been
-//! answered, and its time counts from then (no coordinated omission). Rounds alternate, so that what else the machine does
-//! meets both.
+//! connections and does not heed the server's answers. Rounds alternate, so that what else the machine does meets both.
 
 use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -25,6 +23,7 @@ use super::{
     figure::{Figure, percentile},
     ingest::BATCH_EVENTS,
     load::{Dice, Prepared},
+    pace::Pace,
     wire::Connection,
 };
 
@@ -118,34 +117,28 @@ async fn new_key(server: &Server) -> anyhow::Result<String> {
 /// Submits single events at their times; what is not taken does not count.
 async fn victim(options: &Neighbour, server: &Server, seed: u64) -> anyhow::Result<Round> {
     let count = (options.rate * options.seconds) as usize;
-    let next = Arc::new(AtomicUsize::new(0));
-    let started = Instant::now();
+    let pace = Arc::new(Pace::start(count, options.rate));
     let mut running = JoinSet::new();
     for number in 0..VICTIMS as u64 {
-        let (next, rate) = (Arc::clone(&next), options.rate.max(1));
+        let pace = Arc::clone(&pace);
         let mut dice = Dice::new(seed.wrapping_mul(1_000).wrapping_add(number));
         let mut request = Prepared::new(1, &server.credentials.ingest_key, &mut dice);
         let mut connection = Connection::open(server.address).await?;
         running.spawn(async move {
             let mut times = Vec::new();
-            loop {
-                let turn = next.fetch_add(1, Ordering::Relaxed);
-                if turn >= count {
-                    return Ok::<_, anyhow::Error>(times);
-                }
-                let due = started + Duration::from_secs(1) * turn as u32 / rate;
-                tokio::time::sleep_until(due.into()).await;
+            while let Some((_, due)) = pace.turn().await {
                 if connection.exchange(request.renew(&mut dice)).await?.status == 201 {
                     times.push(due.elapsed().as_secs_f64() * 1_000.0);
                 }
             }
+            Ok::<_, anyhow::Error>(times)
         });
     }
     let mut times = Vec::with_capacity(count);
     while let Some(ended) = running.join_next().await {
         times.extend(ended.context("a connection's task failed")??);
     }
-    let per_second = times.len() as f64 / started.elapsed().as_secs_f64();
+    let per_second = times.len() as f64 / pace.elapsed().as_secs_f64();
     times.sort_by(f64::total_cmp);
     Ok(Round { per_second, p50_ms: percentile(&times, 0.5), p99_ms: percentile(&times, 0.99) })
 }

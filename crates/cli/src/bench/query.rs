@@ -1,18 +1,9 @@
 //! `bench query`: how fast a log that is full answers what people ask.
 //!
-//! The log is filled as `bench ingest` fills it. Then each kind of question is asked at a steady rate: a question is due at
-//! its time whether or not those before it have been answered, and its time counts from then, so that a server that stalls
-//! does not hide it (no coordinated omission). Every answer is checked.
+//! The log is filled as `bench ingest` fills it. Then each kind of question is asked once, where every answer is checked, and
+//! then at a steady rate ([`Pace`]), where its time is taken.
 
-use std::{
-    net::SocketAddr,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
@@ -25,6 +16,7 @@ use super::{
     figure::{Figure, percentile},
     ingest::{self, BATCH_EVENTS, Span, asked},
     load::Facts,
+    pace::Pace,
     phase,
     wire::Connection,
 };
@@ -140,12 +132,10 @@ async fn ask(kind: &Kind, options: &Query, server: &Server) -> anyhow::Result<[F
         check(kind, connection.exchange(request).await?.body, facts)?;
     }
     let before = server.processor_ticks()?;
-    let started = Instant::now();
-    let next = Arc::new(AtomicUsize::new(0));
+    let pace = Arc::new(Pace::start(requests.len(), options.rate));
     let mut running = JoinSet::new();
     for _ in 0..options.connections {
-        let turns = Turns { next: Arc::clone(&next), started, rate: options.rate };
-        running.spawn(turns.run(server.address, Arc::clone(&requests)));
+        running.spawn(turns(server.address, Arc::clone(&pace), Arc::clone(&requests)));
     }
     let mut times = Vec::with_capacity(requests.len());
     while let Some(ended) = running.join_next().await {
@@ -161,31 +151,20 @@ async fn ask(kind: &Kind, options: &Query, server: &Server) -> anyhow::Result<[F
     ])
 }
 
-/// Takes questions in turn and asks each at its time.
-struct Turns {
-    next: Arc<AtomicUsize>,
-    started: Instant,
-    rate: u32,
-}
-
-impl Turns {
-    async fn run(
-        self,
-        address: SocketAddr,
-        requests: Arc<Vec<Vec<u8>>>,
-    ) -> anyhow::Result<Vec<f64>> {
-        let mut connection = Connection::open(address).await?;
-        let mut times = Vec::new();
-        loop {
-            let turn = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(request) = requests.get(turn) else { return Ok(times) };
-            let due = self.started + Duration::from_secs(1) * turn as u32 / self.rate.max(1);
-            tokio::time::sleep_until(due.into()).await;
-            let reply = connection.exchange(request).await?;
-            ensure!(reply.status == 200, "the server answered {}", reply.status);
-            times.push(due.elapsed().as_secs_f64() * 1_000.0);
-        }
+/// Takes questions in turn and asks each at its time; returns the times in milliseconds.
+async fn turns(
+    address: SocketAddr,
+    pace: Arc<Pace>,
+    requests: Arc<Vec<Vec<u8>>>,
+) -> anyhow::Result<Vec<f64>> {
+    let mut connection = Connection::open(address).await?;
+    let mut times = Vec::new();
+    while let Some((turn, due)) = pace.turn().await {
+        let reply = connection.exchange(&requests[turn]).await?;
+        ensure!(reply.status == 200, "the server answered {}", reply.status);
+        times.push(due.elapsed().as_secs_f64() * 1_000.0);
     }
+    Ok(times)
 }
 
 /// Looks for a text that no event of the busiest tenant has: every event is looked at.
