@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use attestary_service::{Origin, Service};
+use attestary_service::{Origin, Seats, Service};
 use axum::{
     Router,
     body::Body,
@@ -16,7 +16,6 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use http::{HeaderValue, StatusCode, Uri, header};
-use tokio::sync::Semaphore;
 use tower::ServiceExt as _;
 use tracing::Instrument as _;
 
@@ -48,8 +47,8 @@ struct Inner {
 pub(crate) struct State {
     pub(crate) service: Service,
     pub(crate) settings: Arc<Settings>,
-    /// Room for large bodies, in KiB.
-    pub(crate) body_room: Arc<Semaphore>,
+    /// Room for large bodies, a seat for each KiB.
+    pub(crate) body_room: Arc<Seats<String>>,
     pub(crate) counters: Arc<Counters>,
 }
 
@@ -61,9 +60,12 @@ impl std::fmt::Debug for App {
 
 /// Returns the HTTP interface over a service.
 pub fn router(service: Service, settings: Settings) -> App {
+    let room = settings.body_bytes_in_flight_max / 1024;
+    // One key has half of it, and room for a body of any size.
+    let each = (room / 2).max(service.limits().batch_bytes_max.div_ceil(1024));
     let state = State {
         service,
-        body_room: Arc::new(Semaphore::new(settings.body_bytes_in_flight_max / 1024)),
+        body_room: Arc::new(Seats::new(room, each)),
         settings: Arc::new(settings),
         counters: Arc::new(Counters::new()),
     };

@@ -3,14 +3,13 @@
 //! The key is checked before a byte of the body is read. A request that is refused with its body unread is still
 //! drained, so that its connection lives on.
 
-use attestary_service::{AccessError, Caller, Form, Origin};
+use attestary_service::{AccessError, Caller, Form, Origin, Seat};
 use axum::{
     body::Body,
     extract::{FromRequest, FromRequestParts, Request},
 };
 use bytes::Bytes;
 use http::{HeaderMap, header, request::Parts};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     app::State,
@@ -83,7 +82,7 @@ pub(crate) struct Posted {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     /// Room taken by a large body, given back when the request is over.
-    pub(crate) room: Option<OwnedSemaphorePermit>,
+    pub(crate) room: Option<Seat>,
 }
 
 impl FromRequest<State> for Posted {
@@ -108,7 +107,7 @@ pub(crate) async fn read(
     body: Body,
     state: &State,
 ) -> Result<Posted, Problem> {
-    let room = match reserve(&headers, state) {
+    let room = match reserve(&caller, &headers, state) {
         Ok(room) => room,
         Err(problem) => {
             body::drain(body).await;
@@ -121,8 +120,8 @@ pub(crate) async fn read(
     Ok(Posted { caller, headers, body, room })
 }
 
-/// Large bodies share a bounded room, so that many at once cannot use up the memory.
-fn reserve(headers: &HeaderMap, state: &State) -> Result<Option<OwnedSemaphorePermit>, Problem> {
+/// Large bodies share a bounded room, so that many at once cannot use up the memory, and those of one key not the room.
+fn reserve(caller: &Caller, headers: &HeaderMap, state: &State) -> Result<Option<Seat>, Problem> {
     let declared = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
@@ -137,9 +136,10 @@ fn reserve(headers: &HeaderMap, state: &State) -> Result<Option<OwnedSemaphorePe
     if bytes < WORKER_BYTES_MIN {
         return Ok(None);
     }
-    let room = state.body_room.clone().try_acquire_many_owned(bytes.div_ceil(1024) as u32);
+    let key = caller.principal.id().to_owned();
+    let room = state.body_room.try_take(key, bytes.div_ceil(1024) as u32);
     room.map(Some)
-        .map_err(|_| Problem::new(&PUSHBACK, "too many large bodies at once").retry_after(1))
+        .ok_or_else(|| Problem::new(&PUSHBACK, "too many large bodies at once").retry_after(1))
 }
 
 impl Posted {

@@ -29,7 +29,6 @@ use serde_json::{Map, Value};
 use crate::{
     AccessError, Caller, ChangeError, Form, IntakeError, ItemViolation, ReadError, Scope, Service,
     audit::{Act, action},
-    error::cause,
     keys::change_error,
 };
 
@@ -350,9 +349,9 @@ impl Service {
     ) -> Result<Vec<ItemViolation>, IntakeError> {
         self.permit(caller, Scope::Ingest, "events.check")?;
         caller.environment()?;
-        let (service, caller) = (self.clone(), caller.clone());
-        let worker = self.runtime().spawn_blocking(move || service.dry_run(&caller, &body, form));
-        worker.await.map_err(|error| IntakeError::Unavailable(cause(error)))?
+        let bytes = body.len();
+        let work = move |service: &Self, caller: &Caller| service.dry_run(caller, &body, form);
+        self.work(caller, bytes, work).await
     }
 
     /// CPU work.

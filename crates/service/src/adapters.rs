@@ -20,7 +20,7 @@ use attestary_formats::{
 use attestary_store::{Outcome, Receipt};
 use bytes::Bytes;
 
-use crate::{AccessError, Caller, IntakeError, Scope, Service, error::cause};
+use crate::{AccessError, Caller, IntakeError, Scope, Service};
 
 /// Lines handed to the store at once.
 const LINES_MAX: usize = 1_000;
@@ -253,12 +253,11 @@ impl Service {
         tenant: &FormioTenant,
         report: &mut FormioReport,
     ) -> Result<(), IntakeError> {
-        let (service, worker_caller, tenant) = (self.clone(), caller.clone(), tenant.clone());
-        let worker = self
-            .runtime()
-            .spawn_blocking(move || service.check_items(&worker_caller, &items, &tenant));
-        let mut checked =
-            worker.await.map_err(|error| IntakeError::Unavailable(cause(error)))??;
+        let tenant = tenant.clone();
+        let bytes = items.iter().map(formio::Item::bytes).sum();
+        let work =
+            move |service: &Self, caller: &Caller| service.check_items(caller, &items, &tenant);
+        let mut checked = self.work::<_, IntakeError>(caller, bytes, work).await?;
         report.take_notes(&mut checked);
         for outcome in self.append(caller, checked.prepared).await? {
             match outcome {

@@ -92,6 +92,7 @@ pub use proofs::{
 pub use rates::Rates;
 pub use scope::{Scope, Scopes};
 pub use search::{Found, Search};
+pub use seats::{Seat, Seats};
 pub use secret::Secret;
 pub use service::Service;
 pub use sessions::{

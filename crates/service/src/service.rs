@@ -25,13 +25,14 @@ use crate::{
     govern::Govern,
     keys::KeyIndex,
     rates::Limiter,
-    seats::Seats,
+    seats::{LogName, Seats},
     sessions::Sessions,
     sources::Switches,
     submit::Counters,
     tail::Tails,
     usage::Usage,
     vault::{self, Vault},
+    work,
 };
 
 /// Name of the file that holds the first operator key.
@@ -70,8 +71,9 @@ struct Inner {
     coalescer: Coalescer,
     limiter: Limiter,
     usage: Usage,
-    reads: Seats,
-    counts: Seats,
+    reads: Seats<LogName>,
+    counts: Seats<LogName>,
+    workers: Seats<String>,
     govern: Govern,
     anchors: Anchors,
     tails: Arc<Tails>,
@@ -231,12 +233,17 @@ impl Service {
     }
 
     /// Searches and look-ups.
-    pub(crate) fn reads(&self) -> &Seats {
+    pub(crate) fn reads(&self) -> &Seats<LogName> {
         &self.0.reads
     }
 
+    /// Checking of bodies, by key.
+    pub(crate) fn workers(&self) -> &Seats<String> {
+        &self.0.workers
+    }
+
     /// Histograms and facets.
-    pub(crate) fn counts(&self) -> &Seats {
+    pub(crate) fn counts(&self) -> &Seats<LogName> {
         &self.0.counts
     }
 
@@ -370,6 +377,7 @@ impl Inner {
             limiter: Limiter::new(&settings.rates, settings.limits.batch_events_max),
             reads: Seats::new(READS_MAX, READS_EACH_MAX),
             counts: Seats::new(COUNTS_MAX, COUNTS_EACH_MAX),
+            workers: work::seats(),
             anchors: Anchors::default(),
             tails: Arc::default(),
             counters: Counters::new(),

@@ -100,7 +100,7 @@ pub(crate) async fn measure(options: &Neighbour) -> anyhow::Result<Vec<Figure>> 
 async fn new_key(server: &Server) -> anyhow::Result<String> {
     #[derive(serde::Deserialize)]
     struct Made {
-        key: String,
+        secret: String,
     }
     let body = r#"{"name":"neighbour","scopes":["ingest"]}"#;
     let request = format!(
@@ -111,7 +111,7 @@ async fn new_key(server: &Server) -> anyhow::Result<String> {
     let mut connection = Connection::open(server.address).await?;
     let reply = connection.exchange(request.as_bytes()).await?;
     ensure!(reply.status == 201, "the server answered {}", reply.status);
-    Ok(serde_json::from_slice::<Made>(reply.body)?.key)
+    Ok(serde_json::from_slice::<Made>(reply.body)?.secret)
 }
 
 /// Submits single events at their times; what is not taken does not count.

@@ -22,8 +22,8 @@ use super::{
 };
 use crate::client::encode;
 
-const SEED_FILL: u64 = 20_261_122;
-const SEED_QUESTIONS: u64 = SEED_FILL + 1_000;
+/// Of the log and of the questions: what is asked for is there.
+const SEED: u64 = 20_261_122;
 /// Connections that fill the log.
 const FILLERS: usize = 8;
 /// Events of a page.
@@ -39,9 +39,9 @@ pub(crate) struct Query {
     /// Events in the log
     #[arg(long, value_name = "N", default_value_t = 2_000_000)]
     events: u64,
-    /// Questions of each kind
-    #[arg(long, value_name = "N", default_value_t = 300)]
-    questions: usize,
+    /// Questions of each kind, at most 1,000
+    #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    questions: u16,
     /// Questions a second
     #[arg(long, value_name = "N", default_value_t = 50)]
     rate: u32,
@@ -105,7 +105,7 @@ pub(crate) async fn measure(options: &Query) -> anyhow::Result<Vec<Figure>> {
     let span = Span { time: UNBOUNDED_TIME, events: options.events };
     let bar = phase("filling up", span);
     let key = &server.credentials.ingest_key;
-    ingest::load(server.address, key, FILLERS, BATCH_EVENTS, span, SEED_FILL, &bar).await?;
+    ingest::load(server.address, key, FILLERS, BATCH_EVENTS, span, SEED, &bar).await?;
     bar.finish_and_clear();
     let mut figures = Vec::new();
     for kind in KINDS.iter().chain([&HISTOGRAM]) {
@@ -123,7 +123,7 @@ pub(crate) async fn measure(options: &Query) -> anyhow::Result<Vec<Figure>> {
 
 /// Asks one kind of question: first each once, unmeasured, then all at their times.
 async fn ask(kind: &Kind, options: &Query, server: &Server) -> anyhow::Result<[Figure; 3]> {
-    let facts: Arc<Vec<Facts>> = Arc::new(asked(options.questions, SEED_QUESTIONS));
+    let facts: Arc<Vec<Facts>> = Arc::new(asked(options.questions.into(), SEED));
     let requests: Arc<Vec<Vec<u8>>> = Arc::new(
         facts.iter().map(|facts| request(kind, facts, &server.credentials.read_key)).collect(),
     );
@@ -169,7 +169,7 @@ async fn turns(
 
 /// Looks for a text that no event of the busiest tenant has: every event is looked at.
 async fn scan(server: &Server) -> anyhow::Result<Figure> {
-    let mut facts = asked(1, SEED_QUESTIONS).swap_remove(0);
+    let mut facts = asked(1, SEED).swap_remove(0);
     facts.tenant = "tenant-0000".into();
     let key = &server.credentials.read_key;
     let mut connection = Connection::open(server.address).await?;
@@ -210,7 +210,7 @@ struct Named {
     id: String,
 }
 
-/// Checks that an answer holds only what was asked for, newest first.
+/// Checks that an answer holds something, and only what was asked for, newest first.
 fn check(kind: &Kind, body: &[u8], facts: &Facts) -> anyhow::Result<()> {
     if kind.path == COUNTS {
         ensure!(counted(body)? > 0, "the histogram counts nothing");
@@ -220,6 +220,7 @@ fn check(kind: &Kind, body: &[u8], facts: &Facts) -> anyhow::Result<()> {
     ensure!(page.data.len() <= PAGE, "the page has {} events", page.data.len());
     let fits = |event: &Seen| event.tenant == facts.tenant && (kind.fits)(event, facts);
     ensure!(page.data.iter().all(fits), "the page holds a foreign event");
+    ensure!(kind.name == NOWHERE.name || !page.data.is_empty(), "what is in the log was not found");
     let newest_first = page.data.iter().map(|event| std::cmp::Reverse(event.seq)).is_sorted();
     ensure!(newest_first, "the page is not newest first");
     Ok(())

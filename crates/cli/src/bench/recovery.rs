@@ -48,8 +48,9 @@ pub(crate) async fn measure(options: &Recovery) -> anyhow::Result<Vec<Figure>> {
         let span = Span { time: Duration::from_secs(options.seconds), events: UNBOUNDED_EVENTS };
         let bar = phase("load before a kill", span);
         let key = &server.credentials.ingest_key;
-        ingest::load(server.address, key, CONNECTIONS, BATCH_EVENTS, span, SEED + kill, &bar)
-            .await?;
+        // Connections count on from the seed; no event is sent again.
+        let seed = SEED + kill * 1_000;
+        ingest::load(server.address, key, CONNECTIONS, BATCH_EVENTS, span, seed, &bar).await?;
         bar.finish_and_clear();
         server.stop().await;
         bytes.push(journal_bytes(&data.join("journal"))? as f64);

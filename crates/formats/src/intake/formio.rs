@@ -103,6 +103,11 @@ impl Item {
         identity::event_id(key, tenant, &self.raw, self.occurrence)
     }
 
+    /// Returns how many bytes of the log became this event.
+    pub fn bytes(&self) -> usize {
+        self.raw.len()
+    }
+
     /// Returns the native submission with its id and tenant.
     pub fn submission(&self, id: EventId, tenant: &str) -> Vec<u8> {
         use std::io::Write as _;

@@ -107,11 +107,10 @@ impl Service {
         caller: &Caller,
         batch: &SyslogBatch,
     ) -> Result<SyslogReport, IntakeError> {
-        let (service, worker_caller) = (self.clone(), caller.clone());
         let events = Arc::clone(&batch.events);
-        let worker =
-            self.runtime().spawn_blocking(move || service.check_each(&worker_caller, &events));
-        let checked = worker.await.map_err(|error| IntakeError::Unavailable(cause(error)))??;
+        let bytes = events.iter().map(Vec::len).sum();
+        let work = move |service: &Self, caller: &Caller| service.check_each(caller, &events);
+        let checked = self.work::<_, IntakeError>(caller, bytes, work).await?;
         let mut report = SyslogReport::default();
         report.refused.extend(checked.refused.into_iter().map(|(_, refused)| refused));
         for outcome in self.append(caller, checked.prepared).await? {
