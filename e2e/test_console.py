@@ -1,6 +1,6 @@
 """The console in Debian's Chromium: what a person does, from the printed link to a connected destination.
 
-The driver is node/console.cjs; each scenario checks every state with axe and fails on any error in the browser's log
+The driver is node/console.cjs with the scenarios in node/console/; each checks every state with axe and fails on any error in the browser's log
 or any violation of the content security policy. Set ATTESTARY_SHOTS to a directory to keep the screenshots.
 """
 
@@ -75,8 +75,8 @@ def test_a_person_searches_and_connects(attestary, webhook, tmp_path):
     events = console_seed.events(attestary.tenant)
     submit_all(attestary, events)
     submit_all(attestary, console_seed.events("many", count=2100))
-    scenarios = ["first", "search", "trail", "live", "hostile", "keyboard", "proofs", "scrolling", "destinations", "types", "views", "alerts", "settings", "pages", "embed", "govern", "administration"]
-    found = drive(attestary.facts, tmp_path, *scenarios, hostile=len(hostile), webhook=webhook.url, many="many", forged_trust=forged_trust(attestary))
+    scenarios = ["first", "search", "trail", "live", "hostile", "keyboard", "proofs", "scrolling", "destinations", "types", "views", "alerts", "settings", "pages", "embed", "govern", "tour", "administration"]
+    found = drive(attestary.facts, tmp_path, *scenarios, hostile=len(hostile), webhook=webhook.url, attestary=str(harness.binary()), many="many", forged_trust=forged_trust(attestary))
     print(found)
     assert found["states"] >= 40
     # What the wizard promised is what arrived: only failures, each with its id, and the test event.

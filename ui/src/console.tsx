@@ -183,6 +183,7 @@ function Shell({ session, onEnd }: { session: Session; onEnd: () => void }) {
         case 'govern': return <pages.GovernPage client={client} tenant={tenant} />;
         case 'actions': return <pages.ActionsPage client={client} tenant={tenant} admin={has('admin')} />;
         case 'views': return <pages.ViewsPage client={client} tenant={tenant} admin={has('admin')} alerts={has('destinations')} id={rest} />;
+        case 'portals': return <pages.PortalsPage client={client} tenant={tenant} />;
         case 'alerts': return <pages.AlertsPage client={client} tenant={tenant} fresh={rest === 'new'} />;
       }
     }
@@ -214,9 +215,11 @@ function Shell({ session, onEnd }: { session: Session; onEnd: () => void }) {
           {current && current !== '_audit' && has('export') && <Link to={to('exports')} current={page === 'exports' && !!tenant}>{t('nav.exports')}</Link>}
           {current && current !== '_audit' && has('admin') && <Link to={to('govern')} current={page === 'govern' && !!tenant}>{t('nav.govern')}</Link>}
           {current && <Link to={to('actions')} current={page === 'actions' && !!tenant}>{t('nav.actions')}</Link>}
+          {current && current !== '_audit' && has('portal') && <Link to={to('portals')} current={page === 'portals' && !!tenant}>{t('nav.portals')}</Link>}
           {has('admin') && <Link to="/console/tenants" current={section === 'tenants'}>{t('nav.tenants')}</Link>}
           {has('admin') && <Link to="/console/keys" current={section === 'keys'}>{t('nav.keys')}</Link>}
           {has('admin') && <Link to="/console/usage" current={section === 'usage'}>{t('nav.usage')}</Link>}
+          {has('destinations') && session.tenants === null && <Link to="/console/blueprints" current={section === 'blueprints'}>{t('nav.blueprints')}</Link>}
           {operator && <Link to="/console/environments" current={section === 'environments'}>{t('nav.environments')}</Link>}
         </nav>
         {operator && environments.length > 0 && (
@@ -241,6 +244,7 @@ function Shell({ session, onEnd }: { session: Session; onEnd: () => void }) {
           : tenant && page === 'e' && rest ? <EventPage key={rest} client={client} session={session} tenant={tenant} id={rest} />
           : tenant && KINDS.includes(page) && rest ? <AboutPage key={`${key} ${page} ${rest}`} client={client} tenant={tenant} kind={page as Kind} id={rest} exports={has('export')} />
           : tenant && page === 'destinations' ? <Later key={`${key} ${rest}`} load={() => import('./pages/connect.ts').then(({ DestinationsPage }) => () => <DestinationsPage client={client} session={session} tenant={tenant} id={rest} />)} />
+          : section === 'blueprints' ? <Later key={`${key} ${name} ${current}`} load={() => import('./pages/connect.ts').then(({ BlueprintsPage }) => () => <BlueprintsPage client={client} tenant={current ?? ''} fresh={name === 'new'} />)} />
           : <Later key={`${key} ${section} ${page} ${rest}`} load={() => later().then((pages) => () => more(pages))} />}
       </main>
       <Help dialog={help} />

@@ -9,6 +9,8 @@ import { consoleDe } from './messages/console.de.ts';
 import { consoleEn } from './messages/console.en.ts';
 import { de } from './messages/de.ts';
 import { en } from './messages/en.ts';
+import { moreDe } from './messages/more.de.ts';
+import { moreEn } from './messages/more.en.ts';
 import { proofsDe } from './messages/proofs.de.ts';
 import { proofsEn } from './messages/proofs.en.ts';
 import { TYPES, configOf, valuesOf } from './pages/types.ts';
@@ -18,7 +20,7 @@ import { diffWords } from './viewer/diff.ts';
 const holes = (text: string): string[] => [...text.matchAll(/\{(\w+)/g)].map((found) => found[1]!).sort();
 
 test('both catalogues have the same messages with the same holes', () => {
-  for (const [english, german] of [[en, de], [consoleEn, consoleDe], [adminEn, adminDe], [connectEn, connectDe], [proofsEn, proofsDe]] as Record<string, string>[][]) {
+  for (const [english, german] of [[en, de], [consoleEn, consoleDe], [adminEn, adminDe], [connectEn, connectDe], [moreEn, moreDe], [proofsEn, proofsDe]] as Record<string, string>[][]) {
     assert.deepEqual(Object.keys(german!).sort(), Object.keys(english!).sort());
     for (const [key, text] of Object.entries(english!)) {
       assert.deepEqual(holes(german![key]!), holes(text), key);

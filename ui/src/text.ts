@@ -5,9 +5,10 @@ import type { adminEn } from './messages/admin.en.ts';
 import type { connectEn } from './messages/connect.en.ts';
 import type { consoleEn } from './messages/console.en.ts';
 import { en } from './messages/en.ts';
+import type { moreEn } from './messages/more.en.ts';
 import type { proofsEn } from './messages/proofs.en.ts';
 
-export type Key = keyof typeof en | keyof typeof adminEn | keyof typeof connectEn | keyof typeof consoleEn | keyof typeof proofsEn;
+export type Key = keyof typeof en | keyof typeof adminEn | keyof typeof connectEn | keyof typeof consoleEn | keyof typeof moreEn | keyof typeof proofsEn;
 const catalogues: Record<string, Record<string, string>> = { en };
 /** Languages besides English, loaded when they are wanted. */
 const others: Record<string, () => Promise<Record<string, string>>> = {

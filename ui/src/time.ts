@@ -46,16 +46,18 @@ export function ago(iso: string, now: number, locale: string): string {
   return new Intl.RelativeTimeFormat(locale, { numeric: 'auto' }).format(Math.trunc(seconds / size), unit);
 }
 
-/** The value of a `datetime-local` input for a time, in UTC or in the browser's zone. */
-export function toInput(iso: string | undefined, zone: Zone): string {
-  if (!iso) return '';
-  const time = new Date(iso);
-  const shifted = zone === 'utc' ? time : new Date(time.getTime() - time.getTimezoneOffset() * 60_000);
-  return Number.isNaN(time.getTime()) ? '' : shifted.toISOString().slice(0, 19);
+/** Whether the browser knows the zone. */
+export function isZone(zone: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: zoneName(zone) });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
-export function fromInput(text: string, zone: Zone): string | undefined {
-  if (!text) return undefined;
-  const time = new Date(zone === 'utc' ? `${text}Z` : text);
-  return Number.isNaN(time.getTime()) ? undefined : time.toISOString();
+/** A short name of the zone, as it stands above times. */
+export function zoneLabel(zone: Zone, locale: string): string {
+  const parts = new Intl.DateTimeFormat(locale, { timeZone: zoneName(zone), timeZoneName: 'short' }).formatToParts();
+  return parts.find(({ type }) => type === 'timeZoneName')?.value ?? zone;
 }

@@ -38,7 +38,7 @@ use crate::{
     search::parse_filter,
 };
 
-pub use form::ExportForm;
+pub use form::{ExportForm, cef_record};
 use link::Link;
 
 /// Longest prefix of record numbers in bytes.

@@ -74,7 +74,9 @@ pub use error::{
     AccessError, Cause, ChangeError, FilterProblem, IntakeError, ItemViolation, OpenError,
     ReadError,
 };
-pub use exports::{Download, Export, ExportForm, ExportLink, ExportSettings, NewExport};
+pub use exports::{
+    Download, Export, ExportForm, ExportLink, ExportSettings, NewExport, cef_record,
+};
 pub use govern::{
     clock::ClockState,
     erasures::{ErasurePage, NewErasure},

@@ -99,4 +99,6 @@ export const consoleDe: Record<keyof typeof consoleEn, string> = {
   'save.alert': 'Alarm daraus machen',
   'save.export': 'Exportieren',
   'about.certificate': 'Zertifikat ({format})',
+  'nav.portals': 'Portal',
+  'nav.blueprints': 'Vorlagen',
 };

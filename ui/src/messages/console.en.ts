@@ -97,4 +97,6 @@ export const consoleEn = {
   'save.alert': 'Make an alert',
   'save.export': 'Export',
   'about.certificate': 'Certificate ({format})',
+  'nav.portals': 'Portal',
+  'nav.blueprints': 'Blueprints',
 };

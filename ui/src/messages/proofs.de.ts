@@ -50,4 +50,7 @@ export const proofsDe: Record<string, string> = {
   'proof.copyFile': 'Aufruf für die Nachweisdatei kopieren',
   'proof.copyTrust': 'Vertrauensdatei kopieren',
   'proof.scope': 'Die Prüfung gilt den Feldern von seq {n}, nicht dem Wortlaut des Satzes.',
+  'proof.witnesses': '{n} von {all} Zeugen haben unterschrieben',
+  'proof.stamped': 'Zeitstempel {ago}',
+  'proof.since': 'von diesem Browser beobachtet seit {time}',
 };

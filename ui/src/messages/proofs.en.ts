@@ -51,4 +51,7 @@ export const proofsEn = {
   'proof.copyFile': 'Copy call for the proof file',
   'proof.copyTrust': 'Copy trust file',
   'proof.scope': 'The check covers the fields of seq {n}, not the wording of the sentence.',
+  'proof.witnesses': '{n} of {all} witnesses have signed',
+  'proof.stamped': 'time-stamped {ago}',
+  'proof.since': 'watched by this browser since {time}',
 };

@@ -7,7 +7,7 @@ import type { Node } from '../filter/ast.ts';
 import { Link } from '../router.ts';
 import { locale, number, t, type Key } from '../text.ts';
 import { formatTime } from '../time.ts';
-import { visible } from '../viewer/detail.tsx';
+import { visible } from '../viewer/copy.tsx';
 import { GLYPHS, outcomeOf, sentence } from '../viewer/sentence.ts';
 import type { Facet, Histogram } from '../viewer/view.ts';
 import { ProblemBox } from '../viewer/viewer.tsx';

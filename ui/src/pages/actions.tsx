@@ -6,7 +6,7 @@ import { printJson, type Client, type Json } from '../client.ts';
 import { Link } from '../router.ts';
 import { locale, number, t, type Key } from '../text.ts';
 import { formatTime } from '../time.ts';
-import { visible } from '../viewer/detail.tsx';
+import { visible } from '../viewer/copy.tsx';
 import { ProblemBox } from '../viewer/viewer.tsx';
 import type { Facet } from '../viewer/view.ts';
 import { FormDialog, PageHead, useRead } from './parts.tsx';

@@ -8,7 +8,7 @@ import { print } from '../filter/print.ts';
 import { Link, search } from '../router.ts';
 import { locale, known, number, t } from '../text.ts';
 import { ago, formatTime } from '../time.ts';
-import { visible } from '../viewer/detail.tsx';
+import { visible } from '../viewer/copy.tsx';
 import { FACETS } from '../viewer/view.ts';
 import { ProblemBox } from '../viewer/viewer.tsx';
 import { FilterCount, filterProblem } from './count.tsx';

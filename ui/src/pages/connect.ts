@@ -6,4 +6,5 @@ import { extendNow } from '../text.ts';
 
 await extendNow(connectEn, { de: () => import('../messages/connect.de.ts').then(({ connectDe }) => connectDe) });
 
+export { BlueprintsPage } from './blueprints.tsx';
 export { DestinationsPage } from './destinations.tsx';

@@ -4,7 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { Client, Problem } from '../client.ts';
 import { locale, number, t, type Key } from '../text.ts';
 import { formatTime } from '../time.ts';
-import { CopyButton, visible } from '../viewer/detail.tsx';
+import { CopyButton, visible } from '../viewer/copy.tsx';
 import { ProblemBox } from '../viewer/viewer.tsx';
 import { Confirm, FormDialog, useRead } from './parts.tsx';
 

@@ -5,7 +5,7 @@ import type { Client, Json, Problem, Session } from '../client.ts';
 import { Link, navigate } from '../router.ts';
 import { locale, number, t, type Key } from '../text.ts';
 import { ago, formatTime } from '../time.ts';
-import { visible } from '../viewer/detail.tsx';
+import { visible } from '../viewer/copy.tsx';
 import { ProblemBox } from '../viewer/viewer.tsx';
 import { ReceiptOf, Replays, Rotate, SetAside } from './deliveries.tsx';
 import { Confirm, PageHead, useRead } from './parts.tsx';

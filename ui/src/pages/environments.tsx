@@ -3,7 +3,7 @@
 import type { Client } from '../client.ts';
 import { locale, t } from '../text.ts';
 import { formatTime } from '../time.ts';
-import { visible } from '../viewer/detail.tsx';
+import { visible } from '../viewer/copy.tsx';
 import { ProblemBox } from '../viewer/viewer.tsx';
 import { FormDialog, PageHead, useRead } from './parts.tsx';
 import { Trail } from './trail.tsx';

@@ -5,8 +5,8 @@ import { Problem, type Client, type Event, type Session } from '../client.ts';
 import { Link, navigate, path, search } from '../router.ts';
 import { t } from '../text.ts';
 import { announce } from '../announce.ts';
+import { signedInBefore } from '../session.ts';
 import { painted } from '../theme.ts';
-import { Detail } from '../viewer/detail.tsx';
 import { Viewer, ProblemBox } from '../viewer/viewer.tsx';
 import { View, type Host } from '../viewer/view.ts';
 import { sentence } from '../viewer/sentence.ts';
@@ -17,7 +17,9 @@ import { SearchTools, loadSaved } from './save.tsx';
 const base = (tenant: string): string => `/console/t/${encodeURIComponent(tenant)}`;
 
 function hostOf(client: Client, session: Session, tenant: string): Host {
+  const since = signedInBefore(session.id);
   return {
+    ...(since ? { since } : {}),
     client,
     session,
     tenant,
@@ -65,12 +67,13 @@ export function EventPage({ client, session, tenant, id }: { client: Client; ses
     const host = hostOf(client, session, tenant);
     return new View({ ...host, load: () => new URLSearchParams('range=all'), save: (state, replace) => path.value.includes('/e/') && (state.get('q') ? host.save(state, replace) : undefined) });
   }, []);
+  const extras = view.extras.value;
   return (
     <div class="page">
       <p><Link to={`${base(tenant)}/events?range=all`}>← {t('event.back')}</Link></p>
       <h1>{event ? sentence(event).map((part) => part.text).join('') : t('event.title')}</h1>
       {problem && <ProblemBox problem={problem} />}
-      {event && <div class="card"><Detail view={view} event={event} /></div>}
+      {event && extras && <div class="card"><extras.Detail view={view} event={event} /></div>}
     </div>
   );
 }

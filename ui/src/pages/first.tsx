@@ -3,7 +3,7 @@
 import { useState } from 'preact/hooks';
 import { Problem, type Client } from '../client.ts';
 import { t } from '../text.ts';
-import { CopyButton } from '../viewer/detail.tsx';
+import { CopyButton } from '../viewer/copy.tsx';
 import { ProblemBox } from '../viewer/viewer.tsx';
 
 export function FirstEvent({ client, tenant, canMakeKeys }: { client: Client; tenant: string; canMakeKeys: boolean; onEvent: () => void }) {

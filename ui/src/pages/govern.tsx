@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks';
 import { type Client, type Problem } from '../client.ts';
 import { locale, number, t, type Key } from '../text.ts';
 import { formatTime } from '../time.ts';
-import { visible } from '../viewer/detail.tsx';
+import { visible } from '../viewer/copy.tsx';
 import { ProblemBox } from '../viewer/viewer.tsx';
 import { Confirm, FormDialog, PageHead, download, useRead } from './parts.tsx';
 import { RedactionPart } from './redaction.tsx';

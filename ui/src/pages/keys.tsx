@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks';
 import type { Client } from '../client.ts';
 import { locale, t, type Key } from '../text.ts';
 import { ago, formatTime } from '../time.ts';
-import { CopyButton } from '../viewer/detail.tsx';
+import { CopyButton } from '../viewer/copy.tsx';
 import { ProblemBox } from '../viewer/viewer.tsx';
 import { Confirm, FormDialog, PageHead, useRead } from './parts.tsx';
 import { Trail } from './trail.tsx';

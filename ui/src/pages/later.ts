@@ -8,6 +8,7 @@ export { EnvironmentsPage } from './environments.tsx';
 export { ExportsPage } from './exports.tsx';
 export { GovernPage } from './govern.tsx';
 export { KeysPage } from './keys.tsx';
+export { PortalsPage } from './portals.tsx';
 export { TenantsPage } from './tenants.tsx';
 export { UsagePage } from './usage.tsx';
 export { ViewsPage } from './views.tsx';

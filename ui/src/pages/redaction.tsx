@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks';
 import type { Client, Problem } from '../client.ts';
 import { Link } from '../router.ts';
 import { number, t, type Key } from '../text.ts';
-import { CopyButton, visible } from '../viewer/detail.tsx';
+import { CopyButton, visible } from '../viewer/copy.tsx';
 import { ProblemBox } from '../viewer/viewer.tsx';
 import { Confirm, FormDialog, useRead } from './parts.tsx';
 

@@ -7,7 +7,7 @@ import { Link } from '../router.ts';
 import { changes } from '../session.ts';
 import { locale, t, type Key } from '../text.ts';
 import { formatTime } from '../time.ts';
-import { visible } from '../viewer/detail.tsx';
+import { visible } from '../viewer/copy.tsx';
 import { GLYPHS, actorName, outcomeOf } from '../viewer/sentence.ts';
 
 const SHOWN = 5;

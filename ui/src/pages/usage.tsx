@@ -5,7 +5,7 @@ import type { Client } from '../client.ts';
 import { Link, navigate, search } from '../router.ts';
 import { locale, number, t, type Key } from '../text.ts';
 import { formatTime } from '../time.ts';
-import { visible } from '../viewer/detail.tsx';
+import { visible } from '../viewer/copy.tsx';
 import { ProblemBox } from '../viewer/viewer.tsx';
 import { FormDialog, PageHead, useRead } from './parts.tsx';
 import { Trail } from './trail.tsx';

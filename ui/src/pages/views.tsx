@@ -6,7 +6,7 @@ import { parse } from '../filter/parse.ts';
 import { print } from '../filter/print.ts';
 import { Link, navigate, search } from '../router.ts';
 import { known, number, t, type Key } from '../text.ts';
-import { CopyButton, visible } from '../viewer/detail.tsx';
+import { CopyButton, visible } from '../viewer/copy.tsx';
 import { FACETS, type Facet } from '../viewer/view.ts';
 import { ProblemBox } from '../viewer/viewer.tsx';
 import { Timeline } from './about.tsx';

@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks';
 import type { Client, Problem } from '../client.ts';
 import { Link, search } from '../router.ts';
 import { known, number, t, type Key } from '../text.ts';
-import { CopyButton, visible } from '../viewer/detail.tsx';
+import { CopyButton, visible } from '../viewer/copy.tsx';
 import { ProblemBox } from '../viewer/viewer.tsx';
 import { FilterCount, filterProblem } from './count.tsx';
 import { BytesPreview } from './deliveries.tsx';
@@ -94,16 +94,23 @@ function begun(): Form {
 /** A choice that must be made begins with its first way. */
 const firstValues = (type: string): Values => Object.fromEntries((TYPES[type]?.settings ?? []).filter(({ kind, required }) => kind === 'choice' && required).map(({ name, choices }) => [name, choices![0]!]));
 
-export function Wizard({ client, tenant, operator }: { client: Client; tenant: string; operator: boolean }) {
+/** How a blueprint is made: where the list is, and what makes it and gives the tenant's copy, if there is one by then. */
+type Blueprints = { back: string; make: (draft: object) => Promise<Destination | null> };
+
+/** `tenant`: whose destination it becomes; of a blueprint, whose events and copy are shown: none when it is empty. */
+export function Wizard({ client, tenant, operator, blueprint }: { client: Client; tenant: string; operator: boolean; blueprint?: Blueprints }) {
   const [step, setStep] = useState(0);
   const [form, setForm] = useState<Form>(begun);
   const [problem, setProblem] = useState<Problem | null>(null);
   const [made, setMade] = useState<Destination | null>(null);
+  const [done, setDone] = useState(false);
   const [tested, setTested] = useState<Attempt | null>(null);
   const set = (name: 'name' | 'filter' | 'format' | 'start' | 'since' | 'text' | 'media') => (event: Input): void => setForm({ ...form, [name]: event.currentTarget.value });
   const choose = (type: string): void => setForm({ ...form, type, values: { ...firstValues(type) }, format: TYPES[type]!.format ?? 'json' });
   const wrong = filterProblem(form.filter);
   const draft = draftOf(form);
+  // A shared secret of a blueprint would be shown to nobody.
+  if (blueprint && form.type === 'webhook') draft.config['signature'] = 'v1a';
   const test = async (destination: Destination): Promise<void> => {
     setTested(null);
     try {
@@ -115,10 +122,11 @@ export function Wizard({ client, tenant, operator }: { client: Client; tenant: s
   };
   const create = async (): Promise<void> => {
     try {
-      const destination = await client.send<Destination>('POST', base(tenant), draft);
+      const destination = blueprint ? await blueprint.make(draft) : await client.send<Destination>('POST', base(tenant), draft);
       setMade(destination);
+      setDone(true);
       setProblem(null);
-      await test(destination);
+      if (destination) await test(destination);
     } catch (error) {
       setProblem(error as Problem);
     }
@@ -136,9 +144,10 @@ export function Wizard({ client, tenant, operator }: { client: Client; tenant: s
   const types = Object.entries(TYPES).filter(([, type]) => operator || !type.operator);
   return (
     <div class="page narrow">
-      <p><Link to={page(tenant)}>← {t('destinations.back')}</Link></p>
-      <PageHead title={t('wizard.title')} text={made ? '' : heading} />
-      {made ? (
+      <p><Link to={blueprint?.back ?? page(tenant)}>← {t(blueprint ? 'blueprints.back' : 'destinations.back')}</Link></p>
+      <PageHead title={t(blueprint ? 'blueprints.new' : 'wizard.title')} text={done ? '' : heading} />
+      {blueprint && done && <p role="status">✓ {t('blueprints.made')}</p>}
+      {done && !made ? null : made ? (
         <div class="stack">
           {made.secret && <div class="card secret"><p>{t('wizard.secret')}</p><pre class="code" tabIndex={0}>{made.secret}</pre><CopyButton label={t('api.copy')} text={() => made.secret!} /></div>}
           {made.external_id && <div class="card"><p>{t('destinations.externalId')}</p><pre class="code" tabIndex={0}>{made.external_id}</pre></div>}
@@ -162,13 +171,14 @@ export function Wizard({ client, tenant, operator }: { client: Client; tenant: s
               <input id="wizard-name" required maxLength={200} value={form.name} onInput={set('name')} aria-describedby="wizard-name-hint" />
               <p class="note" id="wizard-name-hint">{t('wizard.nameHint')}</p>
               <TypeFields type={form.type} values={form.values} set={(values) => setForm({ ...form, values })} />
+              {blueprint && form.type === 'webhook' && <p class="note">{t('blueprints.key')}</p>}
             </>
           )}
           {step === 2 && (
             <>
               <label>{t('wizard.filter')} <input class="mono" value={form.filter} onInput={set('filter')} aria-describedby="wizard-filter" aria-invalid={wrong !== ''} spellcheck={false} /></label>
               <p class="note" id="wizard-filter">{t('wizard.filterHint')}</p>
-              <FilterCount client={client} tenant={tenant} filter={form.filter} />
+              {tenant ? <FilterCount client={client} tenant={tenant} filter={form.filter} /> : wrong && <p class="warn" role="status">{wrong}</p>}
               <label>{t('wizard.start')} <select value={form.start} onChange={set('start')}>{['now', 'beginning', 'since'].map((one) => <option key={one} value={one}>{t(`wizard.start.${one}` as Key)}</option>)}</select></label>
               {form.start === 'since' && <label>{t('wizard.since')} <input type="datetime-local" step="1" required value={form.since} onInput={set('since')} /></label>}
             </>
@@ -186,7 +196,7 @@ export function Wizard({ client, tenant, operator }: { client: Client; tenant: s
               <details><summary>{t('wizard.batch')}</summary><div class="stack">
                 {BATCH.map((name) => <label key={name}>{t(`batch.${name}`)} <input type="number" min={0} value={form.batch[name] ?? ''} onInput={(event) => setForm({ ...form, batch: { ...form.batch, [name]: event.currentTarget.value } })} /></label>)}
               </div></details>
-              <BytesPreview client={client} base={base(tenant)} body={draft} />
+              {tenant ? <BytesPreview client={client} base={base(tenant)} body={draft} /> : <p class="note">{t('blueprints.noPreview')}</p>}
             </>
           )}
           {step === 4 && (
@@ -202,7 +212,7 @@ export function Wizard({ client, tenant, operator }: { client: Client; tenant: s
           {problem && <ProblemBox problem={problem} />}
           <div class="dialog-actions">
             {step > 0 && <button type="button" onClick={() => go(step - 1)}>{t('wizard.previous')}</button>}
-            <button type="submit" class="primary" disabled={step === 2 && wrong !== ''}>{t(step === STEPS.length - 1 ? 'wizard.create' : 'wizard.next')}</button>
+            <button type="submit" class="primary" disabled={step === 2 && wrong !== ''}>{t(step < STEPS.length - 1 ? 'wizard.next' : blueprint ? 'blueprints.create' : 'wizard.create')}</button>
           </div>
         </form>
       )}

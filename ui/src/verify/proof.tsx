@@ -4,7 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { printJson, type Event, type Json } from '../client.ts';
 import { locale, number, t, type Key } from '../text.ts';
 import { ago, formatTime } from '../time.ts';
-import { CopyButton, curl, visible } from '../viewer/detail.tsx';
+import { CopyButton, curl, visible } from '../viewer/copy.tsx';
 import type { View } from '../viewer/view.ts';
 import type { Check, Verifier } from './verifier.ts';
 
@@ -20,11 +20,26 @@ export function chipOf(verifier: Verifier, event: Event): { state: Check['state'
   return check ? { state: check.state, glyph: GLYPHS[check.state], text: t(`proof.${check.state}`), why: check.why ? reason(check) : '' } : null;
 }
 
+type Anchor = { witnesses: { cosigned: number | null; refused: string | null }[]; stamp: { time: string } | null; unwitnessed_since: number | null };
+
+/** How witnesses and time-stamps are, for people who sign in at the console. Without epochs there is nothing to say. */
+function useAnchor(view: View): Anchor | null {
+  const [anchor, setAnchor] = useState<Anchor | null>(null);
+  useEffect(() => {
+    if (view.host.session.kind === 'sign-in') view.host.client.get<Anchor>('/v1/anchor').then(setAnchor, () => undefined);
+  }, [view]);
+  return anchor;
+}
+
+/** A time as authorities of time-stamps write it: YYYYMMDDhhmmssZ. */
+const stampTime = (text: string): string => text.replace(/^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d).*$/, '$1-$2-$3T$4:$5:$6Z');
+
 /** How the log stands, and what to do when something is wrong with it. */
 export function LogLine({ view, verifier }: { view: View; verifier: Verifier }) {
   const [now, setNow] = useState(Date.now());
   const head = verifier.head.value;
   const trouble = verifier.trouble.value;
+  const anchor = useAnchor(view);
   useEffect(() => {
     const timer = setInterval(() => setNow(Date.now()), TICK_MS);
     return () => clearInterval(timer);
@@ -48,6 +63,9 @@ export function LogLine({ view, verifier }: { view: View; verifier: Verifier }) 
     <p class="log-line" data-log-size={head.size}>
       {t('proof.size', { n: head.size })} · {t('proof.last', { ago: ago(head.at, Math.max(now, Date.parse(head.at)), locale.value) })}
       {' · '}{t(head.witnesses ? (head.anchored ? 'proof.witnessed' : 'proof.unwitnessed') : 'proof.noWitness')}
+      {anchor && anchor.witnesses.length > 0 && ` · ${t('proof.witnesses', { n: anchor.witnesses.filter((one) => one.cosigned !== null && one.refused === null).length, all: anchor.witnesses.length })}`}
+      {anchor?.stamp && ` · ${t('proof.stamped', { ago: ago(stampTime(anchor.stamp.time), now, locale.value) })}`}
+      {verifier.heads.pinned && ` · ${t('proof.since', { time: new Date(verifier.heads.pinned.pinned).toLocaleDateString(locale.value, { dateStyle: 'medium' }) })}`}
       {failed > 0 && <b class="warn" role="alert"> · ✕ {t('proof.failedRows', { n: failed })}</b>}
     </p>
   );

@@ -8,6 +8,8 @@ import { GLYPHS, OUTCOMES, type Outcome } from './sentence.ts';
 import type { Bucket, View } from './view.ts';
 
 const HEIGHT = 108;
+/** A second click within this time makes the first half of a double-click, in milliseconds. */
+const DOUBLE_MS = 250;
 const total = (bucket: Bucket): number => OUTCOMES.reduce((sum, outcome) => sum + bucket[outcome], 0);
 
 export function Chart({ view }: { view: View }) {
@@ -39,7 +41,7 @@ export function Chart({ view }: { view: View }) {
         y: false,
         points: { show: false },
         drag: { x: true, y: false, setScale: false },
-        bind: { dblclick: () => () => (view.undoRange(), null) },
+        bind: { dblclick: () => () => (clearTimeout(click), view.undoRange(), null) },
       },
       scales: { x: { range: () => [starts[0]!, starts[starts.length - 1]! + seconds] }, y: { range: (_, __, max) => [0, Math.max(max, 1)] } },
       axes: [
@@ -52,16 +54,29 @@ export function Chart({ view }: { view: View }) {
           (plot) => {
             const { left, width } = plot.select;
             if (width < 4) return;
+            dragged = true;
             const [from, to] = [plot.posToVal(left, 'x'), plot.posToVal(left + width, 'x')];
             view.setRange({ from: new Date(from * 1000).toISOString(), to: new Date(to * 1000).toISOString() });
           },
         ],
       },
     };
+    // A bar that is clicked becomes the range; dragging sets it by itself, and a double-click goes back.
+    let [click, dragged] = [0, false];
     const plot = new uPlot(options, [starts, ...order.map((at) => sums[at]!)] as uPlot.AlignedData, element);
+    plot.over.addEventListener('mousedown', () => (dragged = false));
+    plot.over.addEventListener('click', () => {
+      clearTimeout(click);
+      const at = plot.cursor.idx;
+      const start = at == null || dragged ? undefined : starts[at];
+      if (start === undefined) return;
+      const [from, to] = [start, start + seconds].map((second) => new Date(second * 1000).toISOString()) as [string, string];
+      click = window.setTimeout(() => view.setRange({ from, to }), DOUBLE_MS);
+    });
     const observer = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: HEIGHT }));
     observer.observe(element);
     return () => {
+      clearTimeout(click);
       observer.disconnect();
       plot.destroy();
     };

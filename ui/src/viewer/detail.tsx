@@ -1,17 +1,20 @@
 // Everything about one event: fields, changes, JSON, what is related. Every value is text of a stranger and stays text.
 
-import { useId, useState } from 'preact/hooks';
-import { Exact, printJson, type Event, type Json } from '../client.ts';
-import { print } from '../filter/print.ts';
-import { printPath } from '../filter/print.ts';
+import { useEffect, useId, useState } from 'preact/hooks';
+import { Exact, printJson, type Event, type Json, type Problem } from '../client.ts';
+import { print, printPath } from '../filter/print.ts';
 import { locale, t } from '../text.ts';
 import { formatTime } from '../time.ts';
+import { CopyButton, curl, visible } from './copy.tsx';
 import { diffWords } from './diff.ts';
+import { ProblemBox } from './viewer.tsx';
 import type { View } from './view.ts';
 
 type Field = { path: string; value: string; filterable: boolean };
 /** What one detail shows at most; the JSON has the rest. */
 const FIELDS_MAX = 512;
+/** Objects inside objects that are open at first. */
+const OPEN_DEPTH = 2;
 
 /** The scalars of an event with the paths that filters use: array positions left out. */
 export function fieldsOf(event: Event): Field[] {
@@ -31,15 +34,10 @@ export function fieldsOf(event: Event): Field[] {
 
 const clauseFor = ({ path, value }: Field) => ({ field: path, op: '=' as const, value });
 
-/** Control and direction characters shown as what they are. */
-export const visible = (text: string): string =>
-  // biome-ignore lint: the range is the point
-  text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g, (c) => `⟨U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}⟩`);
-
 export function Detail({ view, event }: { view: View; event: Event }) {
   const id = useId();
   const hasChanges = (event.changes?.length ?? 0) > 0;
-  const tabs = ['fields', ...(hasChanges ? ['changes'] : []), 'json', 'related', 'proof'] as const;
+  const tabs = ['fields', ...(hasChanges ? ['changes'] : []), 'json', 'raw', 'related', 'proof'] as const;
   const [tab, setTab] = useState<string>('fields');
   const proofs = view.proofs.value;
   const choose = (name: string): void => {
@@ -55,6 +53,7 @@ export function Detail({ view, event }: { view: View; event: Event }) {
     press.stopPropagation();
   };
   const other = view.zone.value === 'utc' ? 'local' : 'utc';
+  const url = view.host.client.url(`/v1/events/${event.id}`, { tenant: event.tenant });
   return (
     <div class="detail" role="group" aria-label={t('detail.label')}>
       <div class="detail-head">
@@ -67,14 +66,17 @@ export function Detail({ view, event }: { view: View; event: Event }) {
         </div>
         <div class="detail-actions">
           <CopyButton label={t('detail.copyJson')} text={() => printJson(event as unknown as Json)} />
-          <CopyButton label={t('detail.copyCurl')} text={() => curl(view.host.client.url(`/v1/events/${event.id}`, { tenant: event.tenant }))} />
+          <CopyButton label={t('detail.copyCurl')} text={() => curl(url)} />
+          <CopyButton label={t('detail.copyCef')} text={() => textOfEvent(view, event, 'cef')} />
+          <CopyButton label={t('detail.copyVerify')} text={() => verifyCommand(view, event)} />
           {view.host.eventUrl && <CopyButton label={t('detail.copyLink')} text={() => view.host.eventUrl!(event.id)} />}
         </div>
       </div>
       <div id={`${id}-panel`} role="tabpanel" aria-labelledby={`${id}-${tab}`} class="detail-panel" tabIndex={0}>
         {tab === 'fields' && <Fields view={view} event={event} />}
         {tab === 'changes' && <Changes event={event} />}
-        {tab === 'json' && <pre class="json">{visible(printJson(event as unknown as Json))}</pre>}
+        {tab === 'json' && <div class="json tree"><Tree value={event as unknown as Json} depth={0} /></div>}
+        {tab === 'raw' && <Raw view={view} event={event} />}
         {tab === 'related' && <Related view={view} event={event} />}
         {tab === 'proof' && (proofs ? <proofs.parts.ProofTab view={view} verifier={proofs.verifier} event={event} /> : <p role="status">{t('loading')}</p>)}
         {tab === 'fields' && event.occurred_at && <p class="note">{t('detail.otherZone', { time: formatTime(event.occurred_at, other, locale.value, 'full') })} · {event.occurred_at}</p>}
@@ -105,6 +107,41 @@ function Fields({ view, event }: { view: View; event: Event }) {
         );
       })}
     </dl>
+  );
+}
+
+/** The event as the server writes it. */
+const textOfEvent = (view: View, event: Event, format?: string): Promise<string> =>
+  view.host.client.fetch('GET', `/v1/events/${event.id}`, { query: { tenant: event.tenant, format } }).then((reply) => reply.text());
+
+/** What checks the event on another machine. The trust file comes another way than the proof, or it proves nothing. */
+function verifyCommand(view: View, event: Event): string {
+  const file = `${event.id}.tlog-proof`;
+  return `${curl(view.host.client.url(`/v1/events/${event.id}/proof`, { tenant: event.tenant }), view.host.client.environment)} -fsS -o ${file} && attestary verify ${file} --trust log.trust`;
+}
+
+function Raw({ view, event }: { view: View; event: Event }) {
+  const [text, setText] = useState<string | null>(null);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  useEffect(() => {
+    textOfEvent(view, event).then(setText, (error) => setProblem(error as Problem));
+  }, [event.id]);
+  if (problem) return <ProblemBox problem={problem} />;
+  return text === null ? <p role="status">{t('loading')}</p> : <><p class="note">{t('detail.rawText')}</p><pre class="json">{visible(text)}</pre></>;
+}
+
+/** JSON whose objects open and close. */
+function Tree({ name, value, depth }: { name?: string; value: Json; depth: number }) {
+  const label = name === undefined ? null : <b>{visible(name)}: </b>;
+  if (value === null || typeof value !== 'object' || value instanceof Exact) return <div>{label}<bdi>{visible(printJson(value))}</bdi></div>;
+  const list = Array.isArray(value);
+  const members = Object.entries(value);
+  if (members.length === 0) return <div>{label}{list ? '[]' : '{}'}</div>;
+  return (
+    <details open={depth < OPEN_DEPTH}>
+      <summary>{label}{list ? '[…]' : '{…}'} <span class="note">{t('detail.members', { n: members.length })}</span></summary>
+      {members.map(([key, inner]) => <Tree key={key} {...(list ? {} : { name: key })} value={inner} depth={depth + 1} />)}
+    </details>
   );
 }
 
@@ -143,23 +180,4 @@ function Related({ view, event }: { view: View; event: Event }) {
       })}
     </ul>
   );
-}
-
-export const curl = (url: string): string => {
-  const absolute = new URL(url, location.href).href;
-  return `curl '${absolute.replaceAll("'", '%27')}' -H "authorization: Bearer $ATTESTARY_KEY"`;
-};
-
-export function CopyButton({ label, text }: { label: string; text: () => string }) {
-  const [done, setDone] = useState('');
-  const copy = async (): Promise<void> => {
-    try {
-      await navigator.clipboard.writeText(text());
-      setDone(t('detail.copied'));
-    } catch {
-      setDone(t('detail.copyFailed'));
-    }
-    setTimeout(() => setDone(''), 2500);
-  };
-  return <button type="button" class="quiet" onClick={copy}><span aria-live="polite">{done || label}</span></button>;
 }

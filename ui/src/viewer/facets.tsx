@@ -1,7 +1,7 @@
 // The most frequent values of a few fields: one click narrows down, another leaves out.
 
 import { number, t, type Key } from '../text.ts';
-import { visible } from './detail.tsx';
+import { visible } from './copy.tsx';
 import { GLYPHS, type Outcome } from './sentence.ts';
 import type { View } from './view.ts';
 

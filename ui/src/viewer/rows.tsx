@@ -7,12 +7,14 @@ import { render } from 'preact';
 import type { Event } from '../client.ts';
 import { locale, number, t } from '../text.ts';
 import { formatTime } from '../time.ts';
-import { Detail, visible } from './detail.tsx';
+import { visible } from './copy.tsx';
 import { GLYPHS, actorName, outcomeOf, sentence, targetName } from './sentence.ts';
 import type { Column, View } from './view.ts';
 import { Places } from './window.ts';
 
-const ROW_HEIGHT = 34;
+const [ROW_HEIGHT, LOW_ROW_HEIGHT] = [34, 26];
+/** Rows that stand in the document at once when all are wanted there. */
+const WHOLE_MAX = 5000;
 /** Rows before the last from which more are loaded. */
 const AHEAD = 40;
 /** Proofs are checked once the scrolling rests that long, in milliseconds. */
@@ -100,6 +102,7 @@ export class Rows {
   private rest = 0;
   private height = 600;
   private openId = '';
+  private printing = false;
   private readonly ends: (() => void)[] = [];
   private readonly sizes = new ResizeObserver((entries) => {
     let moved = false;
@@ -116,12 +119,15 @@ export class Rows {
       this.draw();
     });
     box.observe(scroller);
-    const listen = (element: HTMLElement, type: string, onEvent: (event: never) => void): void => {
+    const listen = (element: HTMLElement | Window, type: string, onEvent: (event: never) => void): void => {
       element.addEventListener(type, onEvent as EventListener, { passive: type === 'scroll' });
       this.ends.push(() => element.removeEventListener(type, onEvent as EventListener));
     };
     listen(scroller, 'scroll', () => this.draw());
     listen(scroller, 'attestary-focus-row', ({ detail }: CustomEvent<number>) => this.focus(detail));
+    // Paper has no scrolling: whatever is loaded is printed.
+    for (const [type, printing] of [['beforeprint', true], ['afterprint', false]] as const) listen(window, type, () => ((this.printing = printing), this.draw()));
+    listen(tall, 'pointerover', ({ target }: PointerEvent) => target instanceof HTMLTimeElement && this.otherZone(target));
     listen(tall, 'click', (press: MouseEvent) => this.press(press));
     listen(tall, 'keydown', (press: KeyboardEvent) => this.walk(press));
     listen(tall, 'focusin', ({ target }: FocusEvent) => {
@@ -132,7 +138,7 @@ export class Rows {
       () => box.disconnect(),
       () => this.sizes.disconnect(),
       follow(() => view.rows.value, (rows) => this.take(rows)),
-      follow(() => [view.columns.value, view.zone.value, view.wrap.value, locale.value] as const, ([columns, , wrap]) => this.rebuild(columns, wrap)),
+      follow(() => [view.columns.value, view.zone.value, view.wrap.value, locale.value, view.dense.value, view.plain.value] as const, ([columns, , wrap]) => this.rebuild(columns, wrap)),
       follow(() => view.open.value, () => this.openOnes()),
       follow(() => view.focused.value, () => (this.draw(), this.stops())),
       follow(() => view.proofs.value?.verifier.checks.value, () => this.slots.forEach((slot) => this.proof(slot))),
@@ -144,6 +150,15 @@ export class Rows {
     for (const end of this.ends) end();
     for (const slot of this.slots) this.fold(slot);
     this.slots = [];
+  }
+
+  private get rowHeight(): number {
+    return this.view.dense.peek() ? LOW_ROW_HEIGHT : ROW_HEIGHT;
+  }
+
+  /** Who points at a time sees it in the other zone too. */
+  private otherZone(time: HTMLTimeElement): void {
+    time.title = `${formatTime(time.dateTime, this.view.zone.peek() === 'utc' ? 'local' : 'utc', locale.peek(), 'full')} · ${time.dateTime}`;
   }
 
   private slotOf(target: EventTarget | null): Slot | undefined {
@@ -164,7 +179,7 @@ export class Rows {
   private walk(press: KeyboardEvent): void {
     const slot = this.slotOf(press.target);
     if (!slot || press.target !== slot.toggle || press.altKey || press.ctrlKey || press.metaKey) return;
-    const page = Math.max(1, Math.floor(this.height / ROW_HEIGHT) - 1);
+    const page = Math.max(1, Math.floor(this.height / this.rowHeight) - 1);
     const step = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -slot.index, End: this.shown.length }[press.key];
     if (step === undefined) return;
     press.preventDefault();
@@ -202,7 +217,7 @@ export class Rows {
       this.slots = [];
       this.columns = columns;
     }
-    this.places.forget();
+    this.places.forget(this.rowHeight);
     for (const slot of this.slots) {
       if (slot.event) this.fill(slot, slot.event, slot.index);
       this.fix(slot, wrap);
@@ -214,7 +229,8 @@ export class Rows {
   private draw(): void {
     const { places, view } = this;
     // Read before anything is written: reading after that would lay the page out once more.
-    const wanted = places.visible(this.scroller.scrollTop, this.height, view.focused.peek());
+    const whole = this.printing || view.plain.peek();
+    const wanted = whole ? places.visible(0, WHOLE_MAX * this.rowHeight, view.focused.peek()) : places.visible(this.scroller.scrollTop, this.height, view.focused.peek());
     const height = `${places.total}px`;
     if (this.tall.style.height !== height) this.tall.style.height = height;
     const at = new Map(this.slots.map((slot) => [slot.event?.id, slot]));
@@ -264,7 +280,7 @@ export class Rows {
 
   private after(last: number): void {
     const { view } = this;
-    if (view.cursor.peek() && !view.loading.peek() && last >= this.shown.length - AHEAD) void view.more();
+    if (!this.printing && !view.plain.peek() && view.cursor.peek() && !view.loading.peek() && last >= this.shown.length - AHEAD) void view.more();
     clearTimeout(this.rest);
     this.rest = window.setTimeout(() => {
       if (this.columns.includes('proof')) void view.check(this.slots.flatMap(({ event }) => event ?? []));
@@ -310,7 +326,6 @@ export class Rows {
       case 'time': {
         const time = event.occurred_at ?? event.received_at;
         mark(element, 'datetime', time);
-        mark(element, 'title', time);
         return write(element, formatTime(time, this.view.zone.peek(), locale.peek()));
       }
       case 'outcome':
@@ -356,7 +371,7 @@ export class Rows {
   private openOnes(): void {
     const open = this.view.open.peek();
     // What was open has the height of a row again, wherever it is.
-    const closed = open !== this.openId && this.openId !== '' && !this.view.wrap.peek() && this.places.measure(this.openId, ROW_HEIGHT);
+    const closed = open !== this.openId && this.openId !== '' && !this.view.wrap.peek() && this.places.measure(this.openId, this.rowHeight);
     this.openId = open;
     for (const slot of this.slots) {
       const is = open !== '' && slot.event?.id === open;
@@ -380,8 +395,20 @@ export class Rows {
     detail.append(cell);
     slot.element.append(detail);
     slot.detail = detail;
-    render(<Detail view={this.view} event={slot.event!} />, cell);
+    void this.details(slot, cell);
     this.fix(slot, this.view.wrap.peek());
+  }
+
+  private async details(slot: Slot, cell: HTMLElement): Promise<void> {
+    const { view } = this;
+    const [event, now] = [slot.event!, view.extras.peek()];
+    try {
+      const { Detail } = now ?? (await view.loadExtras());
+      // Meanwhile the element may hold another event.
+      if (slot.detail?.firstElementChild === cell) render(<Detail view={view} event={event} />, cell);
+    } catch {
+      cell.textContent = t('problem.offline');
+    }
   }
 
   /** Takes the details out of the element. An open row that scrolled away keeps its place. */

@@ -1,7 +1,8 @@
 // The table around the rows: what stands above and below them. The rows themselves are in rows.tsx.
 
 import { useEffect, useRef } from 'preact/hooks';
-import { t } from '../text.ts';
+import { locale, t } from '../text.ts';
+import { zoneLabel } from '../time.ts';
 import { Rows } from './rows.tsx';
 import type { View } from './view.ts';
 
@@ -17,13 +18,13 @@ export function Table({ view }: { view: View }) {
   const count = view.rows.value.length;
   const found = view.histogram.value;
   return (
-    <div class={`table ${view.wrap.value ? 'wrap' : ''}`}>
+    <div class={`table ${view.wrap.value ? 'wrap' : ''} ${view.dense.value ? 'dense' : ''}`}>
       <div class="grid" role="table" aria-label={t('table.label')} aria-rowcount={cursor.value ? -1 : count + 1} data-columns={columns.join(' ')}>
       <div role="rowgroup" class="thead">
         <div role="row" aria-rowindex={1} class="tr head">
           {columns.map((column) => (
             <div key={column} role="columnheader" class={`c-${column}`}>
-              {t(`column.${column}`)}{column === 'time' && <small> {view.zone.value === 'utc' ? 'UTC' : ''}</small>}
+              {t(`column.${column}`)}{column === 'time' && <small> {zoneLabel(view.zone.value, locale.value)}</small>}
             </div>
           ))}
         </div>

@@ -8,7 +8,7 @@ import { fits, parse } from '../filter/parse.ts';
 import { print } from '../filter/print.ts';
 import { follow, type TailState } from '../tail.ts';
 import type { Verifier } from '../verify/verifier.ts';
-import { bounds, type Range, type Zone } from '../time.ts';
+import { bounds, isZone, type Range, type Zone } from '../time.ts';
 
 const PAGE = 100;
 /** Rows kept while following: older ones can be searched for. */
@@ -37,14 +37,17 @@ export type Host = {
   /** The address of one event, where the page has addresses. */
   eventUrl?: (id: string) => string;
   announce: (text: string) => void;
+  /** When this person signed in here the time before. */
+  since?: string;
   /** More that can be done with the present search. */
   tools?: (view: View) => ComponentChild;
 };
 
 export const COLUMNS = ['time', 'outcome', 'event', 'action', 'actor', 'target', 'ip', 'seq', 'proof'] as const;
 export type Column = (typeof COLUMNS)[number];
-const DEFAULT_COLUMNS: Column[] = ['time', 'outcome', 'event', 'action', 'ip', 'proof'];
+export const DEFAULT_COLUMNS: Column[] = ['time', 'outcome', 'event', 'action', 'ip', 'proof'];
 
+export type Extras = typeof import('./extras.ts');
 export type Proofs = { parts: typeof import('../verify/index.ts'); verifier: Verifier };
 
 const stored = <T>(name: string, fallback: T): T => {
@@ -70,6 +73,9 @@ export class View {
   readonly zone = signal<Zone>(stored('zone', 'local'));
   readonly columns = signal<Column[]>(stored('columns.1', DEFAULT_COLUMNS));
   readonly wrap = signal<boolean>(stored('wrap', false));
+  readonly dense = signal<boolean>(stored('dense', false));
+  /** All loaded rows stand in the document, not only those in sight. */
+  readonly plain = signal<boolean>(stored('plain', false));
   readonly shortcuts = signal<boolean>(stored('shortcuts', true));
   /** Counts changes of colours, which the chart has to take over. */
   readonly theme = signal(0);
@@ -91,6 +97,8 @@ export class View {
   readonly saved = signal<{ id: string; name: string; filter: string }[]>([]);
   /** How proofs are checked and shown; loaded when rows are there. */
   readonly proofs = signal<Proofs | null>(null);
+  /** What is loaded after the first rows. */
+  readonly extras = signal<Extras | null>(null);
   /** The bounds of the last question; relative ranges move on with each one. */
   readonly asked = signal<{ from?: string; to?: string }>({});
 
@@ -115,10 +123,16 @@ export class View {
   private history: Range[] = [];
 
   constructor(readonly host: Host) {
+    // Storage may hold what another version, or somebody else, wrote there.
+    if (!isZone(this.zone.value)) this.zone.value = 'local';
+    const columns = Array.isArray(this.columns.value) ? COLUMNS.filter((one) => this.columns.value.includes(one)) : [];
+    if (!columns.includes('event') || columns.length !== this.columns.value.length) this.columns.value = DEFAULT_COLUMNS;
     this.restore();
     effect(() => store('zone', this.zone.value));
     effect(() => store('columns.1', this.columns.value));
     effect(() => store('wrap', this.wrap.value));
+    effect(() => store('dense', this.dense.value));
+    effect(() => store('plain', this.plain.value));
     effect(() => store('shortcuts', this.shortcuts.value));
   }
 
@@ -253,6 +267,7 @@ export class View {
       this.loading.value = false;
       this.loaded.value = true;
     });
+    void this.loadExtras().catch(() => undefined);
     await Promise.all([counts, facets]);
     if (this.live.value) this.startTail();
   }
@@ -336,6 +351,11 @@ export class View {
     (await this.loadingProofs).verifier.check(events);
   }
   private loadingProofs: Promise<Proofs> | null = null;
+
+  /** Loads what the first rows do without. */
+  async loadExtras(): Promise<Extras> {
+    return (this.extras.value ??= await import('./extras.ts'));
+  }
 
   /** The exact call behind the rows. */
   call(): string {

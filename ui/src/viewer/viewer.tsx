@@ -6,12 +6,12 @@ import { taken } from '../keys.ts';
 import { locale, t, type Key } from '../text.ts';
 import { FilterBar } from './bar.tsx';
 import { Chart } from './chart.tsx';
-import { CopyButton, curl } from './detail.tsx';
+import { CopyButton, curl } from './copy.tsx';
 import { Facets } from './facets.tsx';
 import { Presets } from './presets.tsx';
 import { RangePicker } from './range.tsx';
 import { Table } from './table.tsx';
-import { COLUMNS, type Column, type View } from './view.ts';
+import type { View } from './view.ts';
 
 /** Members with a mistake that are named one by one. */
 const ERRORS_SHOWN = 10;
@@ -77,23 +77,8 @@ function Live({ view }: { view: View }) {
 }
 
 function ColumnChooser({ view }: { view: View }) {
-  const chosen = view.columns.value;
-  const toggle = (column: Column): void => {
-    // The sentence carries the button that opens a row, so it always stays.
-    if (column === 'event') return;
-    view.columns.value = chosen.includes(column) ? chosen.filter((one) => one !== column) : COLUMNS.filter((one) => one === column || chosen.includes(one));
-  };
-  return (
-    <details class="menu">
-      <summary>{t('columns.label')}</summary>
-      <div class="menu-body">
-        {COLUMNS.map((column) => (
-          <label key={column}><input type="checkbox" checked={chosen.includes(column)} disabled={column === 'event'} onChange={() => toggle(column)} /> {t(`column.${column}`)}</label>
-        ))}
-        <label><input type="checkbox" checked={view.wrap.value} onChange={() => (view.wrap.value = !view.wrap.value)} /> {t('columns.wrap')}</label>
-      </div>
-    </details>
-  );
+  const extras = view.extras.value;
+  return <details class="menu"><summary>{t('columns.label')}</summary>{extras && <extras.Columns view={view} />}</details>;
 }
 
 function ApiButton({ view }: { view: View }) {

@@ -11,7 +11,7 @@ export class Places {
   private starts = new Float64Array(1);
   private keys: readonly string[] = [];
 
-  constructor(private readonly estimate: number) {}
+  constructor(private estimate: number) {}
 
   /** Takes the rows over; heights that are known stay. */
   set(keys: readonly string[]): void {
@@ -19,9 +19,10 @@ export class Places {
     this.sum();
   }
 
-  /** Forgets every height: lines are set in another way. */
-  forget(): void {
-    if (this.heights.size === 0) return;
+  /** Forgets every height: lines are set in another way, and are that high. */
+  forget(estimate: number): void {
+    if (this.heights.size === 0 && estimate === this.estimate) return;
+    this.estimate = estimate;
     this.heights.clear();
     this.sum();
   }

@@ -1,16 +1,17 @@
 //! `/v1/events`: submit, search, read one.
 
 use attestary_event::{Event, EventId};
-use attestary_service::{Found, Order, Search, Wanted, search_limits};
+use attestary_service::{Found, Order, Search, Wanted, cef_record, search_limits};
 use axum::{
     extract::{Path, RawQuery, State as Shared},
-    response::Response,
+    response::{IntoResponse as _, Response},
 };
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::proofs::with_type;
 use crate::{
     app::State,
     extract::{Authed, Posted},
@@ -187,8 +188,10 @@ pub(crate) fn raw(events: &[Event]) -> Vec<Box<RawValue>> {
     params(
         ("id" = String, Path, description = "The event's UUID"),
         ("tenant" = Option<String>, Query, description = "Whose log; needed unless the key is limited to one tenant"),
+        ("format" = Option<String>, Query, description = "json (default), or cef: one record as exports and destinations write it"),
     ),
-    responses((status = 200, description = "The event", body = serde_json::Value))
+    responses((status = 200, description = "The event", content(
+        (serde_json::Value = "application/json"), (String = "text/plain"))))
 )]
 pub(crate) async fn one(
     Shared(state): Shared<State>,
@@ -196,9 +199,13 @@ pub(crate) async fn one(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let query = Query::parse(query.as_deref(), &["tenant"])?;
+    let query = Query::parse(query.as_deref(), &["tenant", "format"])?;
+    let as_cef = query.choice("format", &["json", "cef"])? == Some(1);
     let id = EventId::parse(&id).ok_or_else(Problem::not_found)?;
     let event = state.service.event(&caller, query.text("tenant"), id).await?;
+    if as_cef {
+        return Ok(with_type(cef_record(&event).into_response(), "text/plain; charset=utf-8"));
+    }
     let mut out = Vec::with_capacity(event.body.len() + 384);
     event.write_json(&mut out);
     Ok(json(StatusCode::OK, out))

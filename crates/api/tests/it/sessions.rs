@@ -274,6 +274,11 @@ async fn a_restricted_session_never_receives_more() {
     let own = get(&format!("/v1/events/{}", id(1))).await;
     own.ok(200);
     check_clean(&own, "look-up");
+    let cef = get(&format!("/v1/events/{}?format=cef", id(1))).await;
+    assert!(cef.text().starts_with("CEF:0|") && cef.text().contains("doc_7"), "{}", cef.text());
+    check_clean(&cef, "look-up as CEF");
+    get(&format!("/v1/events/{}?format=xml", id(1))).await.problem("invalid-query", 400);
+    get(&format!("/v1/events/{}?format=cef", id(2))).await.problem("not-found", 404);
     get(&format!("/v1/events/{}", id(2))).await.problem("not-found", 404);
 
     // Everything else is closed, also what a later version may add under these scopes.

@@ -23,6 +23,14 @@ pub enum ExportForm {
     Evidence,
 }
 
+/// Returns the event as one CEF record without a line end: the same bytes as in an export.
+pub fn cef_record(event: &Event) -> Vec<u8> {
+    let (fields, mut out) = (event.fields(), Vec::new());
+    let view = View { event, fields: &fields };
+    Format::Cef(cef::Options::default()).encode(&view, KnownActions::builtin(), &mut out);
+    out
+}
+
 impl ExportForm {
     /// Every form, in the order of their documentation.
     pub const ALL: [Self; 6] =
