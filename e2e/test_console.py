@@ -75,7 +75,7 @@ def test_a_person_searches_and_connects(attestary, webhook, tmp_path):
     events = console_seed.events(attestary.tenant)
     submit_all(attestary, events)
     submit_all(attestary, console_seed.events("many", count=2100))
-    scenarios = ["first", "search", "trail", "live", "hostile", "keyboard", "proofs", "scrolling", "destinations", "types", "views", "alerts", "settings", "pages", "embed", "govern", "tour", "administration"]
+    scenarios = ["first", "search", "trail", "live", "troubles", "hostile", "keyboard", "proofs", "scrolling", "destinations", "types", "views", "alerts", "settings", "pages", "embed", "govern", "tour", "administration"]
     found = drive(attestary.facts, tmp_path, *scenarios, hostile=len(hostile), webhook=webhook.url, attestary=str(harness.binary()), many="many", forged_trust=forged_trust(attestary))
     print(found)
     assert found["states"] >= 40

@@ -5,9 +5,9 @@ use crate::File;
 /// Every file, by path.
 pub static FILES: &[File] = &[
     File {
-        path: "assets/about-CDUuhZFg.js",
+        path: "assets/about-B4DsWF4h.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/about-CDUuhZFg.js"),
+        bytes: include_bytes!("../dist/assets/about-B4DsWF4h.js"),
     },
     File {
         path: "assets/admin.de-BtZ9sfeA.js",
@@ -20,24 +20,24 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/client-ChfFWPbO.js"),
     },
     File {
-        path: "assets/connect-BS68rNqB.js",
+        path: "assets/connect-Csumi8LA.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/connect-BS68rNqB.js"),
+        bytes: include_bytes!("../dist/assets/connect-Csumi8LA.js"),
     },
     File {
-        path: "assets/connect.de-BByqypig.js",
+        path: "assets/connect.de-B-w_it4g.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/connect.de-BByqypig.js"),
+        bytes: include_bytes!("../dist/assets/connect.de-B-w_it4g.js"),
     },
     File {
-        path: "assets/console-D7egHKCV.js",
+        path: "assets/console-5FPXg6d4.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/console-D7egHKCV.js"),
+        bytes: include_bytes!("../dist/assets/console-5FPXg6d4.js"),
     },
     File {
-        path: "assets/console.de-BmrEmYCR.js",
+        path: "assets/console.de-B8br17IF.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/console.de-BmrEmYCR.js"),
+        bytes: include_bytes!("../dist/assets/console.de-B8br17IF.js"),
     },
     File {
         path: "assets/copy-B0P398id.js",
@@ -50,9 +50,9 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/copy-CB4f5ndE.js"),
     },
     File {
-        path: "assets/count-BkNP2aXM.js",
+        path: "assets/count-Dg9aTFj5.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/count-BkNP2aXM.js"),
+        bytes: include_bytes!("../dist/assets/count-Dg9aTFj5.js"),
     },
     File {
         path: "assets/de-FAiykmY2.js",
@@ -60,14 +60,14 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/de-FAiykmY2.js"),
     },
     File {
-        path: "assets/extras-CKgwUpEH.js",
+        path: "assets/extras-BhpzW-mw.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/extras-CKgwUpEH.js"),
+        bytes: include_bytes!("../dist/assets/extras-BhpzW-mw.js"),
     },
     File {
-        path: "assets/extras-DpwMF5fK.js",
+        path: "assets/extras-C7eEpoAB.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/extras-DpwMF5fK.js"),
+        bytes: include_bytes!("../dist/assets/extras-C7eEpoAB.js"),
     },
     File {
         path: "assets/inputs-D4uei8wf.js",
@@ -75,9 +75,9 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/inputs-D4uei8wf.js"),
     },
     File {
-        path: "assets/later-BGRII3G1.js",
+        path: "assets/later-DPSKAohP.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/later-BGRII3G1.js"),
+        bytes: include_bytes!("../dist/assets/later-DPSKAohP.js"),
     },
     File {
         path: "assets/more.de-B4woj6bO.js",
@@ -85,19 +85,19 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/more.de-B4woj6bO.js"),
     },
     File {
-        path: "assets/parse-BiekiMsX.js",
+        path: "assets/parse-BPbzbsU4.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/parse-BiekiMsX.js"),
+        bytes: include_bytes!("../dist/assets/parse-BPbzbsU4.js"),
     },
     File {
-        path: "assets/parts-DVdHVCzi.js",
+        path: "assets/parts-DnVEYfge.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/parts-DVdHVCzi.js"),
+        bytes: include_bytes!("../dist/assets/parts-DnVEYfge.js"),
     },
     File {
-        path: "assets/portal-BNQIf9VK.js",
+        path: "assets/portal-BgBvPIgs.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/portal-BNQIf9VK.js"),
+        bytes: include_bytes!("../dist/assets/portal-BgBvPIgs.js"),
     },
     File {
         path: "assets/proofs.de-B4xf5Pps.js",
@@ -105,14 +105,14 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/proofs.de-B4xf5Pps.js"),
     },
     File {
-        path: "assets/theme-B9ON4pGz.js",
+        path: "assets/theme-BqA_72m6.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/theme-B9ON4pGz.js"),
+        bytes: include_bytes!("../dist/assets/theme-BqA_72m6.js"),
     },
     File {
-        path: "assets/theme-C2kMOd9r.css",
+        path: "assets/theme-C56nRwd6.css",
         media_type: "text/css; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/theme-C2kMOd9r.css"),
+        bytes: include_bytes!("../dist/assets/theme-C56nRwd6.css"),
     },
     File {
         path: "assets/verify-BAmeuXLm.js",
@@ -125,14 +125,14 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/verify-C2nu_HsJ.js"),
     },
     File {
-        path: "assets/view-4JcniGWV.js",
+        path: "assets/view-BC-O9I7O.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/view-4JcniGWV.js"),
+        bytes: include_bytes!("../dist/assets/view-BC-O9I7O.js"),
     },
     File {
-        path: "assets/view-DZSubEh0.js",
+        path: "assets/view-C35aHXh0.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/view-DZSubEh0.js"),
+        bytes: include_bytes!("../dist/assets/view-C35aHXh0.js"),
     },
     File {
         path: "embed.js",

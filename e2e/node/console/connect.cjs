@@ -46,7 +46,7 @@ module.exports = {
         await clean(page, "wizard, made");
         await page.getByRole("link", { name: "Go to the destination" }).click();
         await page.getByText("Up to date").waitFor();
-        await page.getByText(/Every event up to seq/).waitFor();
+        await page.getByText(/^From seq [\d,]+ to [\d,]+: [\d,]+ events confirmed\. No gaps\./).waitFor();
         await page.getByRole("button", { name: "Compare with the log" }).click();
         await page.getByText("The log gives the same tree").waitFor();
         await clean(page, "destination");
@@ -78,7 +78,7 @@ module.exports = {
         await page.getByRole("button", { name: "Resume" }).click();
         await page.locator(".state-active").waitFor();
         await theme(page, "dark");
-        await page.getByText(/Every event up to seq/).waitFor();
+        await page.getByText(/^From seq [\d,]+ to [\d,]+: [\d,]+ events confirmed\. No gaps\./).waitFor();
         await clean(page, "destination, dark");
         await shot(page, "destination-dark");
     },

@@ -54,9 +54,18 @@ const shot = (page, name) => page.screenshot({ path: path.join(outDir, `${name}.
 const ready = (page) => page.locator("[data-widget=audit-log-viewer][data-state=ready]").waitFor();
 const rows = (page) => page.getByRole("table", { name: "Events, newest first" }).locator(".row-toggle");
 
+/** A page as it stands, in both themes: checked, and kept as a picture. */
+async function both(page, name, allowed = []) {
+    for (const colorScheme of ["dark", "light"]) {
+        await page.emulateMedia({ colorScheme });
+        await clean(page, `${name}, ${colorScheme}`, allowed);
+        await shot(page, `${name}-${colorScheme}`);
+    }
+}
+
 async function theme(page, name) {
     await page.evaluate((value) => localStorage.setItem("attestary.theme", value), name);
     await page.reload();
 }
 
-module.exports = { axe, check, clean, facts, found, open, outDir, ready, rows, shot, theme };
+module.exports = { axe, both, check, clean, facts, found, open, outDir, ready, rows, shot, theme };

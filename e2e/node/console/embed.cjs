@@ -27,6 +27,9 @@ module.exports = {
             await clean(page, `embedded, ${name}`);
             if (name === "plain") {
                 await shot(page, "embedded-light");
+                await page.evaluate(() => document.querySelector("audit-log-viewer").setAttribute("theme", "dark"));
+                await clean(page, "embedded, dark");
+                await shot(page, "embedded-dark");
                 // The token ends; the page is asked for another one, and the reader sees nothing of it.
                 const given = app.tokens;
                 await page.evaluate(() => (document.querySelector("audit-log-viewer").token = "atse1ended"));

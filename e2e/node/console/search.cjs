@@ -3,7 +3,7 @@
 
 const path = require("node:path");
 
-const { check, clean, facts, found, open, outDir, ready, rows, shot, theme } = require("./driver.cjs");
+const { both, check, clean, facts, found, open, outDir, ready, rows, shot, theme } = require("./driver.cjs");
 
 module.exports = {
     /** From the printed link to the first event seen. */
@@ -34,8 +34,7 @@ module.exports = {
         const other = await open(browser);
         await other.goto(facts.console_url);
         await other.getByText("This link was used already").waitFor();
-        await clean(other, "used link", ["401"]);
-        await shot(other, "sign-in-light");
+        await both(other, "sign-in", ["401"]);
         await page.context().storageState({ path: path.join(outDir, "state.json") });
     },
 
@@ -175,6 +174,45 @@ module.exports = {
         await clean(page, "live");
         await page.getByRole("button", { name: /Show one new event/ }).click();
         await page.getByRole("button", { name: /live seen the live|live.seen/ }).first().waitFor();
+    },
+
+    /** The server refuses, is busy, is away, has forgotten who asks: each is said with what to do, and the place stays. */
+    async troubles(browser) {
+        const page = await open(browser, { storageState: path.join(outDir, "state.json") });
+        const at = `${facts.url}/console/t/${facts.tenant}/events?q=outcome%3Afailure&range=7d`;
+        await page.goto(at);
+        await ready(page);
+        const text = page.getByRole("combobox", { name: "Filter" });
+        const problem = (status, type, detail) => JSON.stringify({ type: `/problems/${type}`, title: type, status, detail, request_id: "req_trouble" });
+        for (const [status, said] of [[500, "Report it with the request id"], [503, "Try again in a few seconds"], [429, "Try again in a few seconds"], [403, "needs a right that you do not have"], [0, "cannot be reached. Check the connection"]]) {
+            const answer = (route) => (status === 0 ? route.abort() : route.fulfill({ status, contentType: "application/problem+json", body: problem(status, "trouble", "made by the test") }));
+            await page.route(/\/v1\/events\?/, answer);
+            await text.press("Enter");
+            const alert = page.getByRole("alert");
+            await alert.getByText(said).waitFor();
+            if (status > 0) await alert.getByText("req_trouble").waitFor();
+            check((await text.inputValue()) === "outcome:failure" && page.url() === at, `${status}: the search stays`);
+            if (status === 500) await both(page, "server-error", ["500"]);
+            else await clean(page, `trouble ${status}`, [String(status), "ERR_FAILED"]);
+            await page.unroute(/\/v1\/events\?/);
+            await alert.getByRole("button", { name: "Try again" }).click();
+            await ready(page);
+        }
+        // The session ends: what was being done stays, and goes on after signing in elsewhere.
+        const cookies = await page.context().cookies();
+        await rows(page).first().click();
+        await page.context().clearCookies();
+        await text.fill("outcome:denied");
+        await text.press("Enter");
+        await page.locator(".banner").getByText("Your session has ended").waitFor();
+        check((await text.inputValue()) === "outcome:denied" && page.url().includes("outcome%3Adenied"), "the place is kept");
+        check((await page.getByRole("alert").count()) === 1 && (await rows(page).count()) > 0, "it is said once, and the rows of before stay");
+        await both(page, "session-ended", ["401"]);
+        await page.context().addCookies(cookies);
+        await page.locator(".banner").getByRole("button", { name: "Try again" }).click();
+        await page.locator(".banner").waitFor({ state: "detached" });
+        await page.locator(".outcome-denied.outcome").first().waitFor();
+        check((await page.locator(".outcome-failure.outcome").count()) === 0, "the search goes on by itself");
     },
 
     /** Text of strangers stays text, in every place that shows it. */

@@ -5,19 +5,8 @@
 const { execFileSync } = require("node:child_process");
 const path = require("node:path");
 
-const { check, clean, facts, found, open, outDir, ready, rows, shot } = require("./driver.cjs");
+const { both, check, clean, facts, found, open, outDir, ready, rows, shot } = require("./driver.cjs");
 const keysOf = require("./keys.cjs");
-
-const SCHEMES = ["light", "dark"];
-
-/** A page as it stands, in both themes. */
-async function both(page, name) {
-    for (const colorScheme of [...SCHEMES].reverse()) {
-        await page.emulateMedia({ colorScheme });
-        await clean(page, `${name}, ${colorScheme}, by keys`);
-        await shot(page, `${name}-${colorScheme}`);
-    }
-}
 
 /** A mouse that is used fails the tour. */
 function withoutMouse(page) {
@@ -341,7 +330,7 @@ async function portals(tour) {
     // Thrown out, the next question is refused, and the page says what to do.
     await page.bringToFront();
     await tour.press(page.getByRole("button", { name: "Look again" }));
-    const row = page.getByRole("row", { name: /^Una/ });
+    const row = page.getByRole("row", { name: /^Una una/ });
     await sure(tour, row.getByRole("button", { name: "End it" }), "End it");
     await row.waitFor({ state: "detached" });
     await trail(tour, "portal.revoke");
@@ -414,6 +403,7 @@ async function blueprints(tour) {
     await tour.press(page.getByRole("link", { name: /All blueprints/ }));
     const one = page.locator("li.card", { hasText: "Lake of all" });
     await one.waitFor();
+    await trail(tour, "blueprint.create");
     await both(page, "blueprints");
     await sure(tour, one.getByRole("button", { name: "Delete" }), "Delete");
     await page.getByRole("heading", { name: "No blueprint yet" }).waitFor();

@@ -101,4 +101,5 @@ export const consoleDe: Record<keyof typeof consoleEn, string> = {
   'about.certificate': 'Zertifikat ({format})',
   'nav.portals': 'Portal',
   'nav.blueprints': 'Vorlagen',
+  'about.busiest': 'Diese Zeit zeigen',
 };

@@ -99,4 +99,5 @@ export const consoleEn = {
   'about.certificate': 'Certificate ({format})',
   'nav.portals': 'Portal',
   'nav.blueprints': 'Blueprints',
+  'about.busiest': 'Show that time',
 };

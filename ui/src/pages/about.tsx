@@ -9,7 +9,7 @@ import { locale, number, t, type Key } from '../text.ts';
 import { formatTime } from '../time.ts';
 import { visible } from '../viewer/copy.tsx';
 import { GLYPHS, outcomeOf, sentence } from '../viewer/sentence.ts';
-import type { Facet, Histogram } from '../viewer/view.ts';
+import type { Bucket, Facet, Histogram } from '../viewer/view.ts';
 import { ProblemBox } from '../viewer/viewer.tsx';
 import { PageHead, download } from './parts.tsx';
 
@@ -24,7 +24,10 @@ const TIMELINE = 500;
 
 export const aboutUrl = (tenant: string, kind: Kind, id: string): string => `/console/t/${encodeURIComponent(tenant)}/${kind}/${encodeURIComponent(id)}`;
 
-type Found = { events: Event[]; first: Event | null; all: number; facets: Facet[]; more: boolean };
+/** Bars of the timeline of an actor or an object. */
+const BUCKETS = 80;
+
+type Found = { events: Event[]; first: Event | null; all: number; counts: Histogram; facets: Facet[]; more: boolean };
 
 async function read(client: Client, tenant: string, kind: Kind, filter: string, signal: AbortSignal): Promise<Found> {
   const timeline = kind === 'request' || kind === 'session';
@@ -32,10 +35,10 @@ async function read(client: Client, tenant: string, kind: Kind, filter: string, 
   const [page, first, counts, facets] = await Promise.all([
     list({ limit: timeline ? TIMELINE : NEWEST, order: timeline ? 'asc' : 'desc' }),
     list({ limit: 1, order: 'asc' }),
-    client.get<Histogram>('/v1/events/histogram', { tenant, filter, buckets: 2 }, signal),
+    client.get<Histogram>('/v1/events/histogram', { tenant, filter, buckets: timeline ? 2 : BUCKETS }, signal),
     COUNTED[kind] ? client.get<{ data: Facet[] }>('/v1/events/facets', { tenant, filter, fields: COUNTED[kind], limit: 8 }, signal) : { data: [] },
   ]);
-  return { events: page.data, first: first.data[0] ?? null, all: counts.events, facets: facets.data, more: counts.events > page.data.length };
+  return { events: page.data, first: first.data[0] ?? null, all: counts.events, counts, facets: facets.data, more: counts.events > page.data.length };
 }
 
 export function AboutPage({ client, tenant, kind, id, exports }: { client: Client; tenant: string; kind: Kind; id: string; exports: boolean }) {
@@ -69,9 +72,10 @@ export function AboutPage({ client, tenant, kind, id, exports }: { client: Clien
           <dl class="facts">
             <div><dt>{t('about.id')}</dt><dd class="mono">{visible(id)}</dd></div>
             <div><dt>{t('tenants.events')}</dt><dd>{number(found.all)}</dd></div>
-            {found.first && <div><dt>{t('about.first')}</dt><dd>{time(found.first.received_at)}</dd></div>}
-            {newest && !(found.more && kind === 'request') && <div><dt>{t('about.last')}</dt><dd>{time(newest.received_at)}</dd></div>}
+            {found.first && <div><dt>{t('about.first')}</dt><dd>{time(found.first.occurred_at ?? found.first.received_at)}</dd></div>}
+            {newest && !(found.more && kind === 'request') && <div><dt>{t('about.last')}</dt><dd>{time(newest.occurred_at ?? newest.received_at)}</dd></div>}
           </dl>
+          {!timeline && found.all > 0 && <Bars tenant={tenant} filter={filter} counts={found.counts} />}
           {found.facets.length > 0 && <div class="about-counts">{found.facets.map((facet) => <Counts key={facet.field} tenant={tenant} filter={filter} facet={facet} />)}</div>}
           <h2>{t(kind === 'request' || kind === 'session' ? 'about.timeline' : 'about.newest')}</h2>
           <Timeline tenant={tenant} events={found.events} since={kind === 'request' || kind === 'session' ? found.events[0] : undefined} />
@@ -79,6 +83,20 @@ export function AboutPage({ client, tenant, kind, id, exports }: { client: Clien
         </>
       )}
     </div>
+  );
+}
+
+/** Counts over time. The bars are for the eye; the words, and the link to the busiest time, for everybody. */
+function Bars({ tenant, filter, counts }: { tenant: string; filter: string; counts: Histogram }) {
+  const total = ({ success, failure, denied, unknown }: Bucket): number => success + failure + denied + unknown;
+  const busiest = counts.data.reduce((best, bucket) => (total(bucket) > total(best) ? bucket : best), counts.data[0]!);
+  const to = new Date(Date.parse(busiest.start) + counts.interval_ms).toISOString();
+  const search = `/console/t/${encodeURIComponent(tenant)}/events?${new URLSearchParams({ q: filter, from: busiest.start, to })}`;
+  return (
+    <figure class="bars">
+      <div aria-hidden="true">{counts.data.map((bucket) => <i key={bucket.start} style={{ height: `${(total(bucket) / total(busiest)) * 100}%` }} title={`${formatTime(bucket.start, 'local', locale.value)}: ${number(total(bucket))}`} />)}</div>
+      <figcaption class="note">{t('histogram.text', { n: counts.events, time: formatTime(busiest.start, 'local', locale.value), most: total(busiest) })} <Link to={search}>{t('about.busiest')}</Link></figcaption>
+    </figure>
   );
 }
 

@@ -49,7 +49,7 @@ export function BytesPreview({ client, base, body }: { client: Client; base: str
 }
 
 /** What the destination confirmed, stated as a claim that the log can answer. */
-export function ReceiptOf({ client, path }: { client: Client; path: string }) {
+export function ReceiptOf({ client, path, filter }: { client: Client; path: string; filter: string }) {
   const { data, problem } = useRead<Receipt>(client, `${path}/receipt`, REFRESH_MS);
   const [compared, setCompared] = useState<Receipt | null>(null);
   const [failed, setFailed] = useState<Problem | null>(null);
@@ -59,10 +59,11 @@ export function ReceiptOf({ client, path }: { client: Client; path: string }) {
   if (problem || !data) return problem ? <ProblemBox problem={problem} /> : null;
   if (data.to_seq === null) return <p class="receipt">{t('destinations.receiptNone')}</p>;
   const aside: [Key, number][] = [['receipt.excluded', data.excluded], ['receipt.quarantined', data.quarantined], ['receipt.lost', data.lost_to_retention]];
+  const gaps = data.quarantined + data.lost_to_retention > 0;
   const log = compared?.log;
   return (
     <div class="receipt stack">
-      <p>{t('receipt.claim', { from: data.from_seq, to: data.to_seq, n: data.count })} {aside.filter(([, n]) => n > 0).map(([key, n]) => t(key, { n })).join(' ')}</p>
+      <p>{t('receipt.claim', { from: data.from_seq, to: data.to_seq, n: data.count })} {!gaps && t('receipt.whole')} {aside.filter(([, n]) => n > 0).map(([key, n]) => t(key, { n })).join(' ')} {filter && <span class="note mono">{t('receipt.filter', { filter: visible(filter) })}</span>}</p>
       <p class="note wrap-any">{t('receipt.root')} <code>{data.root}</code></p>
       <div class="actions"><button type="button" onClick={compare}>{t('receipt.compare')}</button></div>
       {failed && <ProblemBox problem={failed} />}

@@ -103,8 +103,7 @@ function One({ client, tenant, id, operator }: { client: Client; tenant: string;
             <p class="big"><State destination={destination} /> <span>{lag(destination)}</span></p>
             {destination.reason_detail && <p class="warn">{visible(destination.reason_detail)}</p>}
             <dl class="facts">{facts.map(([key, value]) => <div key={key}><dt>{t(key)}</dt><dd>{value}</dd></div>)}</dl>
-            <p class="receipt">{destination.cursor === 0 ? t('destinations.receiptNone') : t('destinations.receipt', { seq: destination.cursor - 1, aside: destination.quarantined > 0 ? t('destinations.receiptAside', { n: destination.quarantined }) : '' })}</p>
-            <ReceiptOf client={client} path={path} />
+            <ReceiptOf client={client} path={path} filter={destination.filter} />
             {destination.last_error && <p class="note">{t('destinations.lastError')}: {visible(destination.last_error)}{destination.last_error_at && ` · ${ago(destination.last_error_at, now, locale.value)}`}</p>}
           </div>
           {failed && <ProblemBox problem={failed} />}

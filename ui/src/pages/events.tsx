@@ -5,7 +5,7 @@ import { Problem, type Client, type Event, type Session } from '../client.ts';
 import { Link, navigate, path, search } from '../router.ts';
 import { t } from '../text.ts';
 import { announce } from '../announce.ts';
-import { signedInBefore } from '../session.ts';
+import { expired, signedInBefore } from '../session.ts';
 import { painted } from '../theme.ts';
 import { Viewer, ProblemBox } from '../viewer/viewer.tsx';
 import { View, type Host } from '../viewer/view.ts';
@@ -20,6 +20,7 @@ function hostOf(client: Client, session: Session, tenant: string): Host {
   const since = signedInBefore(session.id);
   return {
     ...(since ? { since } : {}),
+    saysEnded: true,
     client,
     session,
     tenant,
@@ -44,7 +45,9 @@ export function EventsPage({ client, session, tenant }: { client: Client; sessio
     const back = (): void => view.restore();
     addEventListener('popstate', back);
     const stop = painted.subscribe(() => view.theme.value++);
-    return () => (removeEventListener('popstate', back), stop());
+    // Signed in again, what was asked meanwhile is asked once more.
+    const again = expired.subscribe((ended) => void (!ended && view.problem.peek()?.status === 401 && view.ask()));
+    return () => (removeEventListener('popstate', back), stop(), again());
   }, [view]);
   void search.value;
   return (

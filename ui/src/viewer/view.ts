@@ -37,6 +37,8 @@ export type Host = {
   /** The address of one event, where the page has addresses. */
   eventUrl?: (id: string) => string;
   announce: (text: string) => void;
+  /** The page itself says when the session has ended. */
+  saysEnded?: true;
   /** When this person signed in here the time before. */
   since?: string;
   /** More that can be done with the present search. */
@@ -256,7 +258,9 @@ export class View {
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof Problem)) throw error;
-      batch(() => {
+      // Who has to sign in again finds the rows of before.
+      if (error.status === 401) this.problem.value = error;
+      else batch(() => {
         this.problem.value = error;
         this.rows.value = [];
         this.cursor.value = null;

@@ -48,7 +48,7 @@ export function Viewer({ view, first }: { view: View; first?: () => preact.Compo
         <ColumnChooser view={view} />
         <ApiButton view={view} />
       </div>
-      {problem && <ProblemBox problem={problem} retry={() => view.ask()} />}
+      {problem && !(problem.status === 401 && view.host.saysEnded) && <ProblemBox problem={problem} retry={() => view.ask()} />}
       {proofs && <proofs.parts.LogLine view={view} verifier={proofs.verifier} />}
       {!beginning && <Chart view={view} />}
       {view.fresh.value.length > 0 && rows.length > 0 && (
