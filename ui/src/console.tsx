@@ -15,6 +15,7 @@ import { extend, language, setLocale, t } from './text.ts';
 import { taken } from './keys.ts';
 import { Help } from './pages/help.tsx';
 import { announcement, announce } from './announce.ts';
+import { closeMenus } from './menus.ts';
 import { applyTheme, theme, setTheme, type Theme } from './theme.ts';
 import { changes, expired } from './session.ts';
 
@@ -270,6 +271,7 @@ try {
 }
 applyTheme();
 announce('');
+closeMenus(document);
 void setLocale(language0).then(() => {
   document.documentElement.lang = language();
   render(<App />, document.getElementById('app')!);

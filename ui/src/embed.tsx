@@ -11,6 +11,7 @@ import { effect, signal } from '@preact/signals';
 import { render } from 'preact';
 import uplot from 'uplot/dist/uPlot.min.css?inline';
 import { Client, type Session } from './client.ts';
+import { closeMenus } from './menus.ts';
 import style from './style.css?inline';
 import { setLocale, t } from './text.ts';
 import { Viewer } from './viewer/viewer.tsx';
@@ -27,6 +28,11 @@ export class AuditLogViewer extends HTMLElement {
   private readonly root = this.attachShadow({ mode: 'open' });
   private readonly spoken = signal('');
   private readonly stops: (() => void)[] = [];
+
+  constructor() {
+    super();
+    closeMenus(this.root);
+  }
 
   get token(): string {
     return this.held;

@@ -8,6 +8,7 @@ import { render } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { announce, announcement } from './announce.ts';
 import { Client, Problem, type Session } from './client.ts';
+import { closeMenus } from './menus.ts';
 import { setLocale, t } from './text.ts';
 import { applyTheme, painted, theme, type Theme } from './theme.ts';
 import { Viewer } from './viewer/viewer.tsx';
@@ -112,4 +113,5 @@ function Shown({ session }: { session: Session }) {
 }
 
 applyTheme();
+closeMenus(document);
 render(<Portal />, document.getElementById('app')!);

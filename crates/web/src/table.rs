@@ -30,9 +30,9 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/connect.de-B-w_it4g.js"),
     },
     File {
-        path: "assets/console-5FPXg6d4.js",
+        path: "assets/console-CbSspbVW.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/console-5FPXg6d4.js"),
+        bytes: include_bytes!("../dist/assets/console-CbSspbVW.js"),
     },
     File {
         path: "assets/console.de-B8br17IF.js",
@@ -80,6 +80,16 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/later-DPSKAohP.js"),
     },
     File {
+        path: "assets/menus-C56nRwd6.css",
+        media_type: "text/css; charset=utf-8",
+        bytes: include_bytes!("../dist/assets/menus-C56nRwd6.css"),
+    },
+    File {
+        path: "assets/menus-CYciRGeG.js",
+        media_type: "text/javascript; charset=utf-8",
+        bytes: include_bytes!("../dist/assets/menus-CYciRGeG.js"),
+    },
+    File {
         path: "assets/more.de-B4woj6bO.js",
         media_type: "text/javascript; charset=utf-8",
         bytes: include_bytes!("../dist/assets/more.de-B4woj6bO.js"),
@@ -95,24 +105,14 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/parts-DnVEYfge.js"),
     },
     File {
-        path: "assets/portal-BgBvPIgs.js",
+        path: "assets/portal-COC_2dZP.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/portal-BgBvPIgs.js"),
+        bytes: include_bytes!("../dist/assets/portal-COC_2dZP.js"),
     },
     File {
         path: "assets/proofs.de-B4xf5Pps.js",
         media_type: "text/javascript; charset=utf-8",
         bytes: include_bytes!("../dist/assets/proofs.de-B4xf5Pps.js"),
-    },
-    File {
-        path: "assets/theme-BqA_72m6.js",
-        media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/theme-BqA_72m6.js"),
-    },
-    File {
-        path: "assets/theme-C56nRwd6.css",
-        media_type: "text/css; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/theme-C56nRwd6.css"),
     },
     File {
         path: "assets/verify-BAmeuXLm.js",
