@@ -1,4 +1,4 @@
-"""Makes the screenshots of the console's tour small enough to be committed: palette images of at most 256 colours.
+"""Makes the screenshots of the console's tour small enough to be committed: palette images of few colours.
 
 usage: ATTESTARY_SHOTS=/tmp/shots pytest e2e/test_console.py; python e2e/console_shots.py /tmp/shots docs/console
 """
@@ -9,7 +9,7 @@ import struct
 import sys
 import zlib
 
-COLOURS = 256
+COLOURS = 64
 SKIPPED = "failed-"
 
 
@@ -55,7 +55,7 @@ def unfiltered(kind, line, above, step):
 
 
 def small(png):
-    """The same picture with the colours that occur most; the others become the nearest of them."""
+    """The same picture with the colours that matter most; the others become the nearest of them."""
     width, rows = pixels(png)
     counts = collections.Counter(pixel for row in rows for pixel in row)
     # Colours that differ by little are one; the most frequent stands for them.
@@ -63,7 +63,8 @@ def small(png):
     for colour, count in counts.most_common():
         group = groups.setdefault(tuple(part >> 3 for part in colour), [colour, 0])
         group[1] += count
-    ranked = sorted(groups.values(), key=lambda group: -group[1])
+    # What is green or red says something, however few pixels it has; greys are mostly edges of letters.
+    ranked = sorted(groups.values(), key=lambda group: -group[1] * (1 + max(group[0]) - min(group[0])))
     palette = [colour for colour, _ in ranked[:COLOURS]]
     nearest = {
         key: min(range(len(palette)), key=lambda at: sum((a - b) ** 2 for a, b in zip(palette[at], colour)))

@@ -23,7 +23,6 @@ module.exports = {
         await page.getByRole("textbox", { name: "Which events" }).fill("outcome:failure");
         await page.getByText(/\d+ of [\d,]+ events of the last 7 days match/).waitFor();
         await clean(page, "wizard, filter");
-        await shot(page, "wizard-light");
         await page.getByLabel("Begin with").selectOption("beginning");
         await page.getByRole("button", { name: "Next" }).click();
         const preview = page.getByRole("group", { name: "What will be sent" });
@@ -50,7 +49,6 @@ module.exports = {
         await page.getByRole("button", { name: "Compare with the log" }).click();
         await page.getByText("The log gives the same tree").waitFor();
         await clean(page, "destination");
-        await shot(page, "destination-light");
         await page.getByRole("button", { name: "Send again" }).click();
         const replay = page.getByRole("dialog", { name: "Send again" });
         await replay.getByLabel("From seq").fill("1");
@@ -80,7 +78,6 @@ module.exports = {
         await theme(page, "dark");
         await page.getByText(/^From seq [\d,]+ to [\d,]+: [\d,]+ events confirmed\. No gaps\./).waitFor();
         await clean(page, "destination, dark");
-        await shot(page, "destination-dark");
     },
 
     /** Each type of destination: the form asks for what the server knows, no more and no less; a test says where it stopped. */

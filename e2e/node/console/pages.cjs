@@ -5,7 +5,7 @@ const crypto = require("node:crypto");
 const fs = require("node:fs");
 const path = require("node:path");
 
-const { check, clean, facts, open, outDir, ready, rows, shot, theme } = require("./driver.cjs");
+const { check, clean, facts, open, outDir, ready, rows, theme } = require("./driver.cjs");
 
 module.exports = {
     /** Exports, actions, and the pages about an actor, an object, a request. */
@@ -35,7 +35,6 @@ module.exports = {
         await page.getByRole("dialog").getByText(digest).waitFor();
         await clean(page, "manifest");
         await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
-        await shot(page, "exports-light");
         // Of a search: its filter and bounds come with it. An evidence bundle, and the trust file beside it.
         await page.goto(`${facts.url}/console/t/${facts.tenant}/events?range=7d&q=actor.id:alice`);
         await ready(page);
@@ -68,7 +67,6 @@ module.exports = {
         await signIn.getByText(/^version 1/).click();
         await page.getByText('"enum"').waitFor();
         await clean(page, "actions");
-        await shot(page, "actions-light");
         await page.getByLabel("only those with events").check();
         check((await page.getByText("user.login.sso", { exact: true }).count()) === 0, "only actions that occur are left");
         await signIn.getByRole("link").click();
@@ -91,7 +89,6 @@ module.exports = {
                 const [certificate] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Certificate (PDF)" }).click()]);
                 check(fs.readFileSync(await certificate.path()).subarray(0, 5).toString() === "%PDF-", "the certificate is a PDF");
             }
-            await shot(page, `${kind}-light`);
         }
         const address = page.url();
         await page.reload();

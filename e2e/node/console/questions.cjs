@@ -25,7 +25,6 @@ module.exports = {
         await page.getByRole("link", { name: "Views" }).click();
         await page.getByRole("link", { name: "What failed" }).waitFor();
         await clean(page, "views");
-        await shot(page, "views-light");
         // Every shipped question: one action to the list, one to the answer, one more for the object.
         const shipped = page.getByRole("row", { name: /comes with Attestary/ });
         const count = await shipped.count();
@@ -44,7 +43,6 @@ module.exports = {
         }
         await page.goto(`${facts.url}/console/t/${facts.tenant}/views/object-access?target=doc_7`);
         await page.getByRole("heading", { name: "Newest events" }).waitFor();
-        await shot(page, "view-light");
         await page.reload();
         await page.getByRole("heading", { name: "Newest events" }).waitFor();
         check((await page.getByLabel("Id of the object").inputValue()) === "doc_7", "a reload keeps the object");
@@ -128,7 +126,6 @@ module.exports = {
         check((await raised.count()) === 1, `raised ${await raised.count()} times`);
         await one.getByText(/^Last raised/).waitFor();
         await clean(page, "alerts, raised");
-        await shot(page, "alerts-light");
         await one.getByRole("link", { name: "its alerts" }).click();
         await ready(page);
         check((await rows(page).count()) === 1, "the filter of the alert selects what it raised");

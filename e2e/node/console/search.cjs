@@ -24,7 +24,6 @@ module.exports = {
         const call = await page.locator(".teach pre.code").innerText();
         const key = /Bearer (\w+)/.exec(call)[1];
         const body = /-d '(.*)'/s.exec(call)[1];
-        await shot(page, "first-event-light");
         const reply = await fetch(`${facts.url}/v1/events`, { method: "POST", headers: { authorization: `Bearer ${key}`, "content-type": "application/json" }, body });
         check(reply.status === 201, `the shown call answers ${reply.status}`);
         await page.getByRole("button", { name: /Alice signed in/ }).waitFor();
@@ -43,7 +42,6 @@ module.exports = {
         await page.goto(`${facts.url}/console/t/${facts.tenant}/events`);
         await ready(page);
         await clean(page, "search");
-        await shot(page, "search-light");
         // Text and chips are one filter.
         const text = page.getByRole("combobox", { name: "Filter" });
         await text.fill("outcome:failure actor.id:alice");
@@ -131,10 +129,8 @@ module.exports = {
         await theme(page, "dark");
         await ready(page);
         await clean(page, "search, dark");
-        await shot(page, "search-dark");
         await rows(page).nth(2).click();
         await clean(page, "details, dark");
-        await shot(page, "details-dark");
     },
 
     /** From one event to everything of its request, its session, its person and its object. */
@@ -278,7 +274,6 @@ module.exports = {
         await page.keyboard.press("?");
         await page.getByRole("heading", { name: "Keyboard" }).waitFor();
         await clean(page, "help");
-        await shot(page, "help-light");
         await page.keyboard.press("Escape");
         // At once: the focus may still be on the closed dialog's checkbox.
         await page.keyboard.press("g");

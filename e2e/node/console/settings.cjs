@@ -23,7 +23,6 @@ module.exports = {
         await line.getByText(/of 5,000,000/).waitFor();
         await trail("quota.set");
         await clean(page, "usage with a quota");
-        await shot(page, "usage-light");
         for (const by of ["key", "day"]) {
             await page.getByRole("combobox", { name: /^By/ }).selectOption(by);
             await page.waitForURL(new RegExp(`by=${by}`));
@@ -44,7 +43,6 @@ module.exports = {
         await closed.getByRole("button", { name: "Save" }).click();
         await staging.getByText("are refused").waitFor();
         await clean(page, "environments");
-        await shot(page, "environments-light");
         // Redaction: a rule is tried before it is set; a value is found by its token.
         await page.goto(`${facts.url}/console/t/${facts.tenant}/govern`);
         const part = page.getByRole("region", { name: "Redaction at intake" });
@@ -73,7 +71,6 @@ module.exports = {
         await trail("redaction.set");
         await clean(page, "redaction");
         await part.scrollIntoViewIfNeeded();
-        await shot(page, "redaction-light");
         await part.getByRole("link", { name: "Search for it" }).click();
         await page.getByRole("button", { name: /^Details of: hmac:/ }).waitFor();
         await page.goBack();
@@ -191,7 +188,6 @@ module.exports = {
         await part("Legal holds").getByText(/^Released/).waitFor();
         await part("Erasures").getByText("Done", { exact: true }).waitFor();
         await clean(page, "govern");
-        await shot(page, "govern-light");
         const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Certificate" }).click()]);
         const certificate = fs.readFileSync(await download.path(), "utf8");
         check(certificate.startsWith("attestary/deletion/v1\n") && !certificate.includes("carla"), "the certificate names nobody");
@@ -214,7 +210,6 @@ module.exports = {
         await part("Retention").getByText("Events are kept for 1y.").waitFor();
         await part("Erasures").getByText("Done", { exact: true }).waitFor();
         await clean(page, "govern, dark");
-        await shot(page, "govern-dark");
         await page.evaluate(() => localStorage.setItem("attestary.language", "de"));
         await page.goto(`${facts.url}/console/t/${facts.tenant}/govern`);
         await page.getByText("Rechtliche Sperren").waitFor();
@@ -242,14 +237,12 @@ module.exports = {
         await page.getByRole("heading", { name: "API keys" }).waitFor();
         await page.locator("table").first().waitFor();
         check(!(await page.content()).includes(secret), "the secret is shown once");
-        await shot(page, "keys-light");
         await page.goto(`${facts.url}/console/tenants`);
         await page.getByRole("link", { name: "fresh" }).waitFor();
         await clean(page, "tenants");
         await theme(page, "dark");
         await page.getByRole("link", { name: "fresh" }).waitFor();
         await clean(page, "tenants, dark");
-        await shot(page, "tenants-dark");
         // The page in the second language is the same page.
         await page.evaluate(() => localStorage.setItem("attestary.language", "de"));
         await page.goto(`${facts.url}/console/t/${facts.tenant}/events`);
