@@ -1,5 +1,6 @@
 //! The commands: two run a server, the others ask a running one over its public API and print what it answered.
 
+pub(crate) mod anchor;
 pub(crate) mod backup;
 pub(crate) mod certificate;
 pub(crate) mod config;
@@ -13,6 +14,7 @@ pub(crate) mod keys;
 pub(crate) mod openapi;
 pub(crate) mod query;
 pub(crate) mod receipt;
+pub(crate) mod redaction;
 pub(crate) mod serve;
 pub(crate) mod sign_in;
 pub(crate) mod tail;

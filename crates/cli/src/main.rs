@@ -105,6 +105,10 @@ enum Command {
     Holds(Of<command::governance::Holds>),
     /// Erase persons, events and fields
     Erasures(Of<command::governance::Erasures>),
+    /// Say what is taken out of events before they are stored
+    Redaction(Of<command::redaction::Redaction>),
+    /// Show epochs, witnesses and time-stamps of the anchor log
+    Anchor(At<command::anchor::Anchor>),
     /// Print the OpenAPI document
     Openapi,
     /// Check or print the configuration
@@ -164,6 +168,10 @@ fn run(command: Command) -> anyhow::Result<()> {
             Command::Erasures(erasures) => {
                 command::governance::erasures(erasures.action, &erasures.target).await
             }
+            Command::Redaction(redaction) => {
+                command::redaction::run(redaction.action, &redaction.target).await
+            }
+            Command::Anchor(anchor) => command::anchor::run(anchor.options, &anchor.target).await,
             Command::Openapi => command::openapi::run(),
             Command::Config(config) => command::config::run(config),
             Command::Bench(bench) => bench::run(bench).await,

@@ -36,7 +36,7 @@ mod tiles;
 mod verify;
 mod write;
 
-pub use attestary_ledger::proof_file::PROOF_BYTES_MAX;
+pub use attestary_ledger::{proof_file::PROOF_BYTES_MAX, slot_proof::SLOT_PROOF_BYTES_MAX};
 pub use growth::Growth;
 pub use line::{parse_check as parse_line, write_fields, write_gone, write_whole};
 pub use log::{LogFiles, log};
@@ -45,5 +45,5 @@ pub use receipt::{RECEIPT_BYTES_MAX, proof_file, receipt};
 pub use report::{Board, Outcome, Progress, Report, Step, StepName};
 pub use seal::seal;
 pub use tiles::needed as needed_tiles;
-pub use verify::{Known, Options, bundle};
+pub use verify::{AnchorFiles, Known, Options, bundle};
 pub use write::BundleWriter;

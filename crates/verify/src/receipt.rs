@@ -5,7 +5,7 @@
 
 use attestary_event::{Fields, Limits, Timestamp};
 use attestary_ledger::{
-    Entry, ProofFile, TrustFile, entry::ENTRY_BYTES, fields_hash, origin_id,
+    Checkpoint, Entry, ProofFile, TrustFile, entry::ENTRY_BYTES, fields_hash, origin_id,
     proof_file::PROOF_BYTES_MAX,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    Options, Report,
+    Options, Report, anchor,
     manifest::unhex,
     notes,
     report::{Board, StepName},
@@ -148,7 +148,7 @@ fn proof(
         );
         return None;
     };
-    let (_, accepted) = notes::checkpoint(file.checkpoint.to_string().as_bytes(), trust, board)?;
+    let (note, accepted) = notes::checkpoint(file.checkpoint.to_string().as_bytes(), trust, board)?;
     let head = accepted.checkpoint;
     board.pass(StepName::Container, "a proof file");
     board.pass(StepName::Trust, format!("{}, slot {}", trust.origin(), trust.slot()));
@@ -175,8 +175,7 @@ fn proof(
     board.pass(StepName::Absence, "nothing else is shown");
     history(&head, options, board);
     if trust.anchor().is_some() {
-        let why = "the trust file demands an anchor, which a proof file cannot hold: verify a bundle or the log itself";
-        board.undecided(StepName::Anchoring, why);
+        anchored(&entry, &head, note.text(), trust, options, board);
     } else {
         board.pass(StepName::Anchoring, "the trust file demands no anchor log");
         board.pass(StepName::Epochs, "no epoch is looked at");
@@ -189,8 +188,36 @@ fn proof(
     Some((head.origin, head.size, head.root))
 }
 
+/// Checks the anchor that the trust file demands, with the files that came beside the proof.
+fn anchored(
+    entry: &Entry,
+    head: &Checkpoint,
+    text: &str,
+    trust: &TrustFile,
+    options: &Options,
+    board: &mut Board,
+) {
+    let Some(files) = &options.anchor else {
+        let why = "the trust file demands an anchor, which a proof file cannot hold: give its slot proof too, or verify a \
+                   bundle or the log itself";
+        return board.undecided(StepName::Anchoring, why);
+    };
+    let older = files.head.as_deref();
+    let found = anchor::check(Some(&files.slot_proof), older, head, text, trust, board);
+    let Some(found) = found else { return };
+    if entry.seq >= found.size {
+        let why = format!(
+            "seq {} is newer than the anchored head of {} events: fetch both again after the next epoch",
+            entry.seq, found.size
+        );
+        board.undecided(StepName::Anchoring, why);
+    }
+    let received = (entry.seq < found.size).then_some(entry.received_ms);
+    anchor::times(Some(&found), received, head, trust, options.now_ms, board);
+}
+
 /// One checkpoint alone shows no growth; another root at a known size is a fork.
-fn history(head: &attestary_ledger::Checkpoint, options: &Options, board: &mut Board) {
+fn history(head: &Checkpoint, options: &Options, board: &mut Board) {
     let known = options.known.iter().filter(|known| known.origin == head.origin);
     let (mut same, mut others) = (0, 0);
     for known in known {

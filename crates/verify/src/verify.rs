@@ -45,6 +45,17 @@ pub struct Options {
     pub require_complete: bool,
     /// Threads that check lines.
     pub threads: usize,
+    /// What proves the anchor of a single event; bundles and logs bring their own.
+    pub anchor: Option<AnchorFiles>,
+}
+
+/// Files beside a proof file that show where its log stood in an epoch.
+#[derive(Debug, Clone, Default)]
+pub struct AnchorFiles {
+    /// The slot-proof file.
+    pub slot_proof: Vec<u8>,
+    /// How the log grew from the head in it to the proof's checkpoint; none when they are the same.
+    pub head: Option<Vec<u8>>,
 }
 
 /// Verifies a bundle. `progress` is told how many bytes of events there are, and how many more were checked.

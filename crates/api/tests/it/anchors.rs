@@ -9,7 +9,7 @@ use attestary_ledger::{
 };
 use attestary_service::{AnchorSettings, WitnessPolicy};
 use attestary_store::{Clock as _, SystemClock};
-use attestary_verify::{LogFiles, Options, Report, StepName, log};
+use attestary_verify::{AnchorFiles, LogFiles, Options, Report, StepName, log, proof_file};
 use attestary_witness::{Book, Witness};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -137,6 +137,26 @@ async fn every_tenant_stands_at_its_slot_and_the_anchor_log_is_a_log_of_tiles() 
         let trusted = TrustFile::parse(trust.as_bytes()).unwrap();
         parsed.verify(&growth.text, &trusted).unwrap();
         holds(&verify(&app, &key, tenant, &trust).await);
+    }
+    // One event with its anchor beside it: proved when the head holds it, not decided when it is newer or the anchor is missing.
+    let events = app.events("acme", &key).await;
+    let trust = text(&app, &key, "/v1/tenants/acme/trust?anchor=true").await;
+    let slot_proof = text(&app, &key, "/v1/tenants/acme/slot-proof").await.into_bytes();
+    for (event, anchored) in [(&events[0], true), (&events[7], false)] {
+        let path = format!("/v1/events/{}/proof?tenant=acme", event["id"].as_str().unwrap());
+        let proof = text(&app, &key, &path).await;
+        let head = text(&app, &key, "/v1/tenants/acme/head?epoch=299&size=9").await.into_bytes();
+        let anchor = Some(AnchorFiles { slot_proof: slot_proof.clone(), head: Some(head) });
+        let options =
+            Options { now_ms: SystemClock::default().now_ms(), anchor, ..Options::default() };
+        let report = proof_file(proof.as_bytes(), trust.as_bytes(), &options);
+        let lines: Vec<_> = report.steps.iter().map(ToString::to_string).collect();
+        assert_eq!(report.exit_code(), if anchored { 0 } else { 2 }, "{lines:#?}");
+        let report = proof_file(proof.as_bytes(), trust.as_bytes(), &Options::default());
+        assert_eq!(report.exit_code(), 2);
+        let anchor = Some(AnchorFiles { slot_proof: slot_proof.clone(), head: None });
+        let report = proof_file(proof.as_bytes(), trust.as_bytes(), &Options { anchor, ..options });
+        fails(&report, StepName::Anchoring);
     }
     // Another tenant's proof, and none, are both noticed.
     let trust = text(&app, &key, "/v1/tenants/acme/trust?anchor=true").await;

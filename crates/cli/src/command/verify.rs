@@ -14,7 +14,10 @@ use std::{
 
 use anyhow::Context as _;
 use attestary_store::{Clock as _, SystemClock};
-use attestary_verify::{Known, LogFiles, Options, Outcome, PROOF_BYTES_MAX, Progress, Report};
+use attestary_verify::{
+    AnchorFiles, Known, LogFiles, Options, Outcome, PROOF_BYTES_MAX, Progress, Report,
+    SLOT_PROOF_BYTES_MAX, growth::GROWTH_BYTES_MAX,
+};
 use clap::Args;
 use indicatif::ProgressBar;
 
@@ -54,6 +57,12 @@ pub(crate) struct Verify {
     /// Trust file, from a source that you trust; never the one that came with the bundle
     #[arg(long, value_name = "FILE")]
     trust: PathBuf,
+    /// Slot proof of the log, for a proof file whose trust file demands an anchor
+    #[arg(long, value_name = "FILE")]
+    slot_proof: Option<PathBuf>,
+    /// How the log grew from the head in the slot proof to the proof file's checkpoint
+    #[arg(long, value_name = "FILE", requires = "slot_proof")]
+    head: Option<PathBuf>,
     /// Where accepted checkpoints are remembered; by default in the user's state directory
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
@@ -81,7 +90,9 @@ fn run_blocking(verify: &Verify) -> anyhow::Result<()> {
     let trust = read_limited(&verify.trust, TRUST_BYTES_MAX)?;
     let state = if verify.no_state { None } else { verify.state.clone().or_else(state_file) };
     let known = state.as_deref().map(read_state).transpose()?.unwrap_or_default();
+    let anchor = anchor(verify)?;
     let options = Options {
+        anchor,
         known,
         now_ms: SystemClock::default().now_ms(),
         require_complete: verify.require_complete,
@@ -96,6 +107,14 @@ fn run_blocking(verify: &Verify) -> anyhow::Result<()> {
         remember(state, options.known, Known { origin, size, root })?;
     }
     Ok(())
+}
+
+fn anchor(verify: &Verify) -> anyhow::Result<Option<AnchorFiles>> {
+    let Some(slot_proof) = &verify.slot_proof else { return Ok(None) };
+    let slot_proof = read_limited(slot_proof, SLOT_PROOF_BYTES_MAX as u64)?;
+    let head = verify.head.as_deref();
+    let head = head.map(|head| read_limited(head, GROWTH_BYTES_MAX as u64)).transpose()?;
+    Ok(Some(AnchorFiles { slot_proof, head }))
 }
 
 /// Verifies whatever it is.
