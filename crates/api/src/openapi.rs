@@ -74,7 +74,7 @@ struct ProblemItem {
         events::submit, events::search, events::one, counts::histogram, counts::facets, tail::tail,
         proofs::event, proofs::page, proofs::checkpoint, proofs::tile, proofs::consistency, proofs::trust,
         proofs::rotate_key, anchor::state, anchor::checkpoint, anchor::tile, anchor::stamp, anchor::slot_proof,
-        anchor::head,
+        anchor::head, anchor::rotate_key,
         tenants::create, tenants::list, tenants::one, tenants::close, tenants::open, tenants::delete,
         blueprints::list, blueprints::create, blueprints::delete,
         destinations::create, destinations::list, destinations::one, destinations::change, destinations::pause,

@@ -79,6 +79,7 @@ fn native() -> Router<State> {
         .route("/v1/tenants/{tenant}/slot-proof", get(anchor::slot_proof))
         .route("/v1/tenants/{tenant}/head", get(anchor::head))
         .route("/v1/anchor", get(anchor::state))
+        .route("/v1/anchor/rotate-key", post(anchor::rotate_key))
         .route("/v1/anchor/checkpoint", get(anchor::checkpoint))
         .route("/v1/anchor/tile/{*path}", get(anchor::tile))
         .route("/v1/anchor/stamp", get(anchor::stamp))

@@ -15,6 +15,7 @@ pub(crate) mod openapi;
 pub(crate) mod query;
 pub(crate) mod receipt;
 pub(crate) mod redaction;
+pub(crate) mod renew;
 pub(crate) mod serve;
 pub(crate) mod sign_in;
 pub(crate) mod tail;

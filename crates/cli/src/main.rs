@@ -97,6 +97,8 @@ enum Command {
     Backup(command::backup::Backup),
     /// Make a data directory from a backup, and verify it
     Restore(command::backup::Restore),
+    /// Let a restored data directory go on under new log names, where signing the old ones would fork them
+    Renew(command::renew::Renew),
     /// Make a link that opens the console signed in, once
     SignIn(At<command::sign_in::SignIn>),
     /// Say how long events are kept, and remove what is over
@@ -158,6 +160,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             Command::Fsck(fsck) => command::fsck::run(fsck).await,
             Command::Backup(backup) => command::backup::run(backup).await,
             Command::Restore(restore) => command::backup::restore(restore).await,
+            Command::Renew(renew) => command::renew::run(renew).await,
             Command::SignIn(sign_in) => {
                 command::sign_in::run(sign_in.options, &sign_in.target).await
             }

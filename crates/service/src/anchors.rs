@@ -4,6 +4,7 @@
 //! alarm, and stops nothing. The next epoch covers what the last one did, so nothing is made up for.
 
 mod keeping;
+mod keys;
 mod settings;
 mod slot;
 mod stamping;
@@ -13,7 +14,7 @@ mod witnesses;
 use std::{sync::Arc, time::Duration};
 
 use attestary_delivery::Guard;
-use attestary_ledger::{Checkpoint, EpochRecord, Note, NoteSigner, Policy, TilePath};
+use attestary_ledger::{Checkpoint, EpochRecord, Note, TilePath};
 use attestary_store::{
     HeadError, ProveError,
     catalog::{AnchorRow, AnchorWith},
@@ -56,6 +57,7 @@ impl Default for Anchors {
 impl Service {
     /// Makes epochs as often as configured, until the service closes.
     pub(crate) async fn start_anchors(&self) -> Result<(), Cause> {
+        self.restore_anchor_keys().await?;
         self.restore_anchors().await?;
         let Some(every) = self.settings().anchors.epoch_every else { return Ok(()) };
         let service = self.clone();
@@ -123,36 +125,11 @@ impl Service {
         let head = self.store().anchor_head().await.map_err(cause)?;
         let head = head.ok_or_else(|| cause(HeadError::NoLog))?;
         let text = Checkpoint::new(&self.store().anchor_origin(), head.size, head.root).to_string();
-        let signer = self.anchor_signer()?;
+        let signer = self.anchor_signer(head.size)?;
         let mut note = Note::new(text).map_err(cause)?;
         let signature = signer.sign(note.text());
         note.push(signature).map_err(cause)?;
         Ok((note, head.size))
-    }
-
-    fn anchor_signer(&self) -> Result<NoteSigner, Cause> {
-        self.vault().log_signer(&self.store().anchor_origin(), 0).map_err(cause)
-    }
-
-    /// Returns the key that signs the anchor log's checkpoints, in the form of signed notes.
-    pub fn anchor_key(&self) -> Option<String> {
-        self.anchor_signer().ok().map(|signer| signer.verifier().to_string())
-    }
-
-    /// Returns what is asked of anchor checkpoints: the log's own key, and the witnesses with their quorum.
-    fn anchor_policy(&self) -> Option<Policy> {
-        let witnesses = &self.settings().anchors.witnesses;
-        let lines = witnesses.as_ref().map_or("quorum none\n", WitnessPolicy::lines);
-        Policy::parse(format!("log {}\n{lines}", self.anchor_key()?).as_bytes()).ok()
-    }
-
-    /// Returns the lines that a trust file of a tenant's log gets, so that it demands the anchor.
-    pub(crate) fn anchor_trust(&self) -> Result<(String, String), Cause> {
-        let key = self.anchor_signer()?.verifier().to_string();
-        let origin = self.store().anchor_origin();
-        let witnesses = &self.settings().anchors.witnesses;
-        let lines = witnesses.as_ref().map_or("quorum none\n", WitnessPolicy::lines);
-        Ok((format!("#attestary anchor {origin}\nlog {key}\n"), lines.to_owned()))
     }
 
     /// Returns the anchor log's newest checkpoint: with a quorum if there is one, and with what cosignatures it has else.

@@ -36,6 +36,7 @@ pub(crate) mod action {
     pub(crate) const ERASURE_APPLIED: &str = "attestary.erasure.applied";
     pub(crate) const HOLD_PLACED: &str = "attestary.hold.placed";
     pub(crate) const HOLD_RELEASED: &str = "attestary.hold.released";
+    pub(crate) const RESTORED: &str = "attestary.restored";
     pub(crate) const ALERT: &str = "attestary.alert.raised";
     pub(crate) const DESTINATION: &str = "attestary.destination.changed";
 }
@@ -105,7 +106,8 @@ impl Act {
         self
     }
 
-    fn json(self, caller: &Caller) -> Vec<u8> {
+    /// Returns the event as the service submits it.
+    pub(crate) fn json(self, caller: &Caller) -> Vec<u8> {
         let mut event = json!({
             "action": self.action,
             "outcome": self.outcome,

@@ -28,6 +28,7 @@ mod keys;
 mod lens;
 mod proofs;
 mod rates;
+mod restored;
 mod scope;
 mod search;
 mod seats;

@@ -16,6 +16,7 @@ mod delivery;
 mod epochs;
 mod exports;
 mod governance;
+mod incarnations;
 mod inspect;
 mod keys;
 mod manifest;
@@ -45,6 +46,7 @@ pub use exports::{CUSTODY_KEPT, CustodyRow, ExportFile, ExportProgress, ExportRo
 pub use governance::{
     ErasureRow, HoldRow, PolicyRow, RemovalKind, RemovalRow, RemovalState, RunRow,
 };
+pub use incarnations::{AnchorLogRow, IncarnationRow, Renewal};
 pub use inspect::CatalogFaults;
 pub use manifest::{
     Extent, HeadRow, JournalPosition, Loaded, Manifest, SealCommit, SegmentMeta, SwapCommit,

@@ -280,6 +280,26 @@ impl<L: LocalHeads, R: Register> Signing<L, R> {
     }
 }
 
+/// What a person who lets old data go on must have done about a register.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Repair {
+    /// Nothing: data and register agree, or the next settling makes them.
+    Nothing,
+    /// The data holds the register's batch; only the owner that wrote it is newer.
+    Owner,
+    /// Two histories would come of going on: new logs must begin.
+    Renew(Refusal),
+}
+
+/// Says what it takes before heads may be fixed again.
+pub(crate) fn repair(committed: &Committed, register: &Value, owner_epoch: u64) -> Repair {
+    match standing(committed, &register.mark) {
+        Standing::Refused(refusal) => Repair::Renew(refusal),
+        _ if register.owner_epoch > owner_epoch => Repair::Owner,
+        Standing::Level | Standing::Unfinished => Repair::Nothing,
+    }
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum Standing {
     Level,

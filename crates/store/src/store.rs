@@ -11,6 +11,7 @@ mod deletion;
 mod epochs;
 mod flow;
 mod ids;
+mod incarnations;
 mod kept;
 mod nodes;
 mod opening;
@@ -43,6 +44,7 @@ pub use counting::Counted;
 pub use deletion::DeleteError;
 pub use epochs::{AnchorHead, Epoch};
 pub use flow::Flow;
+pub use incarnations::{Incarnation, RenewError, Renewals};
 pub use opening::OpenError;
 pub use proving::{Disclosed, FixedHead, HeadError, ProveError};
 pub use reading::{ReadError, Search};
@@ -83,6 +85,10 @@ struct Inner {
     nodes: Arc<NodeCache>,
     epochs: Arc<epochs::EpochState>,
     signer: SignerHandle,
+    /// Origin of the anchor log.
+    anchor_origin: String,
+    /// Epoch of this process as the partition's owner.
+    owner_epoch: u64,
     /// Ends what runs in the background.
     stop: Arc<AtomicBool>,
     threads: parking_lot::Mutex<Vec<std::thread::JoinHandle<()>>>,
@@ -132,6 +138,11 @@ impl Store {
     /// Returns the installation's part of every log's origin.
     pub fn log_name(&self) -> &str {
         &self.0.world.log_name
+    }
+
+    /// Returns the origin of the log with this ULID.
+    pub fn log_origin(&self, log_id: &str) -> String {
+        format!("{}/t/{log_id}", self.0.world.log_name)
     }
 
     /// Returns a tenant's log, if there is one.

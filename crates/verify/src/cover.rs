@@ -6,7 +6,7 @@ use attestary_ledger::{Hash, RemovalList, removal::Extent};
 
 use crate::{
     events::Seen,
-    line::{Missing, Said},
+    line::{Missing, Previous, Said},
     report::{Board, StepName},
 };
 
@@ -36,7 +36,7 @@ pub(crate) fn check(
     let mut found = Vec::new();
     let mut used = 0;
     for (seq, said) in &seen.covers {
-        match cover(*seq, said, &lists, origin) {
+        match cover(*seq, said, &lists, origin, seen.past.named()) {
             Ok(Some(cover)) => {
                 used += 1;
                 found.push(cover);
@@ -90,6 +90,7 @@ fn cover(
     said: &Said,
     lists: &HashMap<Hash, Vec<u8>>,
     origin: &str,
+    previous: &[Previous],
 ) -> Result<Option<Cover>, String> {
     let (Some(withheld), Some(sha256)) = (covers(&said.action), said.removal_sha256) else {
         return Ok(None);
@@ -98,7 +99,9 @@ fn cover(
     let Some(bytes) = lists.get(&sha256) else { return Ok(None) };
     let list = RemovalList::parse(bytes)
         .map_err(|error| format!("the removal list of seq {seq}: {error}"))?;
-    if list.origin() != origin {
+    // What an older incarnation lost is named by a list of that one; its event went over into this log.
+    let older = |older: &Previous| older.origin == list.origin() && seq < older.size;
+    if list.origin() != origin && !previous.iter().any(older) {
         return Err(format!("the removal list of seq {seq} is of the log {}", list.origin()));
     }
     if said.removal_events != Some(list.events()) {

@@ -11,7 +11,9 @@ use attestary_ledger::{Hash, TileKind, TilePath, tile::TILE_WIDTH};
 
 use crate::{
     line::{Checked, LINE_BYTES_MAX, Missing, Said, Wrong, check},
+    past::Past,
     report::{Board, Progress, StepName},
+    verify::Known,
 };
 
 /// Bytes that one worker gets at once.
@@ -36,6 +38,8 @@ pub(crate) struct Seen {
     /// `received_ms` of the last event below [`Pass::head`].
     pub(crate) last_received_before_head: Option<u64>,
     pub(crate) repeats: u64,
+    /// What the log goes on from.
+    pub(crate) past: Past,
 }
 
 /// What lines are compared with.
@@ -45,6 +49,8 @@ pub(crate) struct Pass<'a> {
     pub(crate) tiles: &'a HashMap<TilePath, Vec<u8>>,
     /// Size of the anchored head, if there is one.
     pub(crate) head: Option<u64>,
+    /// Heads that were accepted before.
+    pub(crate) known: &'a [Known],
     pub(crate) threads: usize,
     pub(crate) progress: &'a (dyn Fn(Progress) + Sync),
 }
@@ -65,8 +71,7 @@ impl Pass<'_> {
                 scope.spawn(move || {
                     for (number, chunk) in work {
                         let bytes = chunk.len() as u64;
-                        let lines = chunk.split(|byte| *byte == b'\n');
-                        let checked = lines.filter(|line| !line.is_empty()).map(check).collect();
+                        let checked = lines(&chunk).map(check).collect();
                         if answers.send((number, checked, bytes)).is_err() {
                             return;
                         }
@@ -108,6 +113,17 @@ impl Pass<'_> {
         }
         Ok(order.finish(board))
     }
+}
+
+/// Returns the lines of a chunk that are not empty.
+fn lines(chunk: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let ends = memchr::memchr_iter(b'\n', chunk).chain([chunk.len()]);
+    let lines = ends.scan(0, |start, end| {
+        let line = chunk.get(*start..end).unwrap_or_default();
+        *start = end + 1;
+        Some(line)
+    });
+    lines.filter(|line| !line.is_empty())
 }
 
 /// Cuts a stream into chunks of whole lines, until `give` takes no more.
@@ -157,6 +173,8 @@ struct Order<'a> {
     ids: HashSet<[u8; 16]>,
     last_received: u64,
     last_action: Option<String>,
+    /// The level-0 tile of the last event, and its hashes.
+    tile: Option<(u64, &'a [u8])>,
     broken: bool,
 }
 
@@ -168,6 +186,7 @@ impl<'a> Order<'a> {
             ids: HashSet::new(),
             last_received: 0,
             last_action: None,
+            tile: None,
             broken: false,
         }
     }
@@ -212,6 +231,11 @@ impl<'a> Order<'a> {
             return Err(wrong(format!("seq {seq} was received before the event ahead of it")));
         }
         self.compare_leaf(seq, &checked.leaf)?;
+        if seq == 0 {
+            self.seen.past = Past::of(checked.said.as_deref(), self.pass.known);
+        } else {
+            self.seen.past.add(&entry);
+        }
         self.last_received = entry.received_ms;
         if self.pass.head.is_some_and(|head| seq < head) {
             self.seen.last_received_before_head = Some(entry.received_ms);
@@ -225,23 +249,30 @@ impl<'a> Order<'a> {
         if checked.missing != Missing::Nothing {
             self.seen.missing.push((seq, checked.missing));
         }
-        self.last_action = checked.said.as_ref().map(|said| said.action.clone());
-        if let Some(said) = checked.said
-            && said.removal_sha256.is_some()
-        {
-            self.seen.covers.push((seq, *said));
+        self.last_action = None;
+        if let Some(said) = checked.said {
+            self.last_action = Some(said.action.clone());
+            if said.removal_sha256.is_some() {
+                self.seen.covers.push((seq, *said));
+            }
         }
         Ok(())
     }
 
     fn compare_leaf(&mut self, seq: u64, leaf: &Hash) -> Result<(), Wrong> {
         let index = seq / TILE_WIDTH;
-        self.seen.touched.insert(index);
-        let path = TilePath::of(TileKind::Hashes(0), index, self.pass.size);
-        let tile = path.and_then(|path| self.pass.tiles.get(&path));
-        let Some(tile) = tile else {
-            let detail = format!("the tile of seq {seq} is missing");
-            return Err(Wrong { step: StepName::Tree, detail });
+        let tile = match self.tile {
+            Some((last, tile)) if last == index => tile,
+            _ => {
+                self.seen.touched.insert(index);
+                let path = TilePath::of(TileKind::Hashes(0), index, self.pass.size);
+                let Some(tile) = path.and_then(|path| self.pass.tiles.get(&path)) else {
+                    let detail = format!("the tile of seq {seq} is missing");
+                    return Err(Wrong { step: StepName::Tree, detail });
+                };
+                self.tile = Some((index, tile));
+                tile
+            }
         };
         let at = (seq % TILE_WIDTH) as usize * 32;
         if tile.get(at..at + 32) == Some(leaf.as_slice()) {
@@ -256,5 +287,22 @@ impl<'a> Order<'a> {
             board.pass(StepName::Entries, format!("{} repeated ids", self.seen.repeats));
         }
         self.seen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_what_stands_between_newlines() {
+        let check = |chunk: &str, expected: &[&str]| {
+            let found: Vec<_> = lines(chunk.as_bytes()).collect();
+            assert_eq!(found, expected.iter().map(|line| line.as_bytes()).collect::<Vec<_>>());
+        };
+        check("", &[]);
+        check("\n\n", &[]);
+        check("a\n", &["a"]);
+        check("a\nbc\n\nd", &["a", "bc", "d"]);
     }
 }

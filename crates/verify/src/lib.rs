@@ -29,6 +29,7 @@ mod line;
 mod log;
 pub mod manifest;
 mod notes;
+mod past;
 mod receipt;
 mod report;
 mod seal;

@@ -64,6 +64,20 @@ pub(crate) struct Said {
     pub(crate) removal_sha256: Option<Hash>,
     /// Events that the list names.
     pub(crate) removal_events: Option<u64>,
+    /// Older incarnations of the log, the oldest first; of genesis events.
+    pub(crate) previous: Vec<Previous>,
+}
+
+/// An older incarnation of a log, as the genesis event of a later one names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Previous {
+    pub(crate) origin: String,
+    /// Events that the next incarnation went on from.
+    pub(crate) size: u64,
+    /// Root over them.
+    pub(crate) root: Hash,
+    /// Its own genesis leaf; every other leaf follows from the later log's entries.
+    pub(crate) genesis: Hash,
 }
 
 /// A line that holds in itself.
@@ -87,6 +101,9 @@ pub(crate) struct Wrong {
 const REMOVAL_SHA256: &str = "/metadata/list_sha256";
 const REMOVAL_EVENTS: &str = "/metadata/events";
 
+/// Older incarnations that are looked at: a log that is restored more often is a log of another kind.
+const PREVIOUS_MAX: usize = 64;
+
 fn entries(detail: impl Into<String>) -> Wrong {
     Wrong { step: StepName::Entries, detail: detail.into() }
 }
@@ -102,41 +119,61 @@ pub fn parse_check(line: &[u8]) -> Result<u64, String> {
 
 /// Checks one line, without its newline.
 pub(crate) fn check(line: &[u8]) -> Result<Checked, Wrong> {
-    let text = str::from_utf8(line).map_err(|_| entries("a line is not UTF-8"))?;
-    let line: Line<'_> = serde_json::from_str(text)
-        .map_err(|error| entries(format!("a line is malformed: {error}")))?;
-    let seq = line.seq;
-    let entry = entry(&line.entry).map_err(|why| entries(format!("seq {seq}: {why}")))?;
-    if entry.seq != seq {
-        return Err(entries(format!("a line says seq {seq}, its entry {}", entry.seq)));
+    let plain = Plain::of(line).and_then(Plain::check);
+    plain.unwrap_or_else(|| check_any(line))
+}
+
+/// A line of a whole event as [`write_whole`] makes it, cut without parsing the payload, which is parsed once as an event.
+struct Plain<'a> {
+    seq: u64,
+    entry: &'a [u8],
+    payload: &'a [u8],
+    seed: [u8; 16],
+}
+
+impl<'a> Plain<'a> {
+    fn of(line: &'a [u8]) -> Option<Self> {
+        const SEED_BYTES: usize = r#","seed":""#.len() + 32 + r#""}"#.len();
+        let rest = line.strip_prefix(br#"{"seq":"#)?;
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let (digits, rest) = rest.split_at(digits);
+        if digits.len() > 1 && digits[0] == b'0' {
+            return None;
+        }
+        let seq = str::from_utf8(digits).ok()?.parse().ok()?;
+        let (entry, rest) = rest.strip_prefix(br#","entry":""#)?.split_at_checked(ENTRY_CHARACTERS)?;
+        let rest = rest.strip_prefix(br#"","payload":"#)?;
+        let (payload, end) = rest.split_at_checked(rest.len().checked_sub(SEED_BYTES)?)?;
+        let seed = end.strip_prefix(br#","seed":""#)?.strip_suffix(br#""}"#)?;
+        Some(Self { seq, entry, payload, seed: unhex(str::from_utf8(seed).ok()?)? })
     }
-    let leaf = entry.leaf_hash();
+
+    /// Returns what the line is; `None` when its parts are not what they look like, so that the general way names why.
+    fn check(self) -> Option<Result<Checked, Wrong>> {
+        let entry = entry(self.entry).ok().filter(|entry| entry.seq == self.seq)?;
+        let fields = Fields::parse(self.payload, &limits()).ok()?;
+        Some(whole(entry, &fields, &self.seed))
+    }
+}
+
+/// Compares the fields of a whole event with its entry.
+fn whole(entry: Entry, fields: &Fields, seed: &[u8; 16]) -> Result<Checked, Wrong> {
+    let hashed =
+        fields.iter().map(|field| (field.pointer, field.kind as u8, field.value.as_bytes()));
     let service = entry.flags & FLAG_SERVICE != 0;
-    let (root, count, missing, said) = match (line.payload, line.seed, line.fields) {
-        (Some(payload), Some(seed), None) => {
-            let seed =
-                unhex(&seed).ok_or_else(|| payloads(seq, "the seed is not 32 hex digits"))?;
-            let fields = Fields::parse(payload.get().as_bytes(), &limits());
-            let fields = fields.map_err(|violation| payloads(seq, violation))?;
-            let hashed = fields
-                .iter()
-                .map(|field| (field.pointer, field.kind as u8, field.value.as_bytes()));
-            let said = service
-                .then(|| Box::new(said(|pointer| fields.get(pointer)?.text().map(str::to_owned))));
-            (fields_hash(&seed, hashed), fields.len(), Missing::Nothing, said)
-        }
-        (None, None, Some(fields)) => {
-            let (root, hidden) = disclosed(&fields).map_err(|why| payloads(seq, why))?;
-            let said = service.then(|| Box::new(said(|pointer| shown(&fields, pointer))));
-            let missing =
-                if hidden.is_empty() { Missing::Nothing } else { Missing::Fields(hidden) };
-            (root, fields.len(), missing, said)
-        }
-        (None, None, None) => {
-            (entry.fields_hash, usize::from(entry.n_fields), Missing::Payload, None)
-        }
-        _ => return Err(payloads(seq, "a line has a payload and its seed, or fields, or nothing")),
-    };
+    let said = service
+        .then(|| Box::new(said(|pointer| fields.get(pointer)?.text().map(str::to_owned))));
+    compared(entry, fields.len(), fields_hash(seed, hashed), Missing::Nothing, said)
+}
+
+fn compared(
+    entry: Entry,
+    count: usize,
+    root: Hash,
+    missing: Missing,
+    said: Option<Box<Said>>,
+) -> Result<Checked, Wrong> {
+    let seq = entry.seq;
     if count != usize::from(entry.n_fields) {
         let why = format!("{count} fields are given; the entry commits to {}", entry.n_fields);
         return Err(payloads(seq, why));
@@ -144,15 +181,56 @@ pub(crate) fn check(line: &[u8]) -> Result<Checked, Wrong> {
     if root != entry.fields_hash {
         return Err(payloads(seq, "the fields are not those that the entry commits to"));
     }
-    Ok(Checked { entry, leaf, missing, said })
+    Ok(Checked { entry, leaf: entry.leaf_hash(), missing, said })
 }
 
-fn entry(text: &str) -> Result<Entry, String> {
-    // 88 bytes are 120 characters.
-    let bytes =
-        if text.len() == ENTRY_BYTES.div_ceil(3) * 4 { STANDARD.decode(text).ok() } else { None };
-    let bytes = bytes.ok_or("the entry is not the Base64 of 88 bytes")?;
-    Entry::decode(&bytes).map_err(|error| error.to_string())
+/// Checks a line of any form.
+fn check_any(line: &[u8]) -> Result<Checked, Wrong> {
+    let text = str::from_utf8(line).map_err(|_| entries("a line is not UTF-8"))?;
+    let line: Line<'_> = serde_json::from_str(text)
+        .map_err(|error| entries(format!("a line is malformed: {error}")))?;
+    let seq = line.seq;
+    let entry = entry(line.entry.as_bytes()).map_err(|why| entries(format!("seq {seq}: {why}")))?;
+    if entry.seq != seq {
+        return Err(entries(format!("a line says seq {seq}, its entry {}", entry.seq)));
+    }
+    let service = entry.flags & FLAG_SERVICE != 0;
+    match (line.payload, line.seed, line.fields) {
+        (Some(payload), Some(seed), None) => {
+            let seed =
+                unhex(&seed).ok_or_else(|| payloads(seq, "the seed is not 32 hex digits"))?;
+            let fields = Fields::parse(payload.get().as_bytes(), &limits());
+            let fields = fields.map_err(|violation| payloads(seq, violation))?;
+            whole(entry, &fields, &seed)
+        }
+        (None, None, Some(fields)) => {
+            let (root, hidden) = disclosed(&fields).map_err(|why| payloads(seq, why))?;
+            let said = service.then(|| Box::new(said(|pointer| shown(&fields, pointer))));
+            let missing =
+                if hidden.is_empty() { Missing::Nothing } else { Missing::Fields(hidden) };
+            compared(entry, fields.len(), root, missing, said)
+        }
+        (None, None, None) => {
+            let count = usize::from(entry.n_fields);
+            compared(entry, count, entry.fields_hash, Missing::Payload, None)
+        }
+        _ => Err(payloads(seq, "a line has a payload and its seed, or fields, or nothing")),
+    }
+}
+
+/// Base64 of an entry.
+const ENTRY_CHARACTERS: usize = ENTRY_BYTES.div_ceil(3) * 4;
+
+fn entry(text: &[u8]) -> Result<Entry, String> {
+    // Padding stands for bytes that the decoder reserves.
+    let mut bytes = [0; ENTRY_CHARACTERS / 4 * 3];
+    let decoded = if text.len() == ENTRY_CHARACTERS {
+        STANDARD.decode_slice(text, &mut bytes).ok().filter(|count| *count == ENTRY_BYTES)
+    } else {
+        None
+    };
+    decoded.ok_or("the entry is not the Base64 of 88 bytes")?;
+    Entry::decode(&bytes[..ENTRY_BYTES]).map_err(|error| error.to_string())
 }
 
 /// The intake's own limits at their ceiling: what it accepted is read, and nothing hostile takes longer.
@@ -222,7 +300,18 @@ fn said(text: impl Fn(&str) -> Option<String>) -> Said {
         action: text("/action").unwrap_or_default(),
         removal_sha256: text(REMOVAL_SHA256).and_then(|text| unhex(&text)),
         removal_events: text(REMOVAL_EVENTS).and_then(|text| text.parse().ok()),
+        previous: (0..PREVIOUS_MAX).map_while(|index| previous(index, &text)).collect(),
     }
+}
+
+fn previous(index: usize, text: &impl Fn(&str) -> Option<String>) -> Option<Previous> {
+    let member = |name: &str| text(&format!("/metadata/previous/{index}/{name}"));
+    Some(Previous {
+        origin: member("origin")?,
+        size: member("size")?.parse().ok()?,
+        root: unhex(&member("root")?)?,
+        genesis: unhex(&member("genesis")?)?,
+    })
 }
 
 /// Appends the line of a whole event.
@@ -279,4 +368,62 @@ fn write_entry(entry: &Entry, out: &mut Vec<u8>) {
     out.extend_from_slice(format!("{{\"seq\":{},\"entry\":\"", entry.seq).as_bytes());
     out.extend_from_slice(STANDARD.encode(entry.encode()).as_bytes());
     out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use attestary_ledger::origin_id;
+
+    use super::*;
+
+    fn line(payload: &str) -> String {
+        let seed = [7; 16];
+        let fields = Fields::parse(payload.as_bytes(), &limits()).unwrap();
+        let hashed = fields.iter().map(|f| (f.pointer, f.kind as u8, f.value.as_bytes()));
+        let entry = Entry {
+            origin: origin_id("audit.example.com/t/X"),
+            seq: 42,
+            received_ms: 1,
+            event_id: [3; 16],
+            n_fields: fields.len() as u16,
+            flags: 0,
+            fields_hash: fields_hash(&seed, hashed),
+        };
+        let mut out = Vec::new();
+        write_whole(&entry, payload.as_bytes(), &seed, &mut out);
+        String::from_utf8(out).unwrap().trim_end().to_owned()
+    }
+
+    /// The short way and the general way say the same of a line, whatever was done to it.
+    #[test]
+    fn a_line_is_judged_alike_by_both_ways() {
+        let good = line(r#"{"action":"a.b","n":1.50,"s":"\",\"seed\":\""}"#);
+        assert!(Plain::of(good.as_bytes()).and_then(Plain::check).unwrap().is_ok());
+        let judged = |text: &[u8]| {
+            let plain = Plain::of(text).and_then(Plain::check);
+            if let Some(plain) = plain {
+                assert_eq!(plain, check_any(text), "{}", String::from_utf8_lossy(text));
+            }
+        };
+        for at in 0..good.len() {
+            for byte in [b'"', b'}', b' ', b'0', b'\\', 0x80, good.as_bytes()[at] ^ 1] {
+                let mut changed = good.clone().into_bytes();
+                changed[at] = byte;
+                judged(&changed);
+                changed.remove(at);
+                judged(&changed);
+            }
+            judged(&good.as_bytes()[..at]);
+        }
+        for (from, to) in [
+            ("42", "042"),
+            ("42", "-42"),
+            ("42", "42.0"),
+            (r#","seed""#, r#","seed":"x","seed""#),
+            (r#""payload":"#, r#""payload": "#),
+            (r#""payload":"#, r#""payload":null,"x":"#),
+        ] {
+            judged(good.replacen(from, to, 1).as_bytes());
+        }
+    }
 }

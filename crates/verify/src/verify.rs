@@ -43,6 +43,8 @@ pub struct Options {
     pub now_ms: u64,
     /// Withheld fields and selections make the answer "cannot decide".
     pub require_complete: bool,
+    /// A restore that lost events which were seen before is no reason for doubt: a person knows of it.
+    pub accept_loss: bool,
     /// Threads that check lines.
     pub threads: usize,
     /// What proves the anchor of a single event; bundles and logs bring their own.
@@ -154,6 +156,9 @@ impl Run<'_> {
         }
         let (tiles, known) = (&files.tiles, &self.options.known);
         history::check(&files.prev, known, &checkpoint, tiles, &self.trust, &mut self.board);
+        if let Some(seen) = &seen {
+            seen.past.check(known, self.options.accept_loss, &mut self.board);
+        }
         let received = seen.as_ref().and_then(|seen| seen.last_received_before_head);
         let now_ms = self.options.now_ms;
         anchor::times(
@@ -180,6 +185,7 @@ impl Run<'_> {
             size: checkpoint.size,
             tiles: &files.tiles,
             head,
+            known: &self.options.known,
             threads: self.options.threads,
             progress: self.progress,
         };

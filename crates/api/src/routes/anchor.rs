@@ -12,10 +12,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    proofs::{text, with_header, with_type},
+    proofs::{RotatedKey, rotated_key, text, with_header, with_type},
     reply, time,
 };
-use crate::{app::State, extract::Authed, problem::Problem, query::Query};
+use crate::{app::State, extract::{Authed, Posted}, problem::Problem, query::Query};
 
 /// How epochs and anchors are.
 #[derive(Serialize, ToSchema)]
@@ -78,6 +78,19 @@ pub(crate) async fn state(
 ) -> Result<Response, Problem> {
     let found = state.service.anchor_state(&caller).await?;
     Ok(reply(StatusCode::OK, &view(found)))
+}
+
+/// Begin a new epoch of the key that signs the anchor log's checkpoints. Witnesses and verifiers need the new key.
+#[utoipa::path(
+    post, path = "/v1/anchor/rotate-key", tag = "proofs",
+    responses((status = 200, description = "The new key; it signs from the next epoch on", body = RotatedKey))
+)]
+pub(crate) async fn rotate_key(
+    Shared(state): Shared<State>,
+    posted: Posted,
+) -> Result<Response, Problem> {
+    posted.no_members()?;
+    Ok(rotated_key(state.service.rotate_anchor_key(&posted.caller).await?))
 }
 
 /// Read the anchor log's newest checkpoint with its cosignatures (C2SP tlog-checkpoint).

@@ -273,9 +273,13 @@ pub(crate) async fn rotate_key(
 ) -> Result<Response, Problem> {
     posted.no_members()?;
     let rotated = state.service.rotate_log_key(&posted.caller, &tenant).await?;
+    Ok(rotated_key(rotated))
+}
+
+pub(super) fn rotated_key(rotated: attestary_service::RotatedKey) -> Response {
     let (epoch, first_size) = (rotated.epoch, rotated.first_size);
     let view = RotatedKey { epoch, first_size, verifier_key: rotated.verifier_key };
-    Ok(reply(StatusCode::OK, &view))
+    reply(StatusCode::OK, &view)
 }
 
 fn view(found: Consistency) -> ConsistencyView {

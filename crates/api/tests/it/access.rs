@@ -108,6 +108,7 @@ fn cases(destination: &str, key_id: &str) -> Vec<Case> {
         ),
         case("GET /v1/tenants/{tenant}/head", &format!("{tenant}/head"), None, NotFound),
         case("GET /v1/anchor", "/v1/anchor", None, Hides),
+        case("POST /v1/anchor/rotate-key", "/v1/anchor/rotate-key", None, Forbidden),
         case("GET /v1/anchor/checkpoint", "/v1/anchor/checkpoint", None, NotFound),
         case("GET /v1/anchor/tile/{path}", "/v1/anchor/tile/0/000", None, NotFound),
         case("GET /v1/anchor/stamp", "/v1/anchor/stamp", None, NotFound),

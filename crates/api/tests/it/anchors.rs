@@ -381,3 +381,40 @@ async fn evidence_is_anchored_and_a_lie_about_the_anchor_is_named() {
     assert_ne!(moved, trust);
     fails(&crate::evidence::verify(&archive, &moved, false), StepName::Anchoring);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_anchor_log_gets_a_new_key_from_the_next_epoch_on() {
+    let app = TestApp::start().await;
+    let key = app.key(&ALL, None).await;
+    submit(&app, &key, "acme", 8).await;
+    app.service.anchor_now().await.unwrap();
+    let old_trust = text(&app, &key, "/v1/tenants/acme/trust?anchor=true").await;
+    let first = text(&app, &key, "/v1/anchor/checkpoint").await;
+    let rotate = |key: String| {
+        let app = &app;
+        async move { app.post_text("/v1/anchor/rotate-key", &key, "application/json", "").await }
+    };
+    rotate(key.clone()).await.problem("scope-required", 403);
+    let operator = app.operator();
+    let rotated = rotate(operator.clone()).await.ok(200);
+    assert_eq!((&rotated["epoch"], &rotated["first_size"]), (&1.into(), &2.into()));
+    // Two rotations between two epochs: each key has at least one size.
+    let again = rotate(operator).await.ok(200);
+    assert_eq!((&again["epoch"], &again["first_size"]), (&2.into(), &3.into()));
+    let dir = app.stop().await;
+    let app = TestApp::start_in(dir, attestary_api::Settings::default(), None).await;
+    for _ in 0..3 {
+        app.service.anchor_now().await.unwrap();
+    }
+    let state = app.get("/v1/anchor", &key).await.ok(200);
+    assert_eq!(state["verifier_key"], again["verifier_key"]);
+    let last = text(&app, &key, "/v1/anchor/checkpoint").await;
+    let trust = text(&app, &key, "/v1/tenants/acme/trust?anchor=true").await;
+    let trusted = TrustFile::parse(trust.as_bytes()).unwrap();
+    let note = |text: &str| Note::parse(text.as_bytes()).unwrap();
+    assert_eq!(trusted.check_anchor(&note(&first)).unwrap().checkpoint.size, 1);
+    assert_eq!(trusted.check_anchor(&note(&last)).unwrap().checkpoint.size, 4);
+    let old = TrustFile::parse(old_trust.as_bytes()).unwrap();
+    assert!(old.check_anchor(&note(&last)).is_err(), "the old key signs no more");
+    holds(&verify(&app, &key, "acme", &trust).await);
+}

@@ -29,6 +29,7 @@ mod otlp;
 mod proofs;
 mod rates;
 mod redaction;
+mod restored;
 mod retraced;
 mod search;
 mod serving;

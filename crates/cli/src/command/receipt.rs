@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use attestary_store::{Clock as _, SystemClock};
 use attestary_verify::{Options, RECEIPT_BYTES_MAX};
 use clap::Subcommand;
 
-use super::verify::{TRUST_BYTES_MAX, ended, print, read_limited};
+use super::verify::{Anchor, TRUST_BYTES_MAX, ended, print, read_limited};
 
 /// What can be done with receipts.
 #[derive(Debug, Subcommand)]
@@ -17,6 +18,8 @@ pub(crate) enum Receipt {
         /// Trust file of the tenant's log; without it nobody can say whose signature the proof has
         #[arg(long, value_name = "FILE")]
         trust: Option<PathBuf>,
+        #[command(flatten)]
+        anchor: Anchor,
         /// Print the report as JSON
         #[arg(long)]
         json: bool,
@@ -25,10 +28,12 @@ pub(crate) enum Receipt {
 
 /// Runs the command.
 pub(crate) fn run(receipt: Receipt) -> anyhow::Result<()> {
-    let Receipt::Check { file, trust, json } = receipt;
+    let Receipt::Check { file, trust, anchor, json } = receipt;
     let bytes = read_limited(&file, RECEIPT_BYTES_MAX as u64)?;
     let trust = trust.map(|trust| read_limited(&trust, TRUST_BYTES_MAX)).transpose()?;
-    let report = attestary_verify::receipt(&bytes, trust.as_deref(), &Options::default());
+    let now_ms = SystemClock::default().now_ms();
+    let options = Options { anchor: anchor.files()?, now_ms, ..Options::default() };
+    let report = attestary_verify::receipt(&bytes, trust.as_deref(), &options);
     print(&report, json);
     ended(&report)
 }

@@ -41,6 +41,28 @@ Exit codes of verify:
   1  tampered: the line that says FAIL names the check
   2  cannot be decided: the line that says ?? names the reason";
 
+/// The anchor of a single event: proof files and receipts cannot hold it.
+#[derive(Debug, Args)]
+pub(crate) struct Anchor {
+    /// Slot proof of the log, for a proof file or a receipt whose trust file demands an anchor
+    #[arg(long, value_name = "FILE")]
+    slot_proof: Option<PathBuf>,
+    /// How the log grew from the head in the slot proof to the proof's checkpoint
+    #[arg(long, value_name = "FILE", requires = "slot_proof")]
+    head: Option<PathBuf>,
+}
+
+impl Anchor {
+    /// Reads the files.
+    pub(crate) fn files(&self) -> anyhow::Result<Option<AnchorFiles>> {
+        let Some(slot_proof) = &self.slot_proof else { return Ok(None) };
+        let slot_proof = read_limited(slot_proof, SLOT_PROOF_BYTES_MAX as u64)?;
+        let head = self.head.as_deref();
+        let head = head.map(|head| read_limited(head, GROWTH_BYTES_MAX as u64)).transpose()?;
+        Ok(Some(AnchorFiles { slot_proof, head }))
+    }
+}
+
 /// Options of `verify`.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
@@ -57,12 +79,11 @@ pub(crate) struct Verify {
     /// Trust file, from a source that you trust; never the one that came with the bundle
     #[arg(long, value_name = "FILE")]
     trust: PathBuf,
-    /// Slot proof of the log, for a proof file whose trust file demands an anchor
-    #[arg(long, value_name = "FILE")]
-    slot_proof: Option<PathBuf>,
-    /// How the log grew from the head in the slot proof to the proof file's checkpoint
-    #[arg(long, value_name = "FILE", requires = "slot_proof")]
-    head: Option<PathBuf>,
+    #[command(flatten)]
+    anchor: Anchor,
+    /// Accept that a restore lost events that were seen before; they are named all the same
+    #[arg(long)]
+    accept_loss: bool,
     /// Where accepted checkpoints are remembered; by default in the user's state directory
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
@@ -90,12 +111,12 @@ fn run_blocking(verify: &Verify) -> anyhow::Result<()> {
     let trust = read_limited(&verify.trust, TRUST_BYTES_MAX)?;
     let state = if verify.no_state { None } else { verify.state.clone().or_else(state_file) };
     let known = state.as_deref().map(read_state).transpose()?.unwrap_or_default();
-    let anchor = anchor(verify)?;
     let options = Options {
-        anchor,
+        anchor: verify.anchor.files()?,
         known,
         now_ms: SystemClock::default().now_ms(),
         require_complete: verify.require_complete,
+        accept_loss: verify.accept_loss,
         threads: verify.threads.unwrap_or_else(|| {
             std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
         }),
@@ -107,14 +128,6 @@ fn run_blocking(verify: &Verify) -> anyhow::Result<()> {
         remember(state, options.known, Known { origin, size, root })?;
     }
     Ok(())
-}
-
-fn anchor(verify: &Verify) -> anyhow::Result<Option<AnchorFiles>> {
-    let Some(slot_proof) = &verify.slot_proof else { return Ok(None) };
-    let slot_proof = read_limited(slot_proof, SLOT_PROOF_BYTES_MAX as u64)?;
-    let head = verify.head.as_deref();
-    let head = head.map(|head| read_limited(head, GROWTH_BYTES_MAX as u64)).transpose()?;
-    Ok(Some(AnchorFiles { slot_proof, head }))
 }
 
 /// Verifies whatever it is.

@@ -58,6 +58,8 @@ pub(super) struct Known {
     last_ms: Option<u64>,
     unwitnessed_since: Option<u64>,
     witnesses: BTreeMap<String, WitnessStatus>,
+    /// The anchor log's keys, the first one first.
+    pub(super) keys: Vec<super::keys::AnchorKey>,
     /// Witnesses whose other history was reported.
     pub(super) forked: HashSet<String>,
     pub(super) stamp: Option<(String, u64)>,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use attestary_event::{TenantId, event::hex};
-use attestary_ledger::{Hash, RemovalList, removal::Removed};
+use attestary_ledger::{Hash, RemovalList};
 use attestary_store::{
     Catalog, LogHead, Rewritten,
     catalog::{CatalogError, RemovalKind, RemovalRow, RemovalState},
@@ -170,44 +170,6 @@ impl Service {
         Ok(())
     }
 
-    /// Carries out again what a restored backup brought back: erasures that the catalog does not know.
-    pub(crate) async fn replay_erasures(&self) -> Result<(), ChangeError> {
-        let unavailable = |error| ChangeError::Unavailable(cause(error));
-        for id in self.store().kept_erasures().await.map_err(unavailable)? {
-            let of = id.clone();
-            let known = self.catalog(move |catalog| catalog.removal(&of)).await;
-            if known.map_err(change_error)?.is_some() {
-                continue;
-            }
-            let list = self.store().kept_erasure(&id).await.map_err(unavailable)?;
-            let list = RemovalList::parse(&list)
-                .map_err(|error| ChangeError::Unavailable(cause(error)))?;
-            if let Some(head) = self.log_called(list.origin()) {
-                let _turn = self.govern().turn().await;
-                let list = within(&list, head.size);
-                if list.events() > 0 {
-                    tracing::warn!(removal = %id, "an erasure is carried out again after a restore");
-                    let caller = Caller::installation(&head.environment);
-                    let parts = vec![Part { head, list }];
-                    self.store().seal().await;
-                    self.remove(&caller, RemovalKind::Erasure, &id, parts, &[]).await?;
-                    for _ in 0..2 {
-                        let wiped = self.store().wipe().await;
-                        wiped.map_err(|error| ChangeError::Unavailable(cause(error)))?;
-                    }
-                }
-            }
-            self.store().forget_erasure(&id).await.map_err(unavailable)?;
-        }
-        Ok(())
-    }
-
-    fn log_called(&self, origin: &str) -> Option<LogHead> {
-        let environments = self.directory().environments();
-        let logs = environments.iter().flat_map(|environment| self.store().logs(&environment.name));
-        logs.into_iter().find(|log| log.origin == origin)
-    }
-
     /// Looks for the covering event of a removal of which only the list is known to be durable, and notes it.
     async fn is_covered(&self, row: &RemovalRow) -> Result<bool, ChangeError> {
         let same_log = self.store().log(&row.environment, &row.tenant);
@@ -304,23 +266,4 @@ impl Service {
 pub(crate) fn bounds(list: &RemovalList) -> (u64, u64) {
     let first = list.lines().first().map_or(0, |line| line.seqs().0);
     (first, list.lines().last().map_or(0, |line| line.seqs().1))
-}
-
-/// Returns what the list names of the first `size` events.
-fn within(list: &RemovalList, size: u64) -> RemovalList {
-    let mut cut = RemovalList::new(list.origin());
-    for line in list.lines() {
-        match line {
-            Removed::Payloads { first, last } => {
-                for seq in *first..=(*last).min(size.saturating_sub(1)) {
-                    cut.push_payload(seq);
-                }
-            }
-            Removed::Fields { seq, indexes } if *seq < size => {
-                cut.push_fields(*seq, indexes.clone());
-            }
-            Removed::Fields { .. } => {}
-        }
-    }
-    cut
 }

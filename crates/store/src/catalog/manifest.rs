@@ -194,15 +194,14 @@ impl Catalog {
             advance_position(transaction, commit.partition, &commit.position)?;
             let next_slot = commit.next_slot.max(next_slot(transaction)?);
             set_meta(transaction, "next_slot", next_slot)?;
-            swap(transaction, &commit.new_segments, &commit.removed_segments, &commit.heads)
+            let (new, removed) = (&commit.new_segments, &commit.removed_segments);
+            replace(transaction, new, removed, &commit.heads)
         })
     }
 
     /// Commits a rewrite of segments, all or nothing, and returns the new manifest version.
     pub fn commit_swap(&self, commit: &SwapCommit) -> Result<u64> {
-        self.write(|transaction| {
-            swap(transaction, &commit.new_segments, &commit.removed_segments, &commit.heads)
-        })
+        self.write(|transaction| swap(transaction, commit))
     }
 
     /// Returns the manifest.
@@ -269,7 +268,12 @@ fn advance_position(
     Ok(())
 }
 
-fn swap(
+/// Replaces segments and heads within a transaction; returns the new manifest version.
+pub(super) fn swap(transaction: &Transaction<'_>, commit: &SwapCommit) -> Result<u64> {
+    replace(transaction, &commit.new_segments, &commit.removed_segments, &commit.heads)
+}
+
+fn replace(
     transaction: &Transaction<'_>,
     new: &[SegmentMeta],
     removed: &[String],

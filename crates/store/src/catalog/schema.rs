@@ -29,6 +29,7 @@ const V2: &[&str] = &[
     super::epochs::TABLES,
     super::alerts::ALERTS,
     super::blueprints::TABLES,
+    super::incarnations::TABLES,
     sums::TABLES,
 ];
 

@@ -3,8 +3,10 @@
 //! Rows are copied column by column; nothing is recomputed, so leaves and nodes stay as they are. A row that loses its
 //! payload or some fields stays, with what its leaf hash still needs, so that row numbers and extents stay too.
 
+mod origins;
 mod removal;
 
+pub use origins::{Renewed, under_new_origins};
 pub use removal::{Lists, take_out};
 
 use super::{

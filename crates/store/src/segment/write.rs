@@ -235,7 +235,7 @@ impl Chunk {
         self.rows >= CHUNK_ROWS || self.body_bytes >= CHUNK_BODY_BYTES
     }
 
-    fn add(&mut self, row: &Row<'_>, log: &Log) -> Result<(), SegmentError> {
+    pub(super) fn add(&mut self, row: &Row<'_>, log: &Log) -> Result<(), SegmentError> {
         const WIDTH: &str = "an array has the width of its builder";
         let record = &row.record;
         let refused =

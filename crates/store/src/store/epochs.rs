@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// The anchor log's place among the partitions of the signing table.
-const PARTITION: u32 = u32::MAX;
+pub(super) const PARTITION: u32 = u32::MAX;
 /// The anchor log's slot in its signing batches; no tenant's log gets there.
 const SLOT: u64 = u64::MAX;
 /// All heads are written together once a day, so that finding an epoch's heads lays few values over each other.
@@ -308,6 +308,11 @@ impl NodeSource for Records<'_> {
     }
 }
 
+/// Returns the name of the anchor log: the first one's, or that of a later incarnation.
+pub(super) fn anchor_origin(log_name: &str, log_id: Option<&str>) -> String {
+    log_id.map_or_else(|| format!("{log_name}/anchor"), |id| format!("{log_name}/anchor/{id}"))
+}
+
 /// The head of the anchor log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AnchorHead {
@@ -318,9 +323,9 @@ pub struct AnchorHead {
 }
 
 impl Store {
-    /// Returns the anchor log's name: `<log_name>/anchor`.
+    /// Returns the anchor log's name: `<log_name>/anchor`, and after a restore `<log_name>/anchor/<ULID>`.
     pub fn anchor_origin(&self) -> String {
-        format!("{}/anchor", self.0.world.log_name)
+        self.0.anchor_origin.clone()
     }
 
     /// Returns why no epoch is made any more, until a person has looked.

@@ -40,9 +40,7 @@ impl Store {
     }
 
     fn erasures(&self) -> PathBuf {
-        let settings = &self.0.settings;
-        let register = settings.register_dir.clone();
-        register.unwrap_or_else(|| settings.dir.join("register")).join(FOLDER)
+        self.0.settings.register().join(FOLDER)
     }
 }
 

@@ -12,7 +12,7 @@ use attestary_event::id::ulid;
 use super::{
     Inner, Settings, Store,
     compactor::Compactor,
-    epochs::{EpochState, Epochs},
+    epochs::{self, EpochState, Epochs},
     flow::Backlog,
     ids,
     nodes::NodeCache,
@@ -41,7 +41,7 @@ use crate::{
 /// Submissions that may wait; their bytes have a bound of their own.
 const QUEUE_MESSAGES: usize = 8 * 1024;
 /// The one partition there is until more are configured.
-const PARTITION: u32 = 0;
+pub(super) const PARTITION: u32 = 0;
 
 /// Why a data directory cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -256,21 +256,23 @@ fn start(
         sealed: sealed_sender,
     };
     let nodes = Arc::new(NodeCache::default());
-    let register_dir = settings.register_dir.clone();
-    let register_dir = register_dir.unwrap_or_else(|| settings.dir.join("register"));
+    let register_dir = settings.register();
+    let anchor_log = catalog.anchor_log().map_err(OpenError::Catalog)?;
+    let anchor_log = anchor_log.map(|row| row.log_id);
+    let anchor_origin = epochs::anchor_origin(&world.log_name, anchor_log.as_deref());
     let anchor_register =
         FileRegister::of_anchor(register_dir.clone()).map_err(OpenError::Register)?;
     let register = FileRegister::open(register_dir, PARTITION).map_err(OpenError::Register)?;
     let owner_epoch = partition.journal().position().owner_epoch;
     let local = signer::CatalogHeads { catalog: Arc::clone(&catalog), partition: PARTITION };
     let (signer_handle, signer_state, demands) = SignerHandle::new();
-    let epochs = Arc::<EpochState>::default();
+    let epoch_state = Arc::<EpochState>::default();
     let mut signer = Signer {
         epochs: Epochs::new(
             &catalog,
             anchor_register,
             owner_epoch,
-            Arc::clone(&epochs),
+            Arc::clone(&epoch_state),
             world.log_name.clone(),
         ),
         signing: Signing::new(local, register, PARTITION, owner_epoch),
@@ -333,8 +335,10 @@ fn start(
         partition: sender,
         manifest,
         nodes,
-        epochs,
+        epochs: epoch_state,
         signer: signer_handle,
+        anchor_origin,
+        owner_epoch,
         stop,
         threads,
         _directory: directory,

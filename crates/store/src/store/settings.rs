@@ -65,4 +65,9 @@ impl Settings {
             scrub_every: Duration::from_hours(24),
         }
     }
+
+    /// Returns where the head register lies.
+    pub(super) fn register(&self) -> PathBuf {
+        self.register_dir.clone().unwrap_or_else(|| self.dir.join("register"))
+    }
 }

@@ -1,3 +1,5 @@
+mod restored;
+
 use attestary_event::{EventId, Fields, filter::Filter};
 
 use super::*;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use attestary_event::{
-    EnvironmentId, EventId, Fields, TenantId, Timestamp, id::ulid, scan::write_string,
+    EnvironmentId, EventId, Fields, TenantId, Timestamp, event::hex, id::ulid, scan::write_string,
 };
+use attestary_ledger::Hash;
 
 use crate::{
     partition::{Genesis, Nonce},
@@ -51,10 +52,34 @@ impl Genesis for World {
         tenant: &TenantId,
         slot: u64,
     ) -> (Prepared, String) {
+        self.genesis_after(environment, tenant, slot, &[])
+    }
+}
+
+/// An older incarnation as a genesis event names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Previous {
+    pub(super) origin: String,
+    pub(super) size: u64,
+    pub(super) root: Hash,
+    /// Hash of its genesis leaf.
+    pub(super) genesis: Hash,
+}
+
+impl World {
+    /// Returns the genesis event of a log that goes on from `previous`, the oldest first, and the log's new ULID.
+    pub(super) fn genesis_after(
+        &self,
+        environment: &EnvironmentId,
+        tenant: &TenantId,
+        slot: u64,
+        previous: &[Previous],
+    ) -> (Prepared, String) {
         let now_ms = self.clock.now_ms();
         let log_id = ulid(now_ms, self.random());
         let now = Timestamp(now_ms as i64);
-        let body = body(&format!("{}/t/{log_id}", self.log_name), environment, tenant, slot, now);
+        let origin = format!("{}/t/{log_id}", self.log_name);
+        let body = body(&origin, environment, tenant, slot, now, previous);
         let fields = Fields::of_stored(&body);
         let prepared = Prepared::new(Parts {
             environment: environment.clone(),
@@ -80,6 +105,7 @@ fn body(
     tenant: &TenantId,
     slot: u64,
     now: Timestamp,
+    previous: &[Previous],
 ) -> Vec<u8> {
     let mut out = format!(
         "{{\"action\":\"attestary.genesis\",\"actor\":{{\"type\":\"system\",\"id\":\"attestary\"}},\
@@ -92,6 +118,23 @@ fn body(
     write_string(environment.as_str(), &mut out);
     out.extend_from_slice(b",\"tenant\":");
     write_string(tenant.as_str(), &mut out);
+    if !previous.is_empty() {
+        out.extend_from_slice(b",\"previous\":[");
+        for (index, older) in previous.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            let (root, genesis) = (hex(&older.root), hex(&older.genesis));
+            out.extend_from_slice(
+                format!(
+                    "{comma}{{\"size\":{},\"root\":\"{root}\",\"genesis\":\"{genesis}\",\"origin\":",
+                    older.size
+                )
+                .as_bytes(),
+            );
+            write_string(&older.origin, &mut out);
+            out.push(b'}');
+        }
+        out.push(b']');
+    }
     out.extend_from_slice(b"}}");
     out
 }
@@ -104,8 +147,17 @@ mod tests {
     fn the_genesis_event_names_its_log() {
         let environment = EnvironmentId::parse("production").unwrap();
         let tenant = TenantId::parse("a\"b").unwrap();
-        let body = body("audit.example.com/t/X", &environment, &tenant, 7, Timestamp(0));
+        let older = |size| Previous {
+            origin: format!("audit.example.com/t/{size}"),
+            size,
+            root: [1; 32],
+            genesis: [2; 32],
+        };
+        let previous = [older(5), older(9)];
+        let body = body("audit.example.com/t/X", &environment, &tenant, 7, Timestamp(0), &previous);
         let fields = Fields::of_stored(&body);
+        assert_eq!(fields.get("/metadata/previous/1/size").unwrap().value, "9");
+        assert_eq!(fields.get("/metadata/previous/0/origin").unwrap().value, "audit.example.com/t/5");
         let text = |pointer: &str| fields.get(pointer).unwrap().value.to_owned();
         assert_eq!(text("/metadata/origin"), "audit.example.com/t/X");
         assert_eq!(text("/metadata/tenant"), "a\"b");

@@ -34,6 +34,14 @@ pub(in crate::store) fn reached(name: &str) {
     });
 }
 
+/// Runs `f` and calls `reached` at every named point of it.
+pub(in crate::store) fn during<T>(reached: impl FnMut(&str) + 'static, f: impl FnOnce() -> T) -> T {
+    REACHED.set(Some(Box::new(reached)));
+    let done = f();
+    REACHED.set(None);
+    done
+}
+
 const SECRET: &str = "alice-the-secret@example.com";
 const EVENTS: u64 = 40;
 
