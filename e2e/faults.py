@@ -65,10 +65,10 @@ class Served:
         return int(children[0]) if children else self.process.pid
 
     def keys(self) -> dict[str, str]:
-        """Makes an ingest and a read key with the operator's key."""
+        """Makes a key to submit, one to read and one to export with the operator's key."""
         operator = (self.data / "operator.key").read_text().strip()
         made = {}
-        for name, scopes in (("ingest", ["ingest"]), ("read", ["read"])):
+        for name, scopes in (("ingest", ["ingest"]), ("read", ["read"]), ("export", ["read", "export"])):
             reply = requests.post(
                 f"{self.url}/v1/keys", json={"name": name, "scopes": scopes}, timeout=30,
                 headers={"authorization": f"Bearer {operator}", "attestary-environment": "production"},

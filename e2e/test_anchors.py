@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import zipfile
 
 import pytest
 import requests
@@ -196,12 +197,19 @@ class Server:
                               headers={"authorization": f"Bearer {self.keys['ingest']}"})
         assert reply.status_code == 201, reply.text
 
-    def verify(self, trust: pathlib.Path, state: pathlib.Path) -> subprocess.CompletedProcess:
+    def command(self, key: str, *arguments: object) -> subprocess.CompletedProcess:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ATTESTARY")}
-        return subprocess.run(
-            [harness.binary(), "verify", f"{self.url}/v1/tenants/acme", "--trust", trust, "--state", state],
-            env={**environment, "ATTESTARY_KEY": self.keys["read"]}, capture_output=True, text=True, timeout=120,
-        )
+        environment |= {"ATTESTARY_URL": self.url, "ATTESTARY_KEY": self.keys[key]}
+        arguments = [harness.binary(), *map(str, arguments)]
+        return subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=120)
+
+    def verify(self, trust: pathlib.Path, state: pathlib.Path, what: object = None) -> subprocess.CompletedProcess:
+        what = what or f"{self.url}/v1/tenants/acme"
+        return self.command("read", "verify", what, "--trust", trust, "--state", state)
+
+    def export(self, place: pathlib.Path) -> None:
+        done = self.command("export", "export", "--tenant", "acme", "--format", "evidence", "--output", place)
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def anchored(self, more: int = 1) -> dict:
         """Waits until so many further epochs are anchored."""
@@ -263,6 +271,13 @@ def test_witnesses_authority_and_bucket_confirm_epochs_and_a_fork_is_refused(tmp
         covered = base64.b64decode(stamp.headers["attestary-stamped-text"])
         assert covered.decode().startswith(f"{origin}\n")
         assert authority.verifies(stamp.content, covered) and not authority.verifies(stamp.content, covered + b"x")
+
+        # Evidence takes the newest stamp along: verify ties it to the log, OpenSSL checks it out of the archive.
+        server.export(tmp_path / "acme.zip")
+        done = server.verify(trust, tmp_path / "state", tmp_path / "acme.zip")
+        assert done.returncode == 0 and "a time-stamp of 20" in done.stdout, done.stdout + done.stderr
+        with zipfile.ZipFile(tmp_path / "acme.zip") as archive:
+            assert authority.verifies(archive.read("stamp/reply"), archive.read("stamp/text"))
 
         # The bucket holds checkpoints that nobody can remove before their time.
         key = harness.until("a checkpoint is in the bucket", lambda: store.keys("anchors"))[-1]

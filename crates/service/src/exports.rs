@@ -115,6 +115,9 @@ struct Request {
     /// Of evidence: how the log grew from that head to the checkpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     head: Option<String>,
+    /// Of evidence: the files of a time-stamp, by their names in the bundle; the reply in Base64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    stamp: Vec<(String, String)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     repeat_key: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -235,6 +238,7 @@ impl Service {
             checkpoint: None,
             slot_proof: None,
             head: None,
+            stamp: Vec::new(),
             repeat_key: new.repeat_key,
             name: new.name,
         };
@@ -250,6 +254,8 @@ impl Service {
                 request.head = Some(growth.map_err(as_change)?.to_string());
                 request.slot_proof = Some(anchored.proof.to_string());
             }
+            let stamp = self.stamp_files(&environment, &tenant, &head).await.map_err(as_change)?;
+            request.stamp = stamp;
         }
         let row = ExportRow {
             id: mint("exp_", now_ms, self.rng()),

@@ -40,6 +40,14 @@ pub mod name {
     pub const SLOT_PROOF: &str = "slot-proof";
     /// The head at that epoch.
     pub const HEAD: &str = "head";
+    /// A time-stamp's reply (RFC 3161, DER).
+    pub const STAMP_REPLY: &str = "stamp/reply";
+    /// The anchor checkpoint's text that it covers.
+    pub const STAMP_TEXT: &str = "stamp/text";
+    /// Way of a head into the anchor log as that checkpoint has it.
+    pub const STAMP_SLOT_PROOF: &str = "stamp/slot-proof";
+    /// That head, and how the log grew from it.
+    pub const STAMP_HEAD: &str = "stamp/head";
     /// For people and other tools; covered by the manifest only.
     pub const PLAIN: [&str; 5] =
         ["README.txt", "report.html", "schema.json", "custody.json", "load.csv"];
@@ -64,6 +72,8 @@ pub enum Part {
     SlotProof,
     /// The head at the epoch.
     Head,
+    /// A file of a time-stamp.
+    Stamp(StampPart),
     /// A tile or entry bundle.
     Tile(TilePath),
     /// An older checkpoint of this size.
@@ -72,6 +82,19 @@ pub enum Part {
     Removals([u8; 32]),
     /// For people.
     Plain,
+}
+
+/// The files of a time-stamp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StampPart {
+    /// The authority's reply.
+    Reply,
+    /// The text that it covers.
+    Text,
+    /// Where the log's head stood under that text's checkpoint.
+    SlotProof,
+    /// How the log grew from that head.
+    Head,
 }
 
 impl Part {
@@ -84,6 +107,10 @@ impl Part {
             name::EVENTS => return Some(Self::Events),
             name::SLOT_PROOF => return Some(Self::SlotProof),
             name::HEAD => return Some(Self::Head),
+            name::STAMP_REPLY => return Some(Self::Stamp(StampPart::Reply)),
+            name::STAMP_TEXT => return Some(Self::Stamp(StampPart::Text)),
+            name::STAMP_SLOT_PROOF => return Some(Self::Stamp(StampPart::SlotProof)),
+            name::STAMP_HEAD => return Some(Self::Stamp(StampPart::Head)),
             name if name::PLAIN.contains(&name) => return Some(Self::Plain),
             _ => {}
         }
@@ -104,8 +131,14 @@ impl Part {
             Self::Signature | Self::Checkpoint => {
                 Some(attestary_ledger::note::NOTE_BYTES_MAX as u64)
             }
-            Self::SlotProof => Some(SLOT_PROOF_BYTES_MAX as u64),
-            Self::Head | Self::Prev(_) => Some(GROWTH_BYTES_MAX as u64),
+            Self::SlotProof | Self::Stamp(StampPart::SlotProof) => {
+                Some(SLOT_PROOF_BYTES_MAX as u64)
+            }
+            Self::Head | Self::Prev(_) | Self::Stamp(StampPart::Head) => {
+                Some(GROWTH_BYTES_MAX as u64)
+            }
+            Self::Stamp(StampPart::Reply) => Some(attestary_ledger::stamp::REPLY_BYTES_MAX as u64),
+            Self::Stamp(StampPart::Text) => Some(attestary_ledger::note::NOTE_BYTES_MAX as u64),
             Self::Tile(path) => Some(match path.kind() {
                 attestary_ledger::TileKind::Hashes(_) => 32 * path.width() as u64,
                 attestary_ledger::TileKind::Entries => {

@@ -33,6 +33,7 @@ mod past;
 mod receipt;
 mod report;
 mod seal;
+mod stamped;
 mod tiles;
 mod verify;
 mod write;

@@ -13,13 +13,14 @@ use attestary_ledger::{
 
 use crate::{
     anchor,
-    container::{Container, Digested, MANIFEST_BYTES_MAX, Part, name},
+    container::{Container, Digested, MANIFEST_BYTES_MAX, Part, StampPart, name},
     cover,
     events::{Pass, Seen},
     history,
     manifest::{FORM, Manifest},
     notes,
     report::{Board, Progress, Report, StepName},
+    stamped::StampFiles,
     tiles,
 };
 
@@ -97,6 +98,7 @@ struct Files {
     checkpoint: Vec<u8>,
     slot_proof: Option<Vec<u8>>,
     head: Option<Vec<u8>>,
+    stamp: StampFiles,
     prev: Vec<(String, u64, Vec<u8>)>,
     removals: HashMap<Hash, Vec<u8>>,
     tiles: HashMap<TilePath, Vec<u8>>,
@@ -169,6 +171,7 @@ impl Run<'_> {
             now_ms,
             &mut self.board,
         );
+        files.stamp.check(&checkpoint, &self.trust, &mut self.board);
         Some(checkpoint)
     }
 
@@ -293,6 +296,7 @@ fn files<R: Read + Seek>(container: &mut Container<R>) -> Result<Files, String> 
         checkpoint: Vec::new(),
         slot_proof: None,
         head: None,
+        stamp: StampFiles::default(),
         prev: Vec::new(),
         removals: HashMap::new(),
         tiles: HashMap::new(),
@@ -351,6 +355,10 @@ impl Files {
             Part::Checkpoint => self.checkpoint = bytes,
             Part::SlotProof => self.slot_proof = Some(bytes),
             Part::Head => self.head = Some(bytes),
+            Part::Stamp(StampPart::Reply) => self.stamp.reply = Some(bytes),
+            Part::Stamp(StampPart::Text) => self.stamp.text = Some(bytes),
+            Part::Stamp(StampPart::SlotProof) => self.stamp.slot_proof = Some(bytes),
+            Part::Stamp(StampPart::Head) => self.stamp.head = Some(bytes),
             Part::Tile(tile) => _ = self.tiles.insert(tile, bytes),
             Part::Prev(size) => self.prev.push((path.to_owned(), size, bytes)),
             Part::Removals(hash) if hash == digest => _ = self.removals.insert(hash, bytes),

@@ -102,8 +102,33 @@ impl Service {
             None => catalog.newest_anchor(AnchorWith::Quorum),
         });
         let Some(row) = row.await.map_err(unavailable)? else { return Ok(None) };
+        self.anchored_under(environment, tenant, &row, epoch).await
+    }
+
+    /// Returns the newest time-stamp, and the tenant's head under the checkpoint that it covers.
+    pub(crate) async fn stamped(
+        &self,
+        environment: &EnvironmentId,
+        tenant: &TenantId,
+    ) -> Result<Option<(Vec<u8>, Anchored)>, ReadError> {
+        let row = self.catalog(|catalog| catalog.newest_anchor(AnchorWith::Stamp)).await;
+        let row = row.map_err(|error| ReadError::Unavailable(cause(error)))?;
+        // Verifiers ask for the quorum wherever an anchor checkpoint stands.
+        let row = row.filter(|row| row.quorum || self.settings().anchors.witnesses.is_none());
+        let Some(row) = row else { return Ok(None) };
+        let found = self.anchored_under(environment, tenant, &row, None).await?;
+        Ok(row.stamp.zip(found))
+    }
+
+    async fn anchored_under(
+        &self,
+        environment: &EnvironmentId,
+        tenant: &TenantId,
+        row: &AnchorRow,
+        epoch: Option<u64>,
+    ) -> Result<Option<Anchored>, ReadError> {
         let Some(log) = self.store().log(environment, tenant) else { return Ok(None) };
-        let Some(number) = self.kept_epoch(&row, epoch).await? else { return Ok(None) };
+        let Some(number) = self.kept_epoch(row, epoch).await? else { return Ok(None) };
         let Some(epoch) = self.store().epoch(number).await.map_err(prove_error)? else {
             return Ok(None);
         };

@@ -127,6 +127,8 @@ impl Service {
         if settings.epoch_every.is_none() && epochs == 0 {
             return None;
         }
+        // The keys are known under the same lock.
+        let verifier_key = self.anchor_key()?;
         let known = self.anchors().known.lock();
         let policy = settings.witnesses.as_ref();
         let witnesses = policy.map_or(&[][..], |policy| &policy.witnesses).iter().map(|witness| {
@@ -135,7 +137,7 @@ impl Service {
         });
         Some(AnchorStatus {
             origin: self.store().anchor_origin(),
-            verifier_key: self.anchor_key()?,
+            verifier_key,
             epochs,
             last_ms: known.last_ms,
             anchored: known.anchored,

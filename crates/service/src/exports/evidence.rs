@@ -10,7 +10,9 @@ use std::{
     io::{self, BufRead, BufReader, Seek as _},
 };
 
-use attestary_event::{Event, EventId, Timestamp, View, actions::KnownActions, event::hex};
+use attestary_event::{
+    EnvironmentId, Event, EventId, TenantId, Timestamp, View, actions::KnownActions, event::hex,
+};
 use attestary_formats::{Format, csv, format::PlainOptions};
 use attestary_ledger::{Entry, Note, TileKind, tile::TILE_WIDTH};
 use attestary_store::{
@@ -19,7 +21,7 @@ use attestary_store::{
 };
 use attestary_verify::{
     BundleWriter, Manifest,
-    container::name::REMOVALS,
+    container::name::{self, REMOVALS},
     manifest::{FORM, Numbering, Selection},
     needed_tiles, write_fields, write_gone, write_whole,
 };
@@ -28,7 +30,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Request, form::numbered, report};
-use crate::Service;
+use crate::{ReadError, Service};
 
 /// What a selection always holds besides what it names.
 const ALWAYS: &str = "seq=0 OR action:attestary.retention.applied OR action:attestary.erasure.applied \
@@ -58,7 +60,7 @@ pub(super) enum Unmade {
     #[error("something was removed from the log while the evidence was made: ask for it again")]
     Removed,
     #[error("the manifest cannot be signed")]
-    Sign(#[source] crate::ReadError),
+    Sign(#[source] ReadError),
 }
 
 /// Returns the text of a filter that selects what the request names and what its bundle needs.
@@ -89,6 +91,28 @@ pub(super) fn line(event: &Disclosed, out: &mut Vec<u8>) {
     }
 }
 
+impl Service {
+    /// Returns the files of the newest time-stamp that covers something of the log.
+    pub(super) async fn stamp_files(
+        &self,
+        environment: &EnvironmentId,
+        tenant: &TenantId,
+        head: &FixedHead,
+    ) -> Result<Vec<(String, String)>, ReadError> {
+        let Some((reply, anchored)) = self.stamped(environment, tenant).await? else {
+            return Ok(Vec::new());
+        };
+        let growth = self.growth(environment, tenant, &anchored, head.size).await?;
+        let files = [
+            (name::STAMP_REPLY, STANDARD.encode(reply)),
+            (name::STAMP_TEXT, anchored.proof.record.checkpoint.text().to_owned()),
+            (name::STAMP_SLOT_PROOF, anchored.proof.to_string()),
+            (name::STAMP_HEAD, growth.to_string()),
+        ];
+        Ok(files.map(|(name, file)| (name.to_owned(), file)).to_vec())
+    }
+}
+
 /// A line as it is read back.
 #[derive(Deserialize)]
 struct Line<'a> {
@@ -116,6 +140,11 @@ pub(super) fn write(
         if let Some(file) = file {
             bundle.add(name, file.as_bytes())?;
         }
+    }
+    for (name, file) in &request.stamp {
+        let reply = (name == name::STAMP_REPLY).then(|| STANDARD.decode(file));
+        let reply = reply.transpose().map_err(|_| Unmade::Checkpoint)?;
+        bundle.add(name, reply.as_deref().unwrap_or(file.as_bytes()))?;
     }
     bundle.add("custody.json", custody_json(row, custody).as_bytes())?;
     bundle.add("schema.json", attestary_event::spec::json_schema().as_bytes())?;
@@ -322,7 +351,7 @@ async fn sign(
     row: &ExportRow,
     size: u64,
     text: String,
-) -> Result<Note, crate::ReadError> {
+) -> Result<Note, ReadError> {
     let (environment, tenant) = (&row.environment, &row.tenant);
     let log = service.store().log(environment, tenant).ok_or(crate::AccessError::NotFound)?;
     let head = FixedHead { slot: log.slot, origin: log.origin, size, root: [0; 32] };

@@ -28,7 +28,7 @@ use crate::{
     record::{self, Decision, Record},
     segment::{Log, SegmentError, Segments, rewrite},
     signing::{
-        Refusal, Repair, repair,
+        Repair, repair,
         register::{FileRegister, Register as _, RegisterError, Value},
     },
 };
@@ -147,12 +147,10 @@ impl Inner {
         let (heads_at, anchor_at) =
             (heads.read().map_err(register)?, anchor.read().map_err(register)?);
         let logs_need = self.need(PARTITION, &heads_at)?;
-        let anchor_need = match self.need(epochs::PARTITION, &anchor_at)? {
+        let anchor_need = match (self.need(epochs::PARTITION, &anchor_at)?, &logs_need) {
             // Old and new heads of a slot must not stand in one anchor log.
-            Repair::Nothing | Repair::Owner if matches!(logs_need, Repair::Renew(_)) => {
-                Repair::Renew(Refusal::Ahead { register: anchor_at.mark.batch, local: 0 })
-            }
-            need => need,
+            (Repair::Nothing | Repair::Owner, Repair::Renew(_)) => logs_need.clone(),
+            (need, _) => need,
         };
         let _one_at_a_time = self.manifest.lock();
         let mut renewal = Renewal::default();
