@@ -104,10 +104,7 @@ impl Service {
         service.open_own_logs().await?;
         service.make_first_operator_key().await?;
         service.switch_installation().await?;
-        service
-            .announce_incarnations()
-            .await
-            .map_err(|error| OpenError::Catalog(cause(error)))?;
+        service.announce_incarnations().await.map_err(|error| OpenError::Catalog(cause(error)))?;
         service.replay_erasures().await.map_err(|error| OpenError::Catalog(cause(error)))?;
         service.start_destinations().await?;
         service.start_alerts().await?;

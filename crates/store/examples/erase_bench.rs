@@ -96,7 +96,8 @@ fn show(what: &str, times: &mut [Duration]) {
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let mut arguments = std::env::args().skip(1);
-    let events: u64 = arguments.next().and_then(|text| text.parse().ok()).expect("EVENTS DIRECTORY");
+    let events: u64 =
+        arguments.next().and_then(|text| text.parse().ok()).expect("EVENTS DIRECTORY");
     let dir = PathBuf::from(arguments.next().expect("EVENTS DIRECTORY"));
     let settings = Settings::new(dir);
     let store =
@@ -132,7 +133,11 @@ async fn main() {
     );
     let wiped = Instant::now();
     store.wipe().await.expect("the journal can be wiped");
-    println!("wiped in {:.1} s, all in {:.1} s", wiped.elapsed().as_secs_f64(), began.elapsed().as_secs_f64());
+    println!(
+        "wiped in {:.1} s, all in {:.1} s",
+        wiped.elapsed().as_secs_f64(),
+        began.elapsed().as_secs_f64()
+    );
     stop.store(true, Ordering::Relaxed);
     show("beside the erasure", &mut running.await.expect("the load ends"));
     store.close().await;

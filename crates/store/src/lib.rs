@@ -38,6 +38,7 @@ pub use seam::{Clock, Rng, SystemClock, SystemRng};
 pub use segment::removed::Part;
 pub use store::{
     AnchorHead, Counted, DeleteError, Disclosed, Epoch, FixedHead, Flow, HeadError, Health,
-    Incarnation, LogHead, OpenError, ProveError, ReadError, RenewError, Renewals, Search, Settings, Store, SubmitError,
+    Incarnation, LogHead, OpenError, ProveError, ReadError, RenewError, Renewals, Search, Settings,
+    Store, SubmitError,
     removal::{Pick, Picker, Pickers, RemovalError, Rewritten, Sealed, SegmentFacts},
 };

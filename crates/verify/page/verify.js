@@ -476,7 +476,7 @@ function checkLine(line) {
   need(number(entry.slice(20, 28)) === seq, 4, `seq ${seq}: its entry has another seq`);
   const count = entry[52] << 8 | entry[53], service = (entry[55] & 1) === 1;
   const event = {
-    seq, service, origin: entry.slice(4, 20), received: number(entry.slice(28, 36)), leaf: leafHash(entry),
+    seq, service, entry, origin: entry.slice(4, 20), received: number(entry.slice(28, 36)), leaf: leafHash(entry),
     missing: null, said: new Map(),
   };
   const payload = given.get("payload"), hashes = [];
@@ -523,6 +523,31 @@ function checkLine(line) {
   need(same(sha256(utf8.encode("AER1"), big(count, 2), ...hashes), entry.slice(56)), 5,
     `seq ${seq}: the fields are not those that the entry commits to`);
   return event;
+}
+
+// ---- A log that began anew after a restore: the entries that it goes on from, under the older log's name.
+function pastOf(said) {
+  const past = [];
+  for (let at = 0; at < 64 && said.get("/action") === "attestary.genesis"; at++) {
+    const member = (name) => said.get(`/metadata/previous/${at}/${name}`) ?? "";
+    const size = decimal(member("size")), root = unhex(member("root"), 32), genesis = unhex(member("genesis"), 32);
+    if (!member("origin") || size === null || !root || !genesis) break;
+    const origin = member("origin");
+    past.push({ origin, size, root, id: sha256(utf8.encode(origin)).slice(0, 16), peaks: [[1, genesis]], count: 1, broken: false });
+  }
+  return past;
+}
+function addToPast(older, event) {
+  older.broken ||= event.seq !== older.count;
+  if (older.broken) return;
+  const entry = event.entry.slice();
+  entry.set(older.id, 4);
+  let node = [1, leafHash(entry)];
+  while (older.peaks.length && older.peaks.at(-1)[0] === node[0]) {
+    node = [2 * node[0], nodeHash(older.peaks.pop()[1], node[1])];
+  }
+  older.peaks.push(node);
+  older.count++;
 }
 
 // ---- Tiles.
@@ -643,6 +668,23 @@ async function checkAnchor(bytes, head, trust) {
   return { epoch, slots, milliseconds, size: head.size };
 }
 
+/** Checks a time-stamp's text, imprint and proofs; the authority's signature is for whoever holds its certificate. */
+async function checkStamp(small, checkpoint, trust) {
+  const [reply, covered, proof, head] = ["reply", "text", "slot-proof", "head"].map((name) => small.get(`stamp/${name}`));
+  if (!reply && !covered && !proof && !head) return "";
+  need(reply && covered && proof && head, 9, "a time-stamp has four files, and some of them are missing");
+  if (!trust.anchor) return "; the trust file names no anchor log, so the time-stamp was not looked at";
+  let anchored;
+  try {
+    anchored = await checkAnchor(proof, parseGrowth(head, checkpoint, 9, "stamp/head"), trust);
+  } catch (error) {
+    throw error instanceof Refused ? new Refused(9, `time-stamp: ${error.message}`) : error;
+  }
+  need(text(proof).includes(`\n\n${text(covered)}\n`), 9, "the time-stamp's text is not that of its checkpoint");
+  need(hex(reply).includes(hex(sha256(covered))), 9, "the time-stamp is of another text");
+  return `; a time-stamp covers the first ${anchored.size} events (its signature: openssl ts)`;
+}
+
 // ---- All of it.
 async function verify(bundle, trustText, now, progress) {
   const lines = STEPS.map((name) => ({ name, outcome: "-", detail: "" }));
@@ -676,7 +718,7 @@ async function steps(bundle, trust, now, say, progress) {
   try { manifest = JSON.parse(text(manifestBytes)); } catch { throw new Refused(0, "the manifest is malformed"); }
   need(manifest.manifest === "attestary/bundle/v1" && Array.isArray(manifest.files), 0, "the manifest is another one");
   const small = new Map(), listed = new Map(manifest.files.map((file) => [file.path, file]));
-  const known = /^(checkpoint|events\.ndjson|slot-proof|head|README\.txt|report\.html|schema\.json|custody\.json|load\.csv|prev\/(0|[1-9][0-9]*)|removals\/[0-9a-f]{64}|tile\/[0-7]\/[x0-9/]+(\.p\/[0-9]+)?|tile\/entries\/[x0-9/]+(\.p\/[0-9]+)?)$/;
+  const known = /^(checkpoint|events\.ndjson|slot-proof|head|stamp\/(reply|text|slot-proof|head)|README\.txt|report\.html|schema\.json|custody\.json|load\.csv|prev\/(0|[1-9][0-9]*)|removals\/[0-9a-f]{64}|tile\/[0-7]\/[x0-9/]+(\.p\/[0-9]+)?|tile\/entries\/[x0-9/]+(\.p\/[0-9]+)?)$/;
   for (const name of archive.files.keys()) {
     need(name === "manifest.json" || name === "manifest.sig" || (known.test(name) && listed.has(name)), 0, `${name} is no part of the bundle`);
   }
@@ -709,7 +751,7 @@ async function steps(bundle, trust, now, say, progress) {
     say(8, "ok", `size ${anchored.size} stood at slot ${trust.slot} in epoch ${anchored.epoch}`);
   }
 
-  const seen = { count: 0, first: null, last: null, gap: null, received: 0, action: "", touched: new Set(), missing: [], covers: [], beforeHead: 0 };
+  const seen = { count: 0, first: null, last: null, gap: null, received: 0, action: "", touched: new Set(), missing: [], covers: [], beforeHead: 0, past: [] };
   const tiles = new Map([...small].filter(([name]) => name.startsWith("tile/")));
   const originId = sha256(utf8.encode(trust.origin)).slice(0, 16);
   const take = (line) => {
@@ -723,6 +765,8 @@ async function steps(bundle, trust, now, say, progress) {
     need(tile, 3, `the tile of seq ${event.seq} is missing`);
     need(same(tile.slice(32 * (event.seq % 256), 32 * (event.seq % 256) + 32), event.leaf), 4, `seq ${event.seq} is not the leaf that stands in the tree`);
     seen.touched.add(index);
+    if (event.seq === 0) seen.past = event.service ? pastOf(event.said) : [];
+    else for (const older of seen.past) if (event.seq < older.size) addToPast(older, event);
     if (event.missing) seen.missing.push([event.seq, event.missing]);
     seen.action = event.service ? event.said.get("/action") ?? "" : "";
     if (event.service && event.said.has("/metadata/list_sha256")) seen.covers.push([event.seq, event.said]);
@@ -784,7 +828,8 @@ async function steps(bundle, trust, now, say, progress) {
     const bytes = lists.get(`removals/${said.get("/metadata/list_sha256")}`), withheld = actions[said.get("/action")];
     if (withheld === undefined || !bytes) continue;
     const list = parseRemovals(bytes);
-    need(list.origin === trust.origin, 6, `the removal list of seq ${seq} is of another log`);
+    const formerly = seen.past.some((older) => older.origin === list.origin && seq < older.size);
+    need(list.origin === trust.origin || formerly, 6, `the removal list of seq ${seq} is of another log`);
     need(String(list.events) === said.get("/metadata/events"), 6, `the removal list of seq ${seq} has another length`);
     used++;
     covers.push({ seq, withheld, list });
@@ -811,17 +856,25 @@ async function steps(bundle, trust, now, say, progress) {
     need(name === `prev/${grown.size}`, 7, `${name} is the checkpoint of size ${grown.size}`);
     older++;
   }
-  say(7, "ok", `${older} older checkpoints in the bundle`);
+  let restored = "";
+  for (const former of seen.past) {
+    const whole = !former.broken && former.count === former.size;
+    need(!whole || same(former.peaks.map(([, hash]) => hash).reduceRight((right, left) => nodeHash(left, right)), former.root), 7,
+      `the events are not the ${former.size} of ${former.origin} that the log goes on from`);
+    restored += `; restored: goes on from ${former.origin} at ${former.size} events${whole ? "" : ", which a selection cannot show"}`;
+  }
+  say(7, "ok", `${older} older checkpoints in the bundle${restored}`);
 
+  const stamped = await checkStamp(small, checkpoint, trust);
   const tail = (from) => checkpoint.size > from ? `${checkpoint.size - from} events, seq ${from} to ${checkpoint.size - 1}, are not anchored` : "every event of the checkpoint is anchored";
   if (!anchored) {
-    say(9, "ok", "no epoch is looked at");
+    say(9, "ok", `no epoch is looked at${stamped}`);
     say(10, "ok", "the trust file states no age");
     say(11, "ok", tail(0));
     return;
   }
   need(seen.beforeHead <= anchored.milliseconds + 300_000, 9, `epoch ${anchored.epoch} is older than an event of the head that it holds`);
-  say(9, "ok", `epoch ${anchored.epoch} of ${anchored.slots} slots`);
+  say(9, "ok", `epoch ${anchored.epoch} of ${anchored.slots} slots${stamped}`);
   const stale = trust.age !== undefined && now > anchored.milliseconds + 1000 * trust.age;
   say(10, stale ? "??" : "ok", stale ? "the newest anchor is older than the trust file allows: stale, possible truncation" : "the anchor is young enough");
   say(11, "ok", tail(anchored.size));

@@ -141,7 +141,8 @@ impl<'a> Plain<'a> {
             return None;
         }
         let seq = str::from_utf8(digits).ok()?.parse().ok()?;
-        let (entry, rest) = rest.strip_prefix(br#","entry":""#)?.split_at_checked(ENTRY_CHARACTERS)?;
+        let (entry, rest) =
+            rest.strip_prefix(br#","entry":""#)?.split_at_checked(ENTRY_CHARACTERS)?;
         let rest = rest.strip_prefix(br#"","payload":"#)?;
         let (payload, end) = rest.split_at_checked(rest.len().checked_sub(SEED_BYTES)?)?;
         let seed = end.strip_prefix(br#","seed":""#)?.strip_suffix(br#""}"#)?;
@@ -161,8 +162,8 @@ fn whole(entry: Entry, fields: &Fields, seed: &[u8; 16]) -> Result<Checked, Wron
     let hashed =
         fields.iter().map(|field| (field.pointer, field.kind as u8, field.value.as_bytes()));
     let service = entry.flags & FLAG_SERVICE != 0;
-    let said = service
-        .then(|| Box::new(said(|pointer| fields.get(pointer)?.text().map(str::to_owned))));
+    let said =
+        service.then(|| Box::new(said(|pointer| fields.get(pointer)?.text().map(str::to_owned))));
     compared(entry, fields.len(), fields_hash(seed, hashed), Missing::Nothing, said)
 }
 

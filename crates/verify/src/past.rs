@@ -62,7 +62,8 @@ impl Past {
                 continue;
             }
             if tree.frontier.root() != previous.root {
-                let why = format!("the events are not the {size} of {origin} that the log goes on from");
+                let why =
+                    format!("the events are not the {size} of {origin} that the log goes on from");
                 return board.fail(StepName::History, why);
             }
             let mut agreed = 0;

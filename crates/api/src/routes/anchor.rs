@@ -15,7 +15,12 @@ use super::{
     proofs::{RotatedKey, rotated_key, text, with_header, with_type},
     reply, time,
 };
-use crate::{app::State, extract::{Authed, Posted}, problem::Problem, query::Query};
+use crate::{
+    app::State,
+    extract::{Authed, Posted},
+    problem::Problem,
+    query::Query,
+};
 
 /// How epochs and anchors are.
 #[derive(Serialize, ToSchema)]

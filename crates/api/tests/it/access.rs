@@ -662,6 +662,7 @@ async fn each_route_asks_for_its_own_scope() {
         route if route.ends_with("/v1/session") || route.ends_with("/v1/sign-in") => None,
         route if route.contains("portal-sessions") => Some(Scope::Portal),
         route if route.contains("/v1/events") => Some(Scope::Read),
+        "POST /v1/anchor/rotate-key" => Some(Scope::Operator),
         route if TREE.iter().any(|part| route.contains(part)) => Some(Scope::Read),
         route if route.contains("/exports") || route.contains("{tenant}/certificate") => {
             Some(Scope::Export)

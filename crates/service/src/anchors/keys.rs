@@ -31,9 +31,9 @@ impl Service {
     /// Reads the key epochs.
     pub(super) async fn restore_anchor_keys(&self) -> Result<(), Cause> {
         let rows = self.catalog(|catalog| catalog.log_keys(SLOT)).await.map_err(cause)?;
-        let later = rows.iter().filter_map(|row| {
-            Some(AnchorKey { epoch: row.epoch, first_size: row.first_size? })
-        });
+        let later = rows
+            .iter()
+            .filter_map(|row| Some(AnchorKey { epoch: row.epoch, first_size: row.first_size? }));
         self.anchors().known.lock().keys = std::iter::once(FIRST).chain(later).collect();
         Ok(())
     }

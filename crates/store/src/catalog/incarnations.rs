@@ -158,8 +158,9 @@ impl Catalog {
         self.write(|transaction| {
             let text = "UPDATE incarnations SET announced = 1 WHERE slot = ?1 AND number = ?2";
             let mut update = transaction.prepare_cached(text)?;
-            rows.iter()
-                .try_for_each(|row| update.execute(params![signed(row.slot), row.number]).map(drop))?;
+            rows.iter().try_for_each(|row| {
+                update.execute(params![signed(row.slot), row.number]).map(drop)
+            })?;
             Ok(())
         })
     }

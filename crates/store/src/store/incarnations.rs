@@ -14,11 +14,7 @@ use std::{collections::HashMap, ops::Range, sync::Arc};
 use attestary_event::{EventId, id::ulid};
 use attestary_ledger::{Entry, Frontier, Hash, origin_id};
 
-use super::{
-    Inner, Store, epochs,
-    opening::PARTITION,
-    world::Previous,
-};
+use super::{Inner, Store, epochs, opening::PARTITION, world::Previous};
 use crate::{
     catalog::{
         AnchorLogRow, CatalogError, HeadRow, IncarnationRow, Manifest, Renewal, SegmentMeta,
@@ -28,8 +24,9 @@ use crate::{
     record::{self, Decision, Record},
     segment::{Log, SegmentError, Segments, rewrite},
     signing::{
-        Repair, repair,
+        Repair,
         register::{FileRegister, Register as _, RegisterError, Value},
+        repair,
     },
 };
 
@@ -80,7 +77,9 @@ pub enum RenewError {
     #[error("cannot use the head register")]
     Register(#[source] RegisterError),
     /// Events are missing or changed.
-    #[error("the log of {tenant:?} in {environment:?} is damaged at seq {seq}: check the directory and restore it anew")]
+    #[error(
+        "the log of {tenant:?} in {environment:?} is damaged at seq {seq}: check the directory and restore it anew"
+    )]
     Damaged {
         /// Namespace.
         environment: String,
@@ -284,7 +283,8 @@ impl Inner {
         while old_tree.size() < head.size {
             let from = old_tree.size();
             let seqs = from..(from + ENTRIES_MAX).min(head.size);
-            for (entry, seq) in self.entries(head.slot, seqs.clone(), manifest)?.iter().zip(from..) {
+            for (entry, seq) in self.entries(head.slot, seqs.clone(), manifest)?.iter().zip(from..)
+            {
                 if entry.seq != seq {
                     return Err(damaged(seq));
                 }
@@ -344,8 +344,7 @@ impl Inner {
         });
         let previous: Vec<Previous> = previous.collect();
         let (environment, tenant) = (head.environment.clone(), head.tenant.clone());
-        let (event, log_id) =
-            self.world.genesis_after(&environment, &tenant, head.slot, &previous);
+        let (event, log_id) = self.world.genesis_after(&environment, &tenant, head.slot, &previous);
         let log = Log { environment, tenant, origin_id: origin_id(&origin(&log_id)) };
         let entry = Entry {
             origin: log.origin_id,

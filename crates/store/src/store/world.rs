@@ -157,7 +157,10 @@ mod tests {
         let body = body("audit.example.com/t/X", &environment, &tenant, 7, Timestamp(0), &previous);
         let fields = Fields::of_stored(&body);
         assert_eq!(fields.get("/metadata/previous/1/size").unwrap().value, "9");
-        assert_eq!(fields.get("/metadata/previous/0/origin").unwrap().value, "audit.example.com/t/5");
+        assert_eq!(
+            fields.get("/metadata/previous/0/origin").unwrap().value,
+            "audit.example.com/t/5"
+        );
         let text = |pointer: &str| fields.get(pointer).unwrap().value.to_owned();
         assert_eq!(text("/metadata/origin"), "audit.example.com/t/X");
         assert_eq!(text("/metadata/tenant"), "a\"b");

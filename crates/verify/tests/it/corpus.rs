@@ -615,24 +615,44 @@ fn a_time_stamp_covers_a_head_of_this_log() {
             change(world);
         }
     };
-    check("stamp of another text", epochs, stamped(|world| {
-        drop(world.files.insert("stamp/reply".into(), reply("another\n")));
-    }));
-    check("stamp that is none", epochs, stamped(|world| {
-        drop(world.files.insert("stamp/reply".into(), vec![0x30, 0]));
-    }));
-    check("stamp with another checkpoint", epochs, stamped(|world| {
-        let text = String::from_utf8(world.files["stamp/text"].clone()).unwrap();
-        let other = text.replacen("\n3\n", "\n4\n", 1);
-        world.files.insert("stamp/reply".into(), reply(&other));
-        world.files.insert("stamp/text".into(), other.into_bytes());
-    }));
-    check("stamp without its head", epochs, stamped(|world| {
-        drop(world.files.remove("stamp/head"));
-    }));
-    check("stamp of another head", epochs, stamped(|world| {
-        let growth = world.growth(300, false);
-        world.files.insert("stamp/head".into(), growth.to_string().into_bytes());
-    }));
+    check(
+        "stamp of another text",
+        epochs,
+        stamped(|world| {
+            drop(world.files.insert("stamp/reply".into(), reply("another\n")));
+        }),
+    );
+    check(
+        "stamp that is none",
+        epochs,
+        stamped(|world| {
+            drop(world.files.insert("stamp/reply".into(), vec![0x30, 0]));
+        }),
+    );
+    check(
+        "stamp with another checkpoint",
+        epochs,
+        stamped(|world| {
+            let text = String::from_utf8(world.files["stamp/text"].clone()).unwrap();
+            let other = text.replacen("\n3\n", "\n4\n", 1);
+            world.files.insert("stamp/reply".into(), reply(&other));
+            world.files.insert("stamp/text".into(), other.into_bytes());
+        }),
+    );
+    check(
+        "stamp without its head",
+        epochs,
+        stamped(|world| {
+            drop(world.files.remove("stamp/head"));
+        }),
+    );
+    check(
+        "stamp of another head",
+        epochs,
+        stamped(|world| {
+            let growth = world.growth(300, false);
+            world.files.insert("stamp/head".into(), growth.to_string().into_bytes());
+        }),
+    );
     check("stamp without a quorum", epochs, |world| add_stamp(world, &[1]));
 }

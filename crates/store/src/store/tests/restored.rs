@@ -89,7 +89,10 @@ fn a_restored_directory_goes_on_wherever_it_is_stopped() {
         || renewed(&dir),
     );
     let acme = done.logs.iter().find(|log| log.tenant == "acme").unwrap();
-    assert_eq!((acme.previous.as_str(), acme.size, acme.root), (&*signed.origin, signed.size, signed.root));
+    assert_eq!(
+        (acme.previous.as_str(), acme.size, acme.root),
+        (&*signed.origin, signed.size, signed.root)
+    );
     assert_eq!(renewed(&dir).logs, [], "once is enough");
     let stops = stops.take();
     let steps: Vec<_> = stops.iter().map(|(step, _)| step.as_str()).collect();
@@ -106,7 +109,11 @@ fn a_restored_directory_goes_on_wherever_it_is_stopped() {
             submit(&store, "acme", 700..733).await;
             store.seal().await;
             let head = fixed(&store, "acme").await.unwrap();
-            assert_eq!((head.origin == signed.origin, head.size), (false, signed.size + 33), "{step}");
+            assert_eq!(
+                (head.origin == signed.origin, head.size),
+                (false, signed.size + 33),
+                "{step}"
+            );
             let entries = store.disclosed(&names().0, &names().1, 0..head.size).await.unwrap();
             let (mut old, mut new) = (Frontier::default(), Frontier::default());
             let older = store.catalog().incarnations(head.slot).unwrap();
@@ -167,7 +174,8 @@ async fn the_same_backup_begins_anew_under_other_names_each_time() {
 async fn damaged_events_do_not_get_a_new_name() {
     let dir = tempfile::tempdir().unwrap();
     went_back(&dir).await;
-    let segment = fs::read_dir(dir.path().join("segments")).unwrap().next().unwrap().unwrap().path();
+    let segment =
+        fs::read_dir(dir.path().join("segments")).unwrap().next().unwrap().unwrap().path();
     let mut bytes = fs::read(&segment).unwrap();
     let middle = bytes.len() / 3;
     bytes[middle] ^= 1;
