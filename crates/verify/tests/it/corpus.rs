@@ -1,11 +1,7 @@
 //! The negative corpus: what an attacker may try, with and without the log's key, and the step that must notice.
 
-use attestary_ledger::{
-    Checkpoint, Entry, Hash, MemoryTree, RemovalList, SlotProof, leaf_hash, origin_id,
-};
+use attestary_ledger::{Checkpoint, Hash, RemovalList, SlotProof, origin_id};
 use attestary_verify::{Known, Options, Outcome, Report, StepName, bundle};
-
-use sha2::Digest as _;
 
 use crate::made::{
     COVERS, EPOCH_MS, ERASED, GONE, HEAD, Made, ORIGIN, OTHER, SIZE, SLOT, World, covering, line,
@@ -13,7 +9,7 @@ use crate::made::{
 };
 
 #[track_caller]
-fn refused(report: &Report, step: StepName) {
+pub(crate) fn refused(report: &Report, step: StepName) {
     let first = report
         .first(Outcome::Failed)
         .unwrap_or_else(|| panic!("nothing failed: {}", shown(report)));
@@ -22,7 +18,7 @@ fn refused(report: &Report, step: StepName) {
 }
 
 /// Writes the case into the folder that `ATTESTARY_CORPUS` names, for verifiers in other languages.
-fn dump(what: &str, world: &World, step: Option<StepName>) {
+pub(crate) fn dump(what: &str, world: &World, step: Option<StepName>) {
     let Some(folder) = std::env::var_os("ATTESTARY_CORPUS").map(std::path::PathBuf::from) else {
         return;
     };
@@ -36,7 +32,7 @@ fn dump(what: &str, world: &World, step: Option<StepName>) {
     std::fs::write(folder.join(format!("{name}.json")), case.to_string()).unwrap();
 }
 
-fn shown(report: &Report) -> String {
+pub(crate) fn shown(report: &Report) -> String {
     report.steps.iter().map(|step| format!("\n{step}")).collect()
 }
 
@@ -53,7 +49,7 @@ fn a_good_bundle_passes_every_step() {
 
 /// Changes one part and lets the log itself sign the manifest again: only the proofs are left to notice.
 #[track_caller]
-fn check(what: &str, step: StepName, change: impl FnOnce(&mut World)) {
+pub(crate) fn check(what: &str, step: StepName, change: impl FnOnce(&mut World)) {
     let mut world = World::new();
     change(&mut world);
     let report = world.verify();
@@ -475,184 +471,4 @@ fn a_trust_file_that_cannot_be_read_decides_nothing() {
         assert_eq!(report.exit_code(), 2, "{bad}");
         assert_eq!(report.first(Outcome::Undecided).unwrap().name, StepName::Trust);
     }
-}
-
-/// The root of the first `size` events as the log `OTHER` had them: another genesis event, and entries of another log.
-fn older(world: &World, size: u64) -> (Hash, Hash) {
-    let genesis = leaf_hash(b"the genesis of the older log");
-    let others = world.events[1..size as usize].iter();
-    let leaves = others.map(|made| Entry { origin: origin_id(OTHER), ..made.entry }.leaf_hash());
-    let tree: MemoryTree = std::iter::once(genesis).chain(leaves).collect();
-    (genesis, tree.root())
-}
-
-/// A log that goes on from the first 512 events of `OTHER`; what those had lost is named by lists of that log.
-fn restored(size: u64, root: Option<Hash>) -> World {
-    let mut world = World::new();
-    world.files.retain(|name, _| !name.starts_with("removals/"));
-    let (mut erased, mut gone) = (RemovalList::new(OTHER), RemovalList::new(OTHER));
-    assert!(erased.push_fields(ERASED, vec![1, 3]));
-    GONE.iter().for_each(|&seq| assert!(gone.push_payload(seq)));
-    let actions = ["attestary.erasure.applied", "attestary.retention.applied"];
-    for (action, (seq, list)) in actions.into_iter().zip(COVERS.into_iter().zip([erased, gone])) {
-        world.events[seq as usize] = Made::new(seq, covering(action, &list), true);
-        let name = format!("removals/{}", attestary_event::event::hex(&list.hash()));
-        world.files.insert(name, list.to_string().into_bytes());
-    }
-    let (genesis, found) = older(&world, size);
-    let hex = |hash: Hash| attestary_event::event::hex(&hash);
-    let body = format!(
-        r#"{{"action":"attestary.genesis","actor":{{"type":"system"}},"metadata":{{"previous":[{{"genesis":"{}","origin":"{OTHER}","root":"{}","size":{size}}}]}}}}"#,
-        hex(genesis),
-        hex(root.unwrap_or(found)),
-    );
-    world.events[0] = Made::new(0, body, true);
-    world.relog();
-    world
-}
-
-fn with_known(world: &World, size: u64, root: Hash, accept_loss: bool) -> Report {
-    let known = vec![Known { origin: OTHER.into(), size, root }];
-    let now_ms = EPOCH_MS + 60_000;
-    let options = Options { known, accept_loss, now_ms, threads: 1, ..Options::default() };
-    bundle(std::io::Cursor::new(world.bundle()), world.trust.as_bytes(), &options, &|_| {})
-}
-
-#[test]
-fn a_log_that_was_restored_goes_on_from_what_the_older_one_was() {
-    let history = StepName::History;
-    let world = restored(512, None);
-    let report = world.verify();
-    assert_eq!(report.exit_code(), 0, "{}", shown(&report));
-    assert!(shown(&report).contains("restored: goes on from"), "{}", shown(&report));
-    dump("restored", &world, None);
-    for size in [1, 2, 300, 512] {
-        let report = with_known(&world, size, older(&world, size).1, false);
-        assert_eq!(report.exit_code(), 0, "{size}: {}", shown(&report));
-        assert!(shown(&report).contains("1 known checkpoints of that log agree"));
-        refused(&with_known(&world, size, [1; 32], false), history);
-    }
-    // Events that were seen under the older name are gone: nobody calls that good by himself.
-    let lost = with_known(&world, 520, [1; 32], false);
-    assert_eq!(lost.exit_code(), 2, "{}", shown(&lost));
-    assert!(shown(&lost).contains("seq 512 to 519 are lost"), "{}", shown(&lost));
-    assert_eq!(with_known(&world, 520, [1; 32], true).exit_code(), 0);
-    // It claims another past than it has.
-    let forged = restored(512, Some([9; 32]));
-    dump("restored from another root", &forged, Some(history));
-    refused(&forged.verify(), history);
-    let mut changed = restored(512, None);
-    changed.events[300].entry.event_id[0] ^= 1;
-    changed.relog();
-    refused(&changed.verify(), history);
-    // A list of the older log covers nothing that was taken out later: its event must be of that log too.
-    refused(&restored(50, None).verify(), StepName::Absence);
-    // And what a submitted event says of a past counts for nothing.
-    let mut submitted = restored(512, None);
-    submitted.events[0].entry.flags = 0;
-    submitted.relog();
-    refused(&submitted.verify(), StepName::Absence);
-}
-
-/// One DER value.
-fn der(tag: u8, body: &[u8]) -> Vec<u8> {
-    let length = match body.len() {
-        length @ 0..0x80 => vec![length as u8],
-        length => [&[0x82][..], &(length as u16).to_be_bytes()].concat(),
-    };
-    [&[tag], &length[..], body].concat()
-}
-
-/// An authority's reply over a text (RFC 3161), as far as it is read.
-fn reply(text: &str) -> Vec<u8> {
-    const SIGNED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 2];
-    const TST_INFO: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 0x10, 1, 4];
-    const SHA256: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 3, 4, 2, 1];
-    let imprint: Hash = sha2::Sha256::digest(text.as_bytes()).into();
-    let sha256 = der(0x30, &[der(6, SHA256), vec![5, 0]].concat());
-    let info = [
-        vec![2, 1, 1],
-        der(6, &[0x2a, 3, 4]),
-        der(0x30, &[sha256, der(4, &imprint)].concat()),
-        vec![2, 1, 7],
-        der(0x18, b"20261122153000Z"),
-    ];
-    let info = der(0xa0, &der(4, &der(0x30, &info.concat())));
-    let content = der(0x30, &[der(6, TST_INFO), info].concat());
-    let signed = der(0xa0, &der(0x30, &[vec![2, 1, 3, 0x31, 0], content].concat()));
-    let token = der(0x30, &[der(6, SIGNED_DATA), signed].concat());
-    der(0x30, &[der(0x30, &[2, 1, 0]), token].concat())
-}
-
-fn add_stamp(world: &mut World, witnesses: &[u8]) {
-    let growth = world.growth(HEAD, false);
-    let proof = slot_proof(&growth.text, SLOT, 0, witnesses);
-    let text = SlotProof::parse(proof.as_bytes()).unwrap().record.checkpoint.text().to_owned();
-    let files = [
-        ("reply", reply(&text)),
-        ("text", text.into_bytes()),
-        ("slot-proof", proof.into_bytes()),
-        ("head", growth.to_string().into_bytes()),
-    ];
-    for (name, bytes) in files {
-        world.files.insert(format!("stamp/{name}"), bytes);
-    }
-}
-
-#[test]
-fn a_time_stamp_covers_a_head_of_this_log() {
-    let mut world = World::new();
-    add_stamp(&mut world, &[1, 2]);
-    dump("stamped", &world, None);
-    let report = world.verify();
-    assert_eq!(report.exit_code(), 0, "{}", shown(&report));
-    let said = "a time-stamp of 20261122153000Z covers the first 550 events";
-    assert!(shown(&report).contains(said), "{}", shown(&report));
-    let epochs = StepName::Epochs;
-    let stamped = |change: fn(&mut World)| {
-        move |world: &mut World| {
-            add_stamp(world, &[1, 2]);
-            change(world);
-        }
-    };
-    check(
-        "stamp of another text",
-        epochs,
-        stamped(|world| {
-            drop(world.files.insert("stamp/reply".into(), reply("another\n")));
-        }),
-    );
-    check(
-        "stamp that is none",
-        epochs,
-        stamped(|world| {
-            drop(world.files.insert("stamp/reply".into(), vec![0x30, 0]));
-        }),
-    );
-    check(
-        "stamp with another checkpoint",
-        epochs,
-        stamped(|world| {
-            let text = String::from_utf8(world.files["stamp/text"].clone()).unwrap();
-            let other = text.replacen("\n3\n", "\n4\n", 1);
-            world.files.insert("stamp/reply".into(), reply(&other));
-            world.files.insert("stamp/text".into(), other.into_bytes());
-        }),
-    );
-    check(
-        "stamp without its head",
-        epochs,
-        stamped(|world| {
-            drop(world.files.remove("stamp/head"));
-        }),
-    );
-    check(
-        "stamp of another head",
-        epochs,
-        stamped(|world| {
-            let growth = world.growth(300, false);
-            world.files.insert("stamp/head".into(), growth.to_string().into_bytes());
-        }),
-    );
-    check("stamp without a quorum", epochs, |world| add_stamp(world, &[1]));
 }

@@ -5,3 +5,5 @@
 mod containers;
 mod corpus;
 mod made;
+mod past;
+mod stamped;
