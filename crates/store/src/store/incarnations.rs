@@ -139,7 +139,7 @@ impl Store {
 }
 
 impl Inner {
-    fn renew(&self) -> Result<Renewals, RenewError> {
+    pub(super) fn renew(&self) -> Result<Renewals, RenewError> {
         let register_dir = self.settings.register();
         let heads = FileRegister::open(register_dir.clone(), PARTITION).map_err(register)?;
         let anchor = FileRegister::of_anchor(register_dir).map_err(register)?;

@@ -109,7 +109,7 @@ fn with_nodes(
 fn completed(seq: u64) -> Option<usize> {
     let leaves = seq + 1;
     let width = 1 << Frontier::KEPT_LEVEL;
-    (leaves % width == 0).then(|| (leaves / width - 1) as usize)
+    leaves.is_multiple_of(width).then(|| (leaves / width - 1) as usize)
 }
 
 /// Returns the batch with the new genesis events, `None` when it holds none.

@@ -2,10 +2,10 @@
 
 use std::{fs, path::Path};
 
-use attestary_ledger::{Frontier, tree};
+use attestary_ledger::Frontier;
 
 use super::*;
-use crate::{check, store::incarnations::Renewals, store::removal::tests::during};
+use crate::{check, store::removal::tests::during};
 
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
