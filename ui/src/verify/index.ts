@@ -11,6 +11,6 @@ export { computeLeaf, originId } from './leaf.ts';
 export { Paths } from './path.ts';
 export { Verifier } from './verifier.ts';
 
-// What a measurement of the same checks needs; see e2e/node/console.cjs.
+// What a measurement of the same checks needs; see e2e/node/console/proofs.cjs.
 export { parseJson as parseExact } from '../client.ts';
 export const readHead = (note: string) => parseCheckpoint(parseNote(utf8.encode(note), 4, 'the checkpoint').text, 4, 'the checkpoint');
