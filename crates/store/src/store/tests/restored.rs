@@ -145,6 +145,11 @@ fn a_restored_directory_goes_on_wherever_it_is_stopped() {
     }
 }
 
+/// Opening may have to clear away what a renewal replaced, which blocks.
+fn opened(dir: &tempfile::TempDir) -> Store {
+    tokio::task::block_in_place(|| open(dir))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_backup_begins_anew_under_other_names_each_time() {
     let dir = tempfile::tempdir().unwrap();
@@ -153,7 +158,7 @@ async fn the_same_backup_begins_anew_under_other_names_each_time() {
     copy(dir.path(), again.path());
     let mut origins = Vec::new();
     for dir in [&dir, &again] {
-        let store = open(dir);
+        let store = opened(dir);
         let done = store.renew().await.unwrap();
         store.close().await;
         origins.extend(done.logs.iter().map(|log| log.origin.clone()).chain(done.anchor));
@@ -165,7 +170,7 @@ async fn the_same_backup_begins_anew_under_other_names_each_time() {
     // The register went on with the first one: the second, under the same register, is refused.
     fs::remove_dir_all(again.path().join("register")).unwrap();
     copy(&dir.path().join("register"), &again.path().join("register"));
-    let store = open(&again);
+    let store = opened(&again);
     assert!(matches!(fixed(&store, "acme").await, Err(HeadError::Refused(_))));
     store.close().await;
 }
@@ -180,7 +185,7 @@ async fn damaged_events_do_not_get_a_new_name() {
     let middle = bytes.len() / 3;
     bytes[middle] ^= 1;
     fs::write(&segment, bytes).unwrap();
-    let store = open(&dir);
+    let store = opened(&dir);
     assert!(store.renew().await.is_err());
     assert!(matches!(fixed(&store, "acme").await, Err(HeadError::Refused(_))));
     store.close().await;
