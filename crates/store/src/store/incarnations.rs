@@ -24,7 +24,7 @@ use crate::{
     record::{self, Decision, Record},
     segment::{Log, SegmentError, Segments, rewrite},
     signing::{
-        Repair,
+        Head, Repair,
         register::{FileRegister, Register as _, RegisterError, Value},
         repair,
     },
@@ -158,7 +158,9 @@ impl Inner {
             _ => Vec::new(),
         };
         if matches!(logs_need, Repair::Renew(_)) {
-            renewal.signing = Some((PARTITION, heads_at.mark.next(PARTITION, &[])));
+            // The batch holds the new heads, so that another renewal of the same backup is another batch.
+            let heads: Vec<Head> = renewal.swap.heads.iter().filter_map(new_head).collect();
+            renewal.signing = Some((PARTITION, heads_at.mark.next(PARTITION, &heads)));
         }
         if matches!(anchor_need, Repair::Renew(_)) {
             let next = anchor_at.mark.next(epochs::PARTITION, &[]);
@@ -381,6 +383,11 @@ impl Inner {
         entries.sort_unstable_by_key(|entry| entry.seq);
         Ok(entries)
     }
+}
+
+fn new_head(row: &HeadRow) -> Option<Head> {
+    let tree = Frontier::restore(row.size, row.frontier.clone())?;
+    Some(Head { slot: row.slot, size: row.size, root: tree.root() })
 }
 
 fn register(error: RegisterError) -> RenewError {
