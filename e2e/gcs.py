@@ -7,6 +7,7 @@ account's public key.
 
 from __future__ import annotations
 
+import datetime
 import gzip
 import http.server
 import json
@@ -25,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 import harness
 
 COMPONENT = "fake-gcs-server (PyPI wheel), behind a proxy that checks tokens and turns XML puts into JSON uploads"
+AUDIENCE = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/k"
 
 
 class Gcs:
@@ -41,6 +43,9 @@ class Gcs:
         harness.until("fake-gcs-server answers", self._answers)
         self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.tokens: set[str] = set()
+        # Of workload identity: what the platform writes, and what was given for it.
+        self.platform_token = secrets.token_urlsafe(24)
+        self.federated: set[str] = set()
         self.scopes: set[str] = set()
         self.failures: list[int] = []
         self.lost = 0
@@ -65,7 +70,10 @@ class Gcs:
                     self.wfile.write(body)
 
             def do_POST(self):
-                form = parse_qs(self.body().decode())
+                body = self.body()
+                if self.path in ("/v1/token", "/impersonate"):
+                    return self.federate(body)
+                form = parse_qs(body.decode())
                 try:
                     claims = jwt.decode(
                         form["assertion"][0], gcs.key.public_key(), algorithms=["RS256"], audience=gcs.url + "/token")
@@ -75,6 +83,32 @@ class Gcs:
                 token = secrets.token_urlsafe(24)
                 gcs.tokens.add(token)
                 self.answer(200, json.dumps({"access_token": token, "expires_in": 3599, "token_type": "Bearer"}).encode())
+
+            def federate(self, body):
+                """A mock of Google's token service: a platform's token for a federated one, that one for an account's."""
+                token = secrets.token_urlsafe(24)
+                if self.path == "/impersonate":
+                    kind, _, shown = (self.headers.get("authorization") or "").partition(" ")
+                    if kind != "Bearer" or shown not in gcs.federated:
+                        return self.answer(403, b'{"error":{"status":"PERMISSION_DENIED"}}')
+                    gcs.scopes.update(json.loads(body)["scope"])
+                    gcs.tokens.add(token)
+                    until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
+                    said = {"accessToken": token, "expireTime": until.strftime("%Y-%m-%dT%H:%M:%SZ")}
+                    return self.answer(200, json.dumps(said).encode())
+                form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
+                wanted = {
+                    "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange", "audience": AUDIENCE,
+                    "requested_token_type": "urn:ietf:params:oauth:token-type:access_token",
+                    "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+                    "scope": "https://www.googleapis.com/auth/cloud-platform",
+                }
+                if form.pop("subject_token", None) != gcs.platform_token or form != wanted:
+                    return self.answer(400, b'{"error":"invalid_grant"}')
+                gcs.federated.add(token)
+                said = {"access_token": token, "expires_in": 3599, "token_type": "Bearer",
+                        "issued_token_type": wanted["requested_token_type"]}
+                return self.answer(200, json.dumps(said).encode())
 
             def allowed(self):
                 kind, _, token = (self.headers.get("authorization") or "").partition(" ")
@@ -131,6 +165,14 @@ class Gcs:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
         return {"type": "service_account", "client_email": "audit@p.iam.gserviceaccount.com", "private_key_id": "1",
                 "private_key": private, "token_uri": self.url + "/token"}
+
+    def external_account(self, file: pathlib.Path) -> dict:
+        """Returns what `gcloud iam workload-identity-pools create-cred-config` writes."""
+        return {
+            "type": "external_account", "audience": AUDIENCE, "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+            "token_url": self.url + "/v1/token", "service_account_impersonation_url": self.url + "/impersonate",
+            "credential_source": {"file": str(file)},
+        }
 
     def config(self, bucket: str, **more) -> dict:
         return {"bucket": bucket, "endpoint": self.url, "credentials": self.account(), **more}

@@ -72,6 +72,10 @@ class S3:
         iam.put_role_policy(RoleName=name, PolicyName="s3", PolicyDocument=json.dumps(policy))
         return arn
 
+    def assume(self, arn: str) -> dict:
+        """Returns temporary credentials of a role."""
+        return self._client("sts", self.key, self.secret).assume_role(RoleArn=arn, RoleSessionName="mock")["Credentials"]
+
     def config(self, bucket: str, **more) -> dict:
         return {
             "bucket": bucket, "region": REGION, "endpoint": self.relay.url, "access_key_id": self.key,

@@ -47,6 +47,20 @@ def test_every_tenant_gets_what_the_operator_defined(attestary, webhooks):
         path = f"{server.url}/v1/tenants/one/destinations/{copy['id']}"
         assert server.session.delete(path, timeout=60, **own).status_code == 409
         assert server.session.get(f"{server.url}/v1/destination-blueprints", timeout=60, **own).status_code == 404
+        # A change reaches what came of it: the new filter and format hold from the cursor on, the keys stay.
+        listed = server.call("PATCH", f"/v1/destination-blueprints/{made['id']}", json={"filter": "action:order.shipped", "format": {"type": "json"}}, expect=200)
+        assert listed.json()["filter"] == "action:order.shipped" and secret not in listed.text
+        for tenant in ("one", "two", "three"):
+            harness.until(f"{tenant} has the change", lambda: [d for d in destinations(server, tenant) if d["filter"] == "action:order.shipped"])
+        [now] = [d for d in destinations(server, "one") if d["id"] == copy["id"]]
+        assert now["public_keys"] == copy["public_keys"] and now["cursor"] >= copy["cursor"]
+        before = len(receiver.bodies())
+        server.submit([event("one", 3), {**event("one", 4), "action": "order.shipped"}])
+        harness.until("only what was shipped arrives", lambda: len(receiver.bodies()) > before)
+        assert [body["action"] for body in receiver.bodies()[before:]] == ["order.shipped"]
+        assert receiver.requests[-1][0]["authorization"] == f"Bearer {secret}"
+        refused = server.call("PATCH", f"/v1/destination-blueprints/{made['id']}", json={"config": {"url": receiver.url}}, expect=400)
+        assert "/config/signature" in refused.text
         # What an operator removes for one tenant is not made again.
         server.call("DELETE", f"/v1/tenants/one/destinations/{copy['id']}", expect=204)
         server.call("POST", "/v1/tenants", json={"id": "four"}, expect=201)

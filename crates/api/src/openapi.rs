@@ -76,7 +76,7 @@ struct ProblemItem {
         proofs::rotate_key, anchor::state, anchor::checkpoint, anchor::tile, anchor::stamp, anchor::slot_proof,
         anchor::head, anchor::rotate_key,
         tenants::create, tenants::list, tenants::one, tenants::close, tenants::open, tenants::delete,
-        blueprints::list, blueprints::create, blueprints::delete,
+        blueprints::list, blueprints::create, blueprints::change, blueprints::delete,
         destinations::create, destinations::list, destinations::one, destinations::change, destinations::pause,
         destinations::resume, destinations::delete, destinations::test, destinations::attempts,
         deliveries::receipt, deliveries::replay, deliveries::replays, deliveries::stop_replay, deliveries::quarantine,

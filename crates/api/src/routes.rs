@@ -95,7 +95,10 @@ fn native() -> Router<State> {
             get(destinations::one).patch(destinations::change).delete(destinations::delete),
         )
         .route("/v1/destination-blueprints", post(blueprints::create).get(blueprints::list))
-        .route("/v1/destination-blueprints/{id}", axum::routing::delete(blueprints::delete))
+        .route(
+            "/v1/destination-blueprints/{id}",
+            axum::routing::delete(blueprints::delete).patch(blueprints::change),
+        )
         .route("/v1/tenants/{tenant}/destinations/{id}/pause", post(destinations::pause))
         .route("/v1/tenants/{tenant}/destinations/{id}/resume", post(destinations::resume))
         .route("/v1/tenants/{tenant}/destinations/{id}/test", post(destinations::test))

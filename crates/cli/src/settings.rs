@@ -189,6 +189,7 @@ struct Delivery {
     proxy: String,
     proxy_login_file: PathBuf,
     aws: egress::AwsTable,
+    google_credentials_file: PathBuf,
 }
 
 #[derive(Debug, Deserialize)]
@@ -432,6 +433,7 @@ fn outbound(delivery: Delivery) -> Result<Policy, Failure> {
         own_names: delivery.own_names,
         proxy: egress::proxy(&delivery.proxy, &delivery.proxy_login_file)?,
         aws: egress::aws(&delivery.aws)?,
+        google: egress::google(&delivery.google_credentials_file)?,
     })
 }
 

@@ -17,13 +17,14 @@ pub struct BatchLimits {
     pub events_max: usize,
     /// Bytes in one batch before compression. A single larger event still goes, alone.
     pub bytes_max: usize,
-    /// How long to wait for more events when a new one arrives at an idle destination, in milliseconds.
+    /// The least time between a batch and the next one that is not full, in milliseconds. After a rest of that length
+    /// a new event leaves at once.
     pub linger_ms: u64,
 }
 
 impl Default for BatchLimits {
     fn default() -> Self {
-        Self { events_max: 500, bytes_max: 1_000_000, linger_ms: 200 }
+        Self { events_max: 500, bytes_max: 1_000_000, linger_ms: 5 }
     }
 }
 
@@ -162,6 +163,11 @@ impl Cut {
     /// Returns the next seq to offer.
     pub fn next_seq(&self) -> u64 {
         self.batch.next_seq
+    }
+
+    /// Returns when the first event of the batch was received.
+    pub fn first_received(&self) -> Option<Timestamp> {
+        self.batch.records.first().map(|record| record.received_at)
     }
 
     /// Offers the next event. `encode` appends its record, or returns false when the filter excludes it.

@@ -31,6 +31,7 @@ pub mod sumo;
 pub mod syslog;
 pub mod template;
 pub mod webhook;
+pub mod workload;
 
 use ::http::HeaderMap;
 use std::time::Duration;
@@ -218,7 +219,7 @@ impl DestinationConfig {
             "webhook" => webhook::Config::read(&mut members)
                 .map(|(config, secrets)| (Self::Webhook(config), secrets)),
             "s3" => with(s3::Config::read(&mut members, managed_by), Self::S3),
-            "gcs" => with(gcs::Config::read(&mut members), Self::Gcs),
+            "gcs" => with(gcs::Config::read(&mut members, managed_by), Self::Gcs),
             "azure_blob" => azure_blob::Config::read(&mut members)
                 .map(|(config, secrets)| (Self::AzureBlob(config), secrets)),
             "nats" => nats::Config::read(&mut members)
@@ -231,8 +232,10 @@ impl DestinationConfig {
             "elasticsearch" => with(elasticsearch::Config::read(&mut members), Self::Elasticsearch),
             "datadog" => with(datadog::Config::read(&mut members), Self::Datadog),
             "sentinel" => with(sentinel::Config::read(&mut members), Self::Sentinel),
-            "google-cloud-logging" => with(google::Logging::read(&mut members), Self::CloudLogging),
-            "google-secops" => with(google::SecOps::read(&mut members), Self::SecOps),
+            "google-cloud-logging" => {
+                with(google::Logging::read(&mut members, managed_by), Self::CloudLogging)
+            }
+            "google-secops" => with(google::SecOps::read(&mut members, managed_by), Self::SecOps),
             "otlp" => with(otlp::Config::read(&mut members), Self::Otlp),
             "loki" => with(loki::Config::read(&mut members), Self::Loki),
             "sumo" => with(sumo::Config::read(&mut members), Self::Sumo),
@@ -314,7 +317,10 @@ impl DestinationConfig {
 
     /// Returns why it cannot carry a format; the pointer is relative to the body that holds `format`.
     pub fn check_format(&self, format: &Format) -> Result<(), Violation> {
-        let refused = self.http().and_then(|http| http.refuses(format));
+        let refused = match self.layout() {
+            Some(layout) => layout.refuses(format).map(str::to_owned),
+            None => self.http().and_then(|http| http.refuses(format)).map(Into::into),
+        };
         refused.map_or(Ok(()), |detail| Err(Violation::new("/format", detail)))
     }
 
@@ -416,6 +422,17 @@ impl DestinationConfig {
     /// Returns the limits of its batches, when the type has its own.
     pub(crate) fn own_limits(&self) -> Option<BatchLimits> {
         self.layout().map(object::Layout::limits)
+    }
+
+    /// Returns true when the receiver takes events of this kind; the others are passed over, as if a filter excluded them.
+    pub fn takes(&self, view: &View<'_>, actions: &KnownActions) -> bool {
+        let lake = self.layout().and_then(|layout| layout.security_lake.as_ref());
+        lake.is_none_or(|lake| lake.takes(view, actions))
+    }
+
+    /// Returns true when events that were received then do not go out in one batch.
+    pub(crate) fn separates(&self, first: Timestamp, next: Timestamp) -> bool {
+        self.layout().is_some_and(|layout| layout.separates(first, next))
     }
 
     /// Returns how long a batch that is not full waits for more events, counted from its first event.

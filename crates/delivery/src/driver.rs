@@ -96,7 +96,8 @@ fn spawn_with(
     parts: Components,
     opener: Opener,
 ) -> Handle {
-    let (commands, received) = mpsc::channel(COMMANDS_MAX);
+    // Boxed: the channel sets aside a place for 32 of them.
+    let (commands, received) = mpsc::channel::<Box<Command>>(COMMANDS_MAX);
     let engine = Engine::new(spec.limits(), state);
     let (status, statuses) = watch::channel(status::snapshot(engine.state(), None, None));
     let size = parts.log.watch();
@@ -121,6 +122,7 @@ fn spawn_with(
         dirty: false,
         passed: false,
         saved_at: now,
+        sent_at: None,
         wake_at,
         parts,
     };
@@ -142,9 +144,9 @@ struct Driver {
     parts: Components,
     transport: Box<dyn Transport>,
     opener: Opener,
-    commands: mpsc::Receiver<Command>,
+    commands: mpsc::Receiver<Box<Command>>,
     /// Commands that came while an attempt was in flight; at most [`COMMANDS_MAX`].
-    deferred: VecDeque<Command>,
+    deferred: VecDeque<Box<Command>>,
     status: watch::Sender<Status>,
     size: watch::Receiver<u64>,
     /// The log's size when it last had nothing for us.
@@ -158,11 +160,23 @@ struct Driver {
     /// Events were passed over since the last save; that may wait, for they would only be scanned again.
     passed: bool,
     saved_at: Instant,
+    /// When the last batch went out.
+    sent_at: Option<Instant>,
     wake_at: Option<Instant>,
 }
 
 /// `Break` ends the task.
 type Flow = ControlFlow<()>;
+
+/// What follows a look at the log.
+enum Next {
+    /// Another look.
+    Again,
+    /// Waiting for a fuller object: so long, or until the log has this size.
+    Gather(Duration, u64),
+    /// Waiting for the log to grow.
+    Idle,
+}
 
 impl Driver {
     async fn run(mut self) {
@@ -176,7 +190,7 @@ impl Driver {
 
     async fn step(&mut self) -> Flow {
         if let Some(command) = self.deferred.pop_front() {
-            return self.obey(command).await;
+            return self.obey_or_end(Some(command)).await;
         }
         if self.engine.rests() {
             self.persist().await?;
@@ -198,33 +212,36 @@ impl Driver {
                 () = sleep_until(wake_at) => self.wake_at = None,
             }
         }
-        self.deliver().await
+        // What waits must be small, and what sends is not: it has a place of its own for as long as it takes.
+        match Box::pin(self.deliver()).await? {
+            Next::Again => Flow::Continue(()),
+            Next::Gather(wait, size) => self.gather(wait, size).await,
+            Next::Idle => self.idle().await,
+        }
     }
 
-    /// Reads, cuts and sends one batch, or waits for the log to grow.
-    async fn deliver(&mut self) -> Flow {
+    /// Reads, cuts and sends one batch.
+    async fn deliver(&mut self) -> ControlFlow<(), Next> {
         let batch = match self.fill().await {
             Ok(batch) => batch,
             Err(error) => {
                 self.unreadable(&error.to_string());
-                return Flow::Continue(());
+                return ControlFlow::Continue(Next::Again);
             }
         };
         if !batch.records.is_empty() {
-            return match self.gathers(&batch) {
-                Some((wait, size)) => {
-                    drop(batch);
-                    self.gather(wait, size).await
-                }
-                None => self.send(batch).await,
-            };
+            if let Some((wait, size)) = self.gathers(&batch) {
+                return ControlFlow::Continue(Next::Gather(wait, size));
+            }
+            self.send(batch).await?;
+            return ControlFlow::Continue(Next::Again);
         }
         if batch.next_seq > batch.from_seq {
             self.engine.pass(&batch);
             self.passed = true;
-            return Flow::Continue(());
+            return ControlFlow::Continue(Next::Again);
         }
-        self.idle().await
+        ControlFlow::Continue(Next::Idle)
     }
 
     /// Waits until the log has something for us.
@@ -265,34 +282,35 @@ impl Driver {
         self.linger(size).await
     }
 
-    /// Gives events that arrive together the time to become one batch.
+    /// Gives events that arrive together the time to become one batch: one that is not full keeps its distance to the
+    /// batch before it. What comes after a rest leaves at once.
     async fn linger(&mut self, size: u64) -> Flow {
         let limits = self.spec.limits();
         self.empty_at = None;
-        if size.saturating_sub(self.engine.state().cursor) >= limits.events_max as u64
-            || limits.linger_ms == 0
-        {
+        let full = self.engine.state().cursor.saturating_add(limits.events_max as u64);
+        let due = self.sent_at.map(|at| at + Duration::from_millis(limits.linger_ms));
+        let Some(until) = due.filter(|until| *until > Instant::now() && size < full) else {
             return Flow::Continue(());
-        }
-        let until = Instant::now() + Duration::from_millis(limits.linger_ms);
+        };
         tokio::select! {
             biased;
             command = self.commands.recv() => self.obey_or_end(command).await,
+            () = async { drop(self.size.wait_for(|size| *size >= full).await) } => Flow::Continue(()),
             () = sleep_until(until) => Flow::Continue(()),
         }
     }
 
-    async fn obey_or_end(&mut self, command: Option<Command>) -> Flow {
+    async fn obey_or_end(&mut self, command: Option<Box<Command>>) -> Flow {
         match command {
-            Some(command) => self.obey(command).await,
+            Some(command) => Box::pin(self.obey(command)).await,
             None => Flow::Break(()),
         }
     }
 
     /// Obeys a command while nothing is in flight. The answer is given when its effect is saved.
-    async fn obey(&mut self, command: Command) -> Flow {
+    async fn obey(&mut self, command: Box<Command>) -> Flow {
         let now = self.parts.clock.now();
-        let done = match command {
+        let done = match *command {
             Command::Pause(detail, done) => {
                 self.engine.pause(&detail, now);
                 done
@@ -372,12 +390,12 @@ impl Driver {
             tracing::warn!(destination.id = %self.spec.id, %error, "cannot save the state of a destination; it waits");
             tokio::select! {
                 biased;
-                command = self.commands.recv(), if self.deferred.len() < COMMANDS_MAX => match command {
+                command = self.commands.recv(), if self.deferred.len() < COMMANDS_MAX => match command.map(|command| *command) {
                     Some(Command::Stop(done)) => {
                         let _ = done.send(());
                         return Flow::Break(());
                     }
-                    Some(command) => self.deferred.push_back(command),
+                    Some(command) => self.deferred.push_back(Box::new(command)),
                     None => return Flow::Break(()),
                 },
                 () = sleep(pause) => pause = (pause * 2).min(SAVE_RETRY_MAX),

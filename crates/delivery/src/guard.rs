@@ -32,7 +32,7 @@ pub use host::Host;
 pub use network::Network;
 pub use proxy::Proxy;
 
-use crate::destination::{DestinationConfig, sts};
+use crate::destination::{DestinationConfig, sts, workload::ExternalAccount};
 
 /// Turns names into addresses. A trait, so that tests can answer differently each time.
 pub trait Resolver: Send + Sync + 'static {
@@ -130,6 +130,8 @@ pub struct Policy {
     pub proxy: Option<Proxy>,
     /// Who this service is at Amazon, for destinations that bring no key.
     pub aws: Option<sts::Identity>,
+    /// Who this service is at Google, for destinations that bring no key.
+    pub google: Option<ExternalAccount>,
 }
 
 /// Why the guard refused.
@@ -218,6 +220,11 @@ impl Guard {
     /// Returns who this service is at Amazon.
     pub(crate) fn aws(&self) -> Option<&sts::Identity> {
         self.policy.aws.as_ref()
+    }
+
+    /// Returns who this service is at Google.
+    pub(crate) fn google(&self) -> Option<&ExternalAccount> {
+        self.policy.google.as_ref()
     }
 
     /// Returns true when every connection goes through a proxy.

@@ -64,7 +64,12 @@ pub(crate) fn open(spec: &Spec, secrets: &Secrets, parts: &Components) -> Box<dy
             let identity = identity.map(|(chain, key)| Identity { chain, key });
             if config.token_url.is_some() {
                 let endpoint = Endpoint { url: config.url.clone(), ca: config.ca.clone() };
-                let exchanges = exchange::Exchanges::new(&parts.guard, spec.owner(), &endpoint);
+                let exchanges = exchange::Exchanges::new(
+                    &parts.guard,
+                    spec.owner(),
+                    &endpoint,
+                    parts.clock.clone(),
+                );
                 return Box::new(exchanges.with_identity(identity));
             }
             let http =
@@ -111,9 +116,12 @@ pub(crate) fn open(spec: &Spec, secrets: &Secrets, parts: &Components) -> Box<dy
         }
         DestinationConfig::Stdout(_) => Box::new(output::Lines::new(parts.output.clone())),
         other => match other.http() {
-            Some(http) => {
-                Box::new(exchange::Exchanges::new(&parts.guard, spec.owner(), http.endpoint()))
-            }
+            Some(http) => Box::new(exchange::Exchanges::new(
+                &parts.guard,
+                spec.owner(),
+                http.endpoint(),
+                parts.clock.clone(),
+            )),
             None => Box::new(output::Lines::new(parts.output.clone())),
         },
     }

@@ -72,6 +72,11 @@ impl Default for Options {
     }
 }
 
+/// Returns the class in which an event goes out.
+pub fn class_uid(view: &View<'_>, actions: &KnownActions, schema: Schema) -> u32 {
+    class::choose(view, actions, schema).uid
+}
+
 /// Appends the event as one object.
 pub(crate) fn encode(
     view: &View<'_>,

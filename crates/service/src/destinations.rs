@@ -177,6 +177,17 @@ impl Service {
         let (spec, secrets) = self.check_change(&before, secrets, change)?;
         let act = act("destination.change", &spec).changed("config", shown(&before), shown(&spec));
         self.record(caller, act).await.map_err(ChangeError::Audit)?;
+        let changed = self.save_change(&row, spec, secrets).await?;
+        self.shown_destination(&changed)
+    }
+
+    /// Saves changed settings and hands them over to what runs; returns the new row.
+    async fn save_change(
+        &self,
+        row: &DestinationRow,
+        spec: Spec,
+        secrets: Secrets,
+    ) -> Result<DestinationRow, ChangeError> {
         let state =
             State::from_json(&row.state).map_err(|error| ChangeError::Unavailable(cause(error)))?;
         let changed = DestinationRow {
@@ -187,9 +198,9 @@ impl Service {
         self.catalog(move |catalog| catalog.update_destination(&saved))
             .await
             .map_err(change_error)?;
-        self.hand_over(id, spec, secrets).await?;
+        self.hand_over(&row.id, spec, secrets).await?;
         self.restart_replays(&changed).await?;
-        self.shown_destination(&changed)
+        Ok(changed)
     }
 
     /// Pauses a destination, or starts it again from its cursor.
@@ -443,7 +454,9 @@ impl Service {
     }
 
     fn guard(&self) -> Guard {
-        Guard::system(self.settings().outbound.clone())
+        // One policy for all of them: it holds the operator's lists.
+        let made = || Guard::system(self.settings().outbound.clone());
+        self.destinations().guard.get_or_init(made).clone()
     }
 
     fn destination_id(&self) -> DestinationId {

@@ -40,7 +40,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use actions::ActionSchemaRow;
 pub use alerts::AlertRow;
-pub use blueprints::BlueprintRow;
+pub use blueprints::{BlueprintCopy, BlueprintRow};
 pub use epochs::{AnchorRow, AnchorWith, EpochHead, EpochRow};
 pub use exports::{CUSTODY_KEPT, CustodyRow, ExportFile, ExportProgress, ExportRow, ExportState};
 pub use governance::{

@@ -90,6 +90,23 @@ pub(crate) async fn create(
     Ok(reply(StatusCode::CREATED, &view(made)))
 }
 
+/// Change a blueprint: the destinations that came of it follow shortly. A configuration is given whole, with its secrets.
+#[utoipa::path(
+    patch, path = "/v1/destination-blueprints/{id}", tag = "destinations",
+    request_body = destinations::DestinationChangeShape,
+    params(("id" = String, Path, description = "The blueprint's id")),
+    responses((status = 200, description = "Changed", body = BlueprintView))
+)]
+pub(crate) async fn change(
+    Shared(state): Shared<State>,
+    Path(id): Path<String>,
+    posted: Posted,
+) -> Result<Response, Problem> {
+    let change = destinations::read_change(&posted)?;
+    let changed = state.service.change_blueprint(&posted.caller, &id, change).await?;
+    Ok(reply(StatusCode::OK, &view(changed)))
+}
+
 /// Remove a blueprint and the destinations that came of it.
 #[utoipa::path(
     delete, path = "/v1/destination-blueprints/{id}", tag = "destinations",

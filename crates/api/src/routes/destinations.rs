@@ -311,6 +311,14 @@ pub(crate) async fn change(
     Path((tenant, id)): Path<(String, String)>,
     posted: Posted,
 ) -> Result<Response, Problem> {
+    let change = read_change(&posted)?;
+    let destination =
+        state.service.change_destination(&posted.caller, &tenant, &id, change).await?;
+    Ok(reply(StatusCode::OK, &view(destination)))
+}
+
+/// Reads what is to be changed.
+pub(super) fn read_change(posted: &Posted) -> Result<DestinationChange, Problem> {
     let mut members = posted.members()?;
     let change = DestinationChange {
         name: members.text("name"),
@@ -320,9 +328,7 @@ pub(crate) async fn change(
         batch: members.take("batch"),
     };
     members.finish()?;
-    let destination =
-        state.service.change_destination(&posted.caller, &tenant, &id, change).await?;
-    Ok(reply(StatusCode::OK, &view(destination)))
+    Ok(change)
 }
 
 /// Pause a destination; its cursor stays.

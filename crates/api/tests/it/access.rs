@@ -387,6 +387,12 @@ fn cases(destination: &str, key_id: &str) -> Vec<Case> {
             Whole,
         ),
         case(
+            "PATCH /v1/destination-blueprints/{id}",
+            "/v1/destination-blueprints/bpr_01ARYZ6S410000000000000000",
+            Some(json!({ "name": "y" })),
+            NotFound,
+        ),
+        case(
             "DELETE /v1/destination-blueprints/{id}",
             "/v1/destination-blueprints/bpr_01ARYZ6S410000000000000000",
             None,

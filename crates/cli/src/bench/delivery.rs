@@ -43,6 +43,9 @@ pub(crate) struct Delivery {
     /// Length of the latency phases in seconds
     #[arg(long, value_name = "N", default_value_t = 10)]
     seconds: u64,
+    /// Rounds of the latency phases, alone and beside neighbours in turn
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    rounds: u64,
     /// Destinations that are sent to at the same time
     #[arg(long, value_name = "N", default_value_t = 100)]
     fleet: u64,
@@ -87,8 +90,9 @@ fn encoding() -> anyhow::Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for (name, format) in names {
         let format: Format = serde_json::from_str(format)?;
-        let (mut out, mut count, begun) = (Vec::new(), 0_u64, Instant::now());
-        while begun.elapsed() < Duration::from_secs(2) {
+        // Time on the processor: what else the machine does would count as ours.
+        let (mut out, mut count, begun) = (Vec::new(), 0_u64, processor_time()?);
+        while processor_time()? - begun < Duration::from_secs(2) {
             for event in &events {
                 let fields = event.fields();
                 out.clear();
@@ -97,9 +101,20 @@ fn encoding() -> anyhow::Result<Vec<Figure>> {
             }
             count += events.len() as u64;
         }
-        figures.push(Figure::new(name, count as f64 / begun.elapsed().as_secs_f64(), "events/s"));
+        figures.push(Figure::new(
+            name,
+            count as f64 / (processor_time()? - begun).as_secs_f64(),
+            "events/s",
+        ));
     }
     Ok(figures)
+}
+
+/// Returns how long this thread has been on a processor.
+fn processor_time() -> anyhow::Result<Duration> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    let first = text.split(' ').next().context("no time on the processor")?;
+    Ok(Duration::from_nanos(first.parse()?))
 }
 
 /// The benchmark's events as they are stored.
@@ -128,41 +143,77 @@ fn stored_events() -> anyhow::Result<Vec<Event>> {
 }
 
 /// Latency of a destination alone, and beside one that hangs, one that refuses and one that is slow.
+///
+/// Rounds alone and beside the three take turns, so that what else the machine does meets both. The pairs of rounds
+/// give the ratios of which the median is shown; the spread of the rounds alone says what a ratio may be by chance.
 async fn neighbours(options: &Delivery, server: &Server) -> anyhow::Result<Vec<Figure>> {
     let api = Api::new(server);
-    let mut figures = Vec::new();
     let healthy = Receiver::start(Duration::ZERO, 204).await?;
     api.tenant("live").await?;
-    api.destination("live", "webhook", healthy.url(), json!({"linger_ms": 0})).await?;
-    // Twice, so that the machine's own spread is seen beside the neighbours' doing.
-    for names in
-        [["live.alone.p50", "live.alone.p99"], ["live.alone_again.p50", "live.alone_again.p99"]]
-    {
-        figures.extend(live(options, server, &healthy, names).await?);
-    }
+    api.destination("live", "webhook", healthy.url(), json!({})).await?;
     let hanging = Receiver::start(Duration::from_hours(1), 204).await?;
     let slow = Receiver::start(Duration::from_secs(1), 204).await?;
     let refusing = Receiver::start(Duration::ZERO, 503).await?;
+    let mut others = Vec::new();
     for other in [&hanging, &slow, &refusing] {
-        api.destination("live", "webhook", other.url(), json!({"linger_ms": 0})).await?;
+        others.push(api.destination("live", "webhook", other.url(), json!({})).await?);
     }
-    figures.extend(
-        live(options, server, &healthy, ["live.beside_three.p50", "live.beside_three.p99"]).await?,
-    );
+    let (mut alone, mut beside) = (Vec::new(), Vec::new());
+    for round in 0..=options.rounds {
+        api.set("live", &others, "pause").await?;
+        let first = live(options, server, &healthy, "alone").await?;
+        api.set("live", &others, "resume").await?;
+        let second = live(options, server, &healthy, "beside three").await?;
+        // The first round warms everything up.
+        if round > 0 {
+            alone.push(first);
+            beside.push(second);
+        }
+    }
     ensure!(
         slow.requests() > 0 && refusing.requests() > 0 && hanging.requests() > 0,
         "a neighbour was not asked"
     );
-    Ok(figures)
+    let of =
+        |rounds: &[Latency], pick: fn(&Latency) -> f64| median(rounds.iter().map(pick).collect());
+    let ratio = |pick: fn(&Latency) -> f64| {
+        median(
+            beside.iter().zip(&alone).map(|(beside, alone)| pick(beside) / pick(alone)).collect(),
+        )
+    };
+    // What the same comparison gives where there is no difference: one round alone against the next.
+    let chance =
+        median(alone.windows(2).map(|two| (two[1].p50 / two[0].p50 - 1.0).abs()).collect());
+    Ok(vec![
+        Figure::new("live.alone.p50", of(&alone, |l| l.p50), "ms"),
+        Figure::new("live.alone.p99", of(&alone, |l| l.p99), "ms"),
+        Figure::new("live.beside_three.p50", of(&beside, |l| l.p50), "ms"),
+        Figure::new("live.beside_three.p99", of(&beside, |l| l.p99), "ms"),
+        Figure::new("live.beside_to_alone.p50", ratio(|l| l.p50), "times"),
+        Figure::new("live.beside_to_alone.p99", ratio(|l| l.p99), "times"),
+        Figure::new("live.alone_to_alone.spread", chance, "share"),
+    ])
+}
+
+/// Latencies of one round in milliseconds.
+struct Latency {
+    p50: f64,
+    p99: f64,
+}
+
+/// Returns the middle of some figures; 0 of none.
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or_default()
 }
 
 async fn live(
     options: &Delivery,
     server: &Server,
     receiver: &Receiver,
-    names: [&'static str; 2],
-) -> anyhow::Result<Vec<Figure>> {
-    let bar = progress::counter(names[0]);
+    name: &'static str,
+) -> anyhow::Result<Latency> {
+    let bar = progress::counter(name);
     receiver.forget();
     let batches = options.rate * options.seconds / SMALL_BATCH;
     let pace = Duration::from_secs(options.seconds) / batches as u32;
@@ -207,7 +258,7 @@ async fn live(
     latencies.sort_by(f64::total_cmp);
     bar.finish_and_clear();
     let (p50, p99) = median_and_tail(&latencies);
-    Ok(vec![Figure::new(names[0], p50, "ms"), Figure::new(names[1], p99, "ms")])
+    Ok(Latency { p50, p99 })
 }
 
 /// One destination that begins at the beginning of a long log: first mostly from segments.
@@ -384,6 +435,16 @@ impl Api {
         let (status, answer) = self.call("POST", &path, &body.to_string()).await?;
         ensure!(status == 201, "making a destination: {status} {answer}");
         Ok(answer["id"].as_str().context("a destination has an id")?.to_owned())
+    }
+
+    /// Pauses or resumes destinations.
+    async fn set(&self, tenant: &str, ids: &[String], what: &str) -> anyhow::Result<()> {
+        for id in ids {
+            let path = format!("/v1/tenants/{tenant}/destinations/{id}/{what}");
+            let (status, answer) = self.call("POST", &path, "").await?;
+            ensure!(status == 200, "to {what} a destination: {status} {answer}");
+        }
+        Ok(())
     }
 
     /// Waits until the cursor of a destination has reached a seq.

@@ -1,8 +1,11 @@
-//! The settings of what goes out of the house: the egress proxy, and who the service is at Amazon.
+//! The settings of what goes out of the house: the egress proxy, and who the service is at Amazon and Google.
 
 use std::path::{Path, PathBuf};
 
-use attestary_delivery::{Host, Proxy, Secret, destination::sts};
+use attestary_delivery::{
+    Host, Proxy, Secret,
+    destination::{sts, workload::ExternalAccount},
+};
 use serde::Deserialize;
 
 use super::{given, wrong};
@@ -52,6 +55,14 @@ pub(super) fn aws(table: &AwsTable) -> Result<Option<sts::Identity>, Failure> {
             "needs access_key_id and secret_access_key_file, or role_arn and web_identity_token_file, or nothing",
         )),
     }
+}
+
+/// Reads who the service is at Google; `None` for nobody.
+pub(super) fn google(file: &Path) -> Result<Option<ExternalAccount>, Failure> {
+    const NAME: &str = "delivery.google_credentials_file";
+    let text = given(file).map(|path| secret(NAME, &path)).transpose()?;
+    let account = text.map(|text| ExternalAccount::parse(text.danger_reveal()));
+    account.transpose().map_err(|problem| wrong(NAME, problem))
 }
 
 fn secret(name: &str, path: &Path) -> Result<Secret, Failure> {

@@ -89,7 +89,7 @@ impl Config {
         put.header(HeaderName::from_static("x-ms-blob-type"), "BlockBlob");
         put.header(HeaderName::from_static("x-ms-version"), VERSION);
         // The blob's own encoding; Azurite takes the request's for how the request is encoded.
-        if self.layout.compression == object::Compression::Gzip {
+        if put.packing == object::Packing::Gzip {
             put.header(HeaderName::from_static("x-ms-blob-content-encoding"), "gzip");
         }
         Request::Object(Box::new(put))

@@ -1,22 +1,21 @@
 //! Google Cloud Storage: one object a batch, put with the condition that there is none (generation 0).
 //!
 //! The XML interface is used, whose put takes condition and metadata as headers, so that the put is the one that all
-//! object stores share. Permitted by a service account's token.
+//! object stores share. Permitted by a service account's token,
+//! or by that of the service's own identity.
 
 use http::HeaderName;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{
-    Envelope, Members, Request,
-    grant::{Grant, ServiceAccount, read_credentials},
+    Envelope, ManagedBy, Members, Request,
+    grant::{self, read_credentials},
     object::{self, Layout, Metadata},
     s3,
 };
 use crate::{batch::Batch, guard::Target, secret::Secrets, tls, transport::object::Signature};
 
-/// Name of the service account's key file among the secrets.
-const SECRET: &str = "credentials";
 /// What the token is asked for: reading and writing objects, nothing else.
 const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
 /// Usual endpoint.
@@ -39,14 +38,17 @@ pub struct Config {
 }
 
 impl Config {
-    pub(super) fn read(members: &mut Members<'_>) -> Option<(Self, Option<Secrets>)> {
+    pub(super) fn read(
+        members: &mut Members<'_>,
+        managed_by: ManagedBy,
+    ) -> Option<(Self, Option<Secrets>)> {
         let bucket = s3::checked(members, "bucket", bucket_problem);
         let endpoint = s3::read_endpoint(members);
-        let credentials = read_credentials(members);
+        let credentials = read_credentials(members, managed_by);
         let ca = tls::read_ca(members);
         let layout = Layout::read(members);
-        let secrets = Secrets::named([(SECRET, credentials?)]);
-        Some((Self { bucket: bucket?.to_owned(), endpoint: endpoint?, ca, layout }, Some(secrets)))
+        let config = Self { bucket: bucket?.to_owned(), endpoint: endpoint?, ca, layout };
+        Some((config, Some(credentials?)))
     }
 
     fn base(&self) -> Url {
@@ -60,16 +62,8 @@ impl Config {
     }
 
     pub(super) fn request(&self, batch: &Batch, envelope: &Envelope<'_>) -> Request {
-        let account = envelope
-            .secrets
-            .value(SECRET)
-            .and_then(|secret| ServiceAccount::parse(secret.danger_reveal()).ok());
-        let signature = match account {
-            Some(account) => Signature::Bearer(Box::new(Grant::ServiceAccount {
-                account: Box::new(account),
-                scope: SCOPE,
-                at: envelope.at,
-            })),
+        let signature = match grant::google(envelope, SCOPE) {
+            Some(grant) => Signature::Bearer(Box::new(grant)),
             None => Signature::Missing,
         };
         let metadata = Metadata {

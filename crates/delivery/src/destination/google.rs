@@ -15,8 +15,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Envelope, Members,
-    grant::{Grant, ServiceAccount, read_credentials},
+    Envelope, ManagedBy, Members,
+    grant::{self, read_credentials},
     http::{
         Endpoint, Exchange, HttpDestination, Limits, joined, occurred_at, put_identity, put_key,
         put_record, put_text, put_timed, record_text, timed,
@@ -33,12 +33,6 @@ use crate::{
 const LOGGING_SCOPE: &str = "https://www.googleapis.com/auth/logging.write";
 const PLATFORM_SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
-fn grant(envelope: &Envelope<'_>, scope: &'static str) -> Option<Grant> {
-    let text = envelope.secrets.value("credentials")?;
-    let account = Box::new(ServiceAccount::parse(text.danger_reveal()).ok()?);
-    Some(Grant::ServiceAccount { account, scope, at: envelope.at })
-}
-
 /// Configuration of Cloud Logging. The service account's key file is a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Logging {
@@ -52,7 +46,10 @@ pub struct Logging {
 }
 
 impl Logging {
-    pub(super) fn read(members: &mut Members<'_>) -> Option<(Self, Option<Secrets>)> {
+    pub(super) fn read(
+        members: &mut Members<'_>,
+        managed_by: ManagedBy,
+    ) -> Option<(Self, Option<Secrets>)> {
         let endpoint = Endpoint::read_or(members, Some("https://logging.googleapis.com"));
         let project = read_segment(members, "project");
         let log = members.text("log").unwrap_or("attestary");
@@ -61,9 +58,9 @@ impl Logging {
             members
                 .refuse("log", "must have 1 to 500 letters, digits, hyphens, underscores and dots");
         }
-        let credentials = read_credentials(members);
+        let credentials = read_credentials(members, managed_by);
         let config = Self { endpoint: endpoint?, project: project?, log: log.to_owned() };
-        Some((config, Some(Secrets::named([("credentials", credentials?)]))))
+        Some((config, Some(credentials?)))
     }
 }
 
@@ -117,7 +114,7 @@ impl HttpDestination for Logging {
         }
         body.extend_from_slice(b"]}");
         let mut exchange = Exchange::post(self.endpoint.join(&["v2", "entries:write"]), body);
-        exchange.grant = grant(envelope, LOGGING_SCOPE);
+        exchange.grant = grant::google(envelope, LOGGING_SCOPE);
         // A partial failure names every bad entry.
         exchange.reply_max = 1024 * 1024;
         exchange
@@ -215,7 +212,10 @@ pub struct SecOps {
 }
 
 impl SecOps {
-    pub(super) fn read(members: &mut Members<'_>) -> Option<(Self, Option<Secrets>)> {
+    pub(super) fn read(
+        members: &mut Members<'_>,
+        managed_by: ManagedBy,
+    ) -> Option<(Self, Option<Secrets>)> {
         let [project, region, instance] =
             ["project", "region", "instance"].map(|name| read_segment(members, name));
         let [log_type, forwarder] =
@@ -223,7 +223,7 @@ impl SecOps {
         let usual =
             region.as_ref().map(|region| format!("https://{region}-chronicle.googleapis.com"));
         let endpoint = Endpoint::read_or(members, usual.as_deref());
-        let credentials = read_credentials(members);
+        let credentials = read_credentials(members, managed_by);
         if log_type.is_some() != forwarder.is_some() {
             members
                 .refuse("forwarder", "log_type and forwarder belong together: raw logs need both");
@@ -236,7 +236,7 @@ impl SecOps {
             log_type,
             forwarder,
         };
-        Some((config, Some(Secrets::named([("credentials", credentials?)]))))
+        Some((config, Some(credentials?)))
     }
 
     fn parent(&self) -> [&str; 7] {
@@ -317,7 +317,7 @@ impl HttpDestination for SecOps {
             }
         };
         let mut exchange = Exchange::post(self.endpoint.join(&path), body);
-        exchange.grant = grant(envelope, PLATFORM_SCOPE);
+        exchange.grant = grant::google(envelope, PLATFORM_SCOPE);
         exchange
     }
 }

@@ -14,10 +14,10 @@ use serde::Deserialize;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{Members, http::Exchange};
+use super::{Envelope, ManagedBy, Members, http::Exchange};
 use crate::{
     health::Cause,
-    secret::Secret,
+    secret::{Secret, Secrets},
     verdict::{Failure, Response},
 };
 
@@ -35,6 +35,8 @@ pub(crate) enum Grant {
     ClientCredentials { url: Url, client_id: String, client_secret: Secret, scope: String },
     /// A service account's assertion, signed at `at`.
     ServiceAccount { account: Box<ServiceAccount>, scope: &'static str, at: Timestamp },
+    /// The service's own identity at Google.
+    Workload { scope: &'static str },
 }
 
 /// What a Google service account's key file holds, as far as it is used.
@@ -96,24 +98,50 @@ impl ServiceAccount {
     }
 }
 
-/// Reads the member `credentials`: a service account's key file, as text or as the object itself.
-pub(super) fn read_credentials(members: &mut Members<'_>) -> Option<Secret> {
-    let secret = members.secret_json("credentials")?;
+/// Name of a service account's key file among the secrets.
+const CREDENTIALS: &str = "credentials";
+
+/// Reads the member `credentials`: a service account's key file, as text or as the object itself. An operator may leave
+/// it out: the service's own identity is used then.
+pub(super) fn read_credentials(
+    members: &mut Members<'_>,
+    managed_by: ManagedBy,
+) -> Option<Secrets> {
+    let kept = members.kept_secret(CREDENTIALS).is_some();
+    if managed_by == ManagedBy::Operator && !members.present(CREDENTIALS) && !kept {
+        members.know(&[CREDENTIALS]);
+        return Some(Secrets::default());
+    }
+    let secret = members.secret_json(CREDENTIALS)?;
     match ServiceAccount::parse(secret.danger_reveal()) {
-        Ok(_) => Some(secret),
+        Ok(_) => Some(Secrets::named([(CREDENTIALS, secret)])),
         Err(problem) => {
-            members.refuse("credentials", problem);
+            members.refuse(CREDENTIALS, problem);
             None
         }
     }
 }
 
+/// Returns how a destination at Google gets its token; `None` when what should be there cannot be read.
+pub(super) fn google(envelope: &Envelope<'_>, scope: &'static str) -> Option<Grant> {
+    match envelope.secrets.value(CREDENTIALS) {
+        Some(secret) => {
+            let account = Box::new(ServiceAccount::parse(secret.danger_reveal()).ok()?);
+            Some(Grant::ServiceAccount { account, scope, at: envelope.at })
+        }
+        // Nobody but an operator speaks in the service's own name.
+        None if envelope.spec.managed_by == ManagedBy::Operator => Some(Grant::Workload { scope }),
+        None => None,
+    }
+}
+
 impl Grant {
-    /// Returns where the token is fetched.
-    pub(crate) fn url(&self) -> &Url {
+    /// Returns where the token is fetched; `None` when only the service knows.
+    pub(crate) fn url(&self) -> Option<&Url> {
         match self {
-            Self::ClientCredentials { url, .. } => url,
-            Self::ServiceAccount { account, .. } => &account.token_uri,
+            Self::ClientCredentials { url, .. } => Some(url),
+            Self::ServiceAccount { account, .. } => Some(&account.token_uri),
+            Self::Workload { .. } => None,
         }
     }
 
@@ -130,6 +158,12 @@ impl Grant {
 
     /// Returns the request for a token.
     pub(crate) fn request(&self) -> Result<Exchange, Failure> {
+        let Some(url) = self.url() else {
+            return Err(Failure::new(
+                Cause::Configuration,
+                "the service's identity is asked for in steps",
+            ));
+        };
         let mut form = url::form_urlencoded::Serializer::new(String::new());
         match self {
             Self::ClientCredentials { client_id, client_secret, scope, .. } => {
@@ -145,8 +179,9 @@ impl Grant {
                 form.append_pair("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")
                     .append_pair("assertion", &assertion);
             }
+            Self::Workload { .. } => {}
         }
-        let mut exchange = Exchange::post(self.url().clone(), form.finish().into_bytes());
+        let mut exchange = Exchange::post(url.clone(), form.finish().into_bytes());
         exchange.headers.insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/x-www-form-urlencoded"),

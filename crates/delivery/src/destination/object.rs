@@ -6,7 +6,10 @@
 //! object found is the batch's own is told by its digest, which is made from leaf hashes. An erasure between two
 //! attempts changes the bytes and not the digest, so it does not make the batch a stranger to itself.
 
-use attestary_event::{View, actions::KnownActions, event::hex};
+mod lake;
+pub(crate) mod table;
+
+use attestary_event::{Timestamp, View, actions::KnownActions, event::hex};
 use attestary_formats::Format;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -16,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 use std::time::Duration;
 use url::Url;
 
+pub use self::lake::Lake;
 use super::{Envelope, Members};
 use crate::{
     batch::{Batch, BatchLimits},
@@ -44,6 +48,34 @@ pub enum Compression {
     None,
 }
 
+/// What an object is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Content {
+    /// One event a line.
+    #[default]
+    Lines,
+    /// One event a row of a Parquet file, compressed by column.
+    Parquet,
+}
+
+/// What is done with the events of a batch before they go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Packing {
+    /// Nothing.
+    Plain,
+    /// One gzip member.
+    Gzip,
+    /// A table.
+    Table(table::Rules),
+}
+
+/// Members of OCSF that hold what applications name. Amazon's documentation asks for rows in the order of time.
+const OCSF: table::Rules = table::Rules { free: &["unmapped"], sorted_by: Some("time") };
+/// Those of the other formats.
+const OTHERS: table::Rules =
+    table::Rules { free: &["metadata", "source", "old", "new"], sorted_by: None };
+
 /// What all object stores are configured with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layout {
@@ -53,6 +85,12 @@ pub struct Layout {
     /// Whether objects are compressed.
     #[serde(default)]
     pub compression: Compression,
+    /// What an object is.
+    #[serde(default)]
+    pub content: Content,
+    /// Where objects lie in Amazon Security Lake; `s3` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security_lake: Option<Lake>,
     /// Most events in an object.
     #[serde(default = "events_max")]
     pub events_max: usize,
@@ -97,6 +135,14 @@ impl Layout {
                 Compression::Gzip
             }
         };
+        let content = match members.text("content") {
+            None | Some("lines") => Content::Lines,
+            Some("parquet") => Content::Parquet,
+            Some(other) => {
+                members.refuse("content", format!("must be lines or parquet; this is {other:?}"));
+                Content::Lines
+            }
+        };
         let events = members.integer("events_max", 1, EVENTS_CEILING);
         let bytes = members.integer("bytes_max", 10_000, BYTES_CEILING);
         let age_seconds =
@@ -104,6 +150,8 @@ impl Layout {
         Self {
             prefix: prefix.to_owned(),
             compression,
+            content,
+            security_lake: None,
             events_max: events.map_or_else(events_max, |count| count as usize),
             bytes_max: bytes.map_or_else(bytes_max, |count| count as usize),
             age_seconds,
@@ -113,6 +161,30 @@ impl Layout {
     /// Returns the limits of a batch.
     pub(super) fn limits(&self) -> BatchLimits {
         BatchLimits { events_max: self.events_max, bytes_max: self.bytes_max, linger_ms: 0 }
+    }
+
+    /// Returns why events in a format cannot be written so.
+    pub(super) fn refuses(&self, format: &Format) -> Option<&'static str> {
+        if let Some(problem) = self.security_lake.as_ref().and_then(|lake| lake.refuses(format)) {
+            return Some(problem);
+        }
+        (self.content == Content::Parquet && !format.is_json())
+            .then_some("must be a format of JSON objects for Parquet")
+    }
+
+    /// Returns true when events that were received then do not stand in one object.
+    pub(super) fn separates(&self, first: Timestamp, next: Timestamp) -> bool {
+        const DAY_MS: i64 = 86_400_000;
+        self.security_lake.is_some() && first.0.div_euclid(DAY_MS) != next.0.div_euclid(DAY_MS)
+    }
+
+    fn packing(&self, format: &Format) -> Packing {
+        match (self.content, self.compression) {
+            (Content::Parquet, _) if matches!(format, Format::Ocsf(_)) => Packing::Table(OCSF),
+            (Content::Parquet, _) => Packing::Table(OTHERS),
+            (Content::Lines, Compression::Gzip) => Packing::Gzip,
+            (Content::Lines, Compression::None) => Packing::Plain,
+        }
     }
 
     /// Returns how long a batch that is not full may wait.
@@ -146,8 +218,8 @@ pub(crate) struct Put {
     pub(crate) headers: HeaderMap,
     /// The events, not compressed yet.
     pub(crate) body: Bytes,
-    /// Whether the transport compresses.
-    pub(crate) compression: Compression,
+    /// What the transport does with the body.
+    pub(crate) packing: Packing,
     /// Metadata that tells whether an object that is there is this one.
     pub(crate) digest: (HeaderName, String),
     /// How the request is signed.
@@ -171,17 +243,24 @@ pub(super) fn put(
     envelope: &Envelope<'_>,
     signature: Signature,
 ) -> Put {
-    let digest = digest(batch, envelope.format);
+    let digest = digest(batch, envelope.format, layout.content);
+    let packing = layout.packing(envelope.format);
     let mut put = Put {
         url: url(base, &key(layout, batch, envelope, &digest)),
         headers: HeaderMap::new(),
         body: batch.bytes.clone().into(),
-        compression: layout.compression,
+        packing,
         digest: (metadata.digest.clone(), digest.clone()),
         signature,
     };
-    put.header(header::CONTENT_TYPE, envelope.format.content_type());
-    if layout.compression == Compression::Gzip {
+    put.header(
+        header::CONTENT_TYPE,
+        match packing {
+            Packing::Table(_) => "application/vnd.apache.parquet",
+            _ => envelope.format.content_type(),
+        },
+    );
+    if packing == Packing::Gzip {
         put.header(header::CONTENT_ENCODING, "gzip");
     }
     put.header(header::IF_NONE_MATCH, "*");
@@ -199,9 +278,12 @@ impl Put {
 }
 
 /// Returns the digest of a batch: which events, in which order, written how.
-pub(super) fn digest(batch: &Batch, format: &Format) -> String {
+pub(super) fn digest(batch: &Batch, format: &Format, content: Content) -> String {
     let mut hash = Sha256::new_with_prefix(b"attestary object v1\n");
     hash.update(serde_json::to_vec(format).expect("a format is JSON"));
+    if content == Content::Parquet {
+        hash.update(b"\nparquet\n");
+    }
     for record in &batch.records {
         hash.update(record.leaf_hash);
     }
@@ -217,11 +299,12 @@ pub(super) fn key(layout: &Layout, batch: &Batch, envelope: &Envelope<'_>, diges
     if !key.is_empty() {
         key.push('/');
     }
-    let ending = match (envelope.format.is_json(), layout.compression) {
-        (true, Compression::Gzip) => "ndjson.gz",
-        (true, Compression::None) => "ndjson",
-        (false, Compression::Gzip) => "txt.gz",
-        (false, Compression::None) => "txt",
+    let ending = match (layout.packing(envelope.format), envelope.format.is_json()) {
+        (Packing::Table(_), _) => "parquet",
+        (Packing::Gzip, true) => "ndjson.gz",
+        (Packing::Plain, true) => "ndjson",
+        (Packing::Gzip, false) => "txt.gz",
+        (Packing::Plain, false) => "txt",
     };
     let Some((first, last)) = batch.range() else {
         return format!("{key}attestary-test/{}.{ending}", envelope.id);
@@ -229,12 +312,13 @@ pub(super) fn key(layout: &Layout, batch: &Batch, envelope: &Envelope<'_>, diges
     let spec = envelope.spec;
     let (environment, tenant) = (id(spec.environment.as_str()), id(spec.tenant.as_str()));
     let received = batch.records.first().map_or(envelope.at, |record| record.received_at);
-    let received = received.to_string();
-    let (day, hour) = (&received[..10], &received[11..13]);
-    format!(
-        "{key}environment={environment}/tenant={tenant}/dt={day}/hour={hour}/{first:020}-{last:020}-{}.{ending}",
-        &digest[..16]
-    )
+    let directory = layout.security_lake.as_ref().map(|lake| lake.directory(received));
+    let directory = directory.unwrap_or_else(|| {
+        let received = received.to_string();
+        let (day, hour) = (&received[..10], &received[11..13]);
+        format!("environment={environment}/tenant={tenant}/dt={day}/hour={hour}/")
+    });
+    format!("{key}{directory}{first:020}-{last:020}-{}.{ending}", &digest[..16])
 }
 
 /// Returns an id as it stands in names: everything outside `[A-Za-z0-9-]` as `%XX`.

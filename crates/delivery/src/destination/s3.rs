@@ -12,7 +12,7 @@ use url::Url;
 
 use super::{
     Envelope, ManagedBy, Members, Request,
-    object::{self, Compression, Layout, Metadata, Put},
+    object::{self, Layout, Metadata, Packing, Put},
     sts::{self, Signer},
     webhook,
 };
@@ -114,7 +114,11 @@ impl Config {
         }
         let object_lock = read_lock(members);
         let ca = tls::read_ca(members);
-        let layout = Layout::read(members);
+        let mut layout = Layout::read(members);
+        layout.security_lake = object::Lake::read(members, region.unwrap_or_default());
+        if layout.security_lake.is_some() {
+            layout.content = object::Content::Parquet;
+        }
         let secrets = Secrets::named(secret.map(|secret| (SECRET, secret)));
         let given = |given: Option<Option<&str>>| match given {
             None => Some(None),
@@ -178,7 +182,7 @@ impl Config {
             url: object::url(&self.base(), &key),
             headers: HeaderMap::new(),
             body,
-            compression: Compression::None,
+            packing: Packing::Plain,
             digest: (name.clone(), digest.clone()),
             signature: self.signature(secrets, SINGLE),
         };

@@ -66,6 +66,11 @@ impl Driver {
             if event.seq > cut.next_seq() {
                 return Chunk::Missing(event.seq);
             }
+            let first = cut.first_received();
+            if first.is_some_and(|first| self.spec.destination.separates(first, event.received_at))
+            {
+                return Chunk::Complete;
+            }
             if index % ENCODE_EVENTS_MAX == ENCODE_EVENTS_MAX - 1 {
                 tokio::task::yield_now().await;
             }
@@ -83,6 +88,9 @@ impl Driver {
         let fields = event.fields();
         let view = View { event, fields: &fields };
         if self.engine.is_settled(event.seq) || !self.spec.filter.matches(&view) {
+            return false;
+        }
+        if !self.spec.destination.takes(&view, &self.parts.actions) {
             return false;
         }
         self.spec.destination.encode(&view, &self.spec.format, &self.parts.actions, out);

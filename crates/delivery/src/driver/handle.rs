@@ -16,7 +16,7 @@ pub struct Stopped;
 /// Speaks to the task of one destination.
 #[derive(Debug)]
 pub struct Handle {
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<Box<Command>>,
     status: watch::Receiver<Status>,
     size: watch::Receiver<u64>,
     task: Mutex<Option<JoinHandle<()>>>,
@@ -31,7 +31,7 @@ impl std::fmt::Debug for Command {
 
 impl Handle {
     pub(super) fn new(
-        commands: mpsc::Sender<Command>,
+        commands: mpsc::Sender<Box<Command>>,
         status: watch::Receiver<Status>,
         size: watch::Receiver<u64>,
         task: JoinHandle<()>,
@@ -87,7 +87,7 @@ impl Handle {
         command: impl FnOnce(oneshot::Sender<T>) -> Command,
     ) -> Result<T, Stopped> {
         let (done, answer) = oneshot::channel();
-        self.commands.send(command(done)).await.map_err(|_| Stopped)?;
+        self.commands.send(Box::new(command(done))).await.map_err(|_| Stopped)?;
         answer.await.map_err(|_| Stopped)
     }
 }

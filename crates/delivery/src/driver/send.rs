@@ -27,6 +27,7 @@ impl Driver {
             batch.first_seq().zip(batch.last_seq()).expect("only batches with events are sent");
         let request = self.request(&batch, &format!("{}-{first}-{last}", self.spec.label()));
         let (at, begun) = (self.parts.clock.now(), Instant::now());
+        self.sent_at = Some(begun);
         let reply = self.carry(request).await?;
         let verdict = self.spec.destination.judge(&reply, batch.records.len());
         self.record(&batch, &reply, &verdict, at, begun.elapsed());
@@ -78,7 +79,7 @@ impl Driver {
                 biased;
                 reply = &mut carrying => break Some(reply),
                 () = grace => break None,
-                command = self.commands.recv(), if self.deferred.len() < COMMANDS_MAX => match command {
+                command = self.commands.recv(), if self.deferred.len() < COMMANDS_MAX => match command.map(|command| *command) {
                     Some(Command::Pause(detail, done)) => {
                         self.engine.pause(&detail, self.parts.clock.now());
                         // Saved now if it can be; else with the outcome, before anything else is sent.
@@ -87,9 +88,9 @@ impl Driver {
                     }
                     Some(Command::Stop(done)) => {
                         stop_at.get_or_insert_with(|| Instant::now() + STOP_GRACE);
-                        stops.push(Command::Stop(done));
+                        stops.push(Box::new(Command::Stop(done)));
                     }
-                    Some(command) => self.deferred.push_back(command),
+                    Some(command) => self.deferred.push_back(Box::new(command)),
                     None => break None,
                 },
             }

@@ -143,6 +143,8 @@ async fn day(seed: u64, mutant: Option<Mutant>) -> Result<world::Counts, String>
             let _ = handle.resume().await;
         }
     }
+    // A save that failed is tried again within half a minute; a stop would not wait for it.
+    sleep(Duration::from_secs(120)).await;
     handle.stop().await;
     world.verdict()
 }

@@ -201,6 +201,16 @@ async fn until(handle: &Handle, reached: impl Fn(&Status) -> bool) -> Status {
     handle.status()
 }
 
+/// Ten thousand destinations wait in 64 MB: what waits must not carry what sends.
+#[test]
+fn a_task_that_waits_is_small() {
+    fn of<Future>(_: impl FnOnce(Driver) -> Future) -> usize {
+        size_of::<Future>()
+    }
+    let (driver, task) = (size_of::<Driver>(), of(Driver::run));
+    assert!(task < driver + 3_000, "{task} bytes, of which {driver} are the driver's");
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_in_the_log_arrives_in_order_and_is_saved_before_the_next_send() {
     let world = World::new();
@@ -223,18 +233,22 @@ async fn what_is_in_the_log_arrives_in_order_and_is_saved_before_the_next_send()
 
 // seeds: IC-17
 #[tokio::test(start_paused = true)]
-async fn a_live_event_is_sent_after_the_linger_together_with_its_neighbours() {
+async fn a_live_event_leaves_at_once_and_its_neighbours_follow_together() {
     let world = World::new();
     let (handle, sent) = start(&world, "", |_, _| Answer::Status(200));
     tokio::task::yield_now().await;
     let begun = Instant::now();
     world.append(&["a"]);
-    sleep(Duration::from_millis(100)).await;
-    world.append(&["a"]);
-    until(&handle, |status| status.cursor == 2).await;
+    until(&handle, |status| status.cursor == 1).await;
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    for _ in 0..2 {
+        sleep(Duration::from_millis(1)).await;
+        world.append(&["a"]);
+    }
+    until(&handle, |status| status.cursor == 3).await;
     assert_eq!(
-        (begun.elapsed().as_millis() / 10, sent.lock().unwrap().clone()),
-        (20, vec![vec![0, 1]])
+        (begun.elapsed().as_millis() / 5, sent.lock().unwrap().clone()),
+        (1, vec![vec![0], vec![1, 2]])
     );
 }
 
@@ -387,8 +401,7 @@ async fn one_hanging_destination_delays_no_other() {
         for handle in &live {
             until(handle, |status| status.cursor == round).await;
         }
-        // The linger and nothing else.
-        assert!(begun.elapsed() < Duration::from_millis(210), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_millis(5), "{:?}", begun.elapsed());
         sleep(Duration::from_secs(1)).await;
     }
 }

@@ -4,7 +4,7 @@
 //! guard. An answer 401 to a kept token means that it was withdrawn: one new token is tried before the answer is
 //! believed. A batch that waits for a confirmation is reported only when the confirmation came or time is up.
 
-use std::{io::Write as _, time::Duration};
+use std::{io::Write as _, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
@@ -27,6 +27,7 @@ use crate::{
     },
     guard::{Guard, Owner},
     health::Cause,
+    ports::Clock,
     tls::Identity,
     verdict::{Failure, Reply, Response},
 };
@@ -59,9 +60,14 @@ impl Transport for Exchanges {
 }
 
 impl Exchanges {
-    pub(super) fn new(guard: &Guard, owner: Owner, endpoint: &Endpoint) -> Self {
+    pub(super) fn new(
+        guard: &Guard,
+        owner: Owner,
+        endpoint: &Endpoint,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let http = Http::new(guard.clone(), owner.clone(), endpoint.target(), endpoint.ca.clone());
-        Self { http, tokens: Tokens::new(guard.clone(), owner) }
+        Self { http, tokens: Tokens::new(guard.clone(), owner, clock) }
     }
 
     /// Shows a certificate to receivers that ask for one; the token endpoint is not shown it.

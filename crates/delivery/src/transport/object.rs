@@ -27,7 +27,7 @@ use crate::{
     destination::{
         Request,
         grant::Grant,
-        object::{Compression, Put},
+        object::{Packing, Put, table},
         sts::Signer,
     },
     guard::{Guard, Owner},
@@ -93,14 +93,15 @@ impl Transport for Objects {
 impl Objects {
     pub(crate) fn new(http: Http, guard: &Guard, owner: Owner, clock: Arc<dyn Clock>) -> Self {
         let session = Session::new(guard.clone(), owner.clone());
-        Self { http, session, tokens: Tokens::new(guard.clone(), owner), clock }
+        let tokens = Tokens::new(guard.clone(), owner, clock.clone());
+        Self { http, session, tokens, clock }
     }
 
     async fn put(&mut self, put: Put) -> Result<Reply, Failure> {
-        let (body, compression) = (put.body.clone(), put.compression);
-        let prepared = tokio::task::spawn_blocking(move || prepare(&body, compression)).await;
+        let (body, packing) = (put.body.clone(), put.packing);
+        let prepared = tokio::task::spawn_blocking(move || prepare(&body, packing)).await;
         let prepared =
-            prepared.map_err(|error| Failure::new(Cause::Configuration, error.to_string()))?;
+            prepared.map_err(|error| Failure::new(Cause::Configuration, error.to_string()))??;
         let mut headers = put.headers.clone();
         if matches!(put.signature, Signature::Aws { .. }) {
             // Stores that lock objects ask for a checksum; the others compare it.
@@ -182,17 +183,23 @@ fn exists(response: &Response) -> bool {
 }
 
 /// Compresses and hashes a body. The same events give the same bytes: no name and no time is in the header.
-fn prepare(body: &[u8], compression: Compression) -> Prepared {
-    let body = match compression {
-        Compression::None => Bytes::copy_from_slice(body),
-        Compression::Gzip => {
+fn prepare(body: &[u8], packing: Packing) -> Result<Prepared, Failure> {
+    let body = match packing {
+        Packing::Plain => Bytes::copy_from_slice(body),
+        Packing::Table(rules) => {
+            let table = table::encode(body, &rules).map_err(|error| {
+                Failure::new(Cause::Configuration, format!("the events make no table: {error}"))
+            })?;
+            table.into()
+        }
+        Packing::Gzip => {
             let mut encoder = GzBuilder::new().write(Vec::new(), Level::default());
             encoder.write_all(body).expect("a vector takes all that is written");
             encoder.finish().expect("a vector takes all that is written").into()
         }
     };
     let sha256 = Sha256::digest(&body).into();
-    Prepared { body, sha256 }
+    Ok(Prepared { body, sha256 })
 }
 
 fn insert(headers: &mut HeaderMap, name: &'static str, value: &str) {

@@ -94,7 +94,7 @@ impl Session {
                 Ok(Credentials { key: key.clone(), token: None, until: None })
             }
             Some(Identity::WebIdentity { role_arn, token_file }) => {
-                let token = read_token(token_file).await?;
+                let token = platform_token(token_file).await?;
                 let form = sts::assume_with_token(role_arn, OWN_SESSION, &token);
                 self.ask(&form, None, asked).await
             }
@@ -135,7 +135,8 @@ impl Session {
     }
 }
 
-async fn read_token(path: &Path) -> Result<String, Failure> {
+/// Reads the token that the platform wrote for this service.
+pub(super) async fn platform_token(path: &Path) -> Result<String, Failure> {
     let failed = |what: String| {
         Failure::new(Cause::Configuration, format!("cannot read the platform's token: {what}"))
     };

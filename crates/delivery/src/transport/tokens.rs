@@ -1,20 +1,22 @@
 //! Bearer tokens: fetched through the guard over a connection of their own, and kept until shortly before they expire.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::HeaderValue;
 use tokio::time::Instant;
 
-use super::{exchange::parts, http::Http};
+use super::{exchange::parts, http::Http, session::platform_token};
 use crate::{
     destination::{
-        grant::{self, Grant},
-        http::target,
+        grant::{self, Grant, Token},
+        http::{Exchange, target},
+        workload,
     },
     guard::{Guard, Owner, Target},
     health::Cause,
+    ports::Clock,
     secret::Secret,
-    verdict::Failure,
+    verdict::{Failure, Response},
 };
 
 /// A token is not used in the last part of its life: the request still has to arrive.
@@ -24,6 +26,7 @@ const TOKEN_MARGIN: Duration = Duration::from_secs(60);
 pub(super) struct Tokens {
     guard: Guard,
     owner: Owner,
+    clock: Arc<dyn Clock>,
     endpoint: Option<(Target, Http)>,
     kept: Option<Kept>,
 }
@@ -35,8 +38,8 @@ struct Kept {
 }
 
 impl Tokens {
-    pub(super) fn new(guard: Guard, owner: Owner) -> Self {
-        Self { guard, owner, endpoint: None, kept: None }
+    pub(super) fn new(guard: Guard, owner: Owner, clock: Arc<dyn Clock>) -> Self {
+        Self { guard, owner, clock, endpoint: None, kept: None }
     }
 
     /// Returns true when a token for this grant is at hand.
@@ -63,8 +66,30 @@ impl Tokens {
     }
 
     async fn fetch(&mut self, grant: &Grant) -> Result<Kept, Failure> {
-        let request = parts(grant.request()?).await?;
-        let target = target(grant.url());
+        let token = match grant {
+            Grant::Workload { scope } => self.own(scope).await?,
+            _ => grant::token(&self.ask(grant.request()?).await?)?,
+        };
+        let until = Instant::now() + token.lifetime.saturating_sub(TOKEN_MARGIN);
+        Ok(Kept { grant: grant.clone(), value: token.value, until })
+    }
+
+    /// Returns a token of the service's own identity at Google.
+    async fn own(&mut self, scope: &str) -> Result<Token, Failure> {
+        let Some(account) = self.guard.google().cloned() else {
+            let detail = "this service has no identity at Google: give credentials, or have the operator set delivery.google_credentials_file";
+            return Err(Failure::new(Cause::Configuration, detail));
+        };
+        let subject = account.subject(&platform_token(account.file()).await?)?;
+        let token = grant::token(&self.ask(account.exchange(&subject, scope)).await?)?;
+        let Some(url) = &account.service_account_impersonation_url else { return Ok(token) };
+        let response = self.ask(workload::impersonate(url, scope, &token.value)?).await?;
+        workload::impersonated(&response, self.clock.now())
+    }
+
+    async fn ask(&mut self, exchange: Exchange) -> Result<Response, Failure> {
+        let request = parts(exchange).await?;
+        let target = target(&request.url);
         if self.endpoint.as_ref().is_none_or(|(known, _)| *known != target) {
             let http = Http::new(self.guard.clone(), self.owner.clone(), target.clone(), None);
             self.endpoint = Some((target, http));
@@ -72,12 +97,9 @@ impl Tokens {
         let Some((_, http)) = &mut self.endpoint else {
             return Err(Failure::new(Cause::Configuration, "no token endpoint"));
         };
-        let response = http.send(&request).await.map_err(|failure| {
+        http.send(&request).await.map_err(|failure| {
             Failure::new(failure.cause, format!("cannot fetch a token: {}", failure.detail))
-        })?;
-        let token = grant::token(&response)?;
-        let until = Instant::now() + token.lifetime.saturating_sub(TOKEN_MARGIN);
-        Ok(Kept { grant: grant.clone(), value: token.value, until })
+        })
     }
 }
 

@@ -3,11 +3,14 @@
 //! A blueprint is what a destination is made from, kept sealed. One task makes what is missing: after a change, after
 //! a tenant appeared, and at the start of the service. A destination and the note that it came of a blueprint are
 //! saved together, so none is made twice. Copies are managed by the operator: tenants see them and change nothing. A copy
-//! that an operator deletes is not made again; a blueprint that is deleted takes its copies with it.
+//! that an operator deletes is not made again; a blueprint that is changed changes its copies, and one that is deleted
+//! takes them with it.
+
+mod revise;
 
 use std::{collections::HashSet, time::Duration};
 
-use attestary_delivery::{Secrets, State};
+use attestary_delivery::{Secrets, Spec, State};
 use attestary_event::{EnvironmentId, TenantId, Timestamp};
 use attestary_store::catalog::{BlueprintRow, Catalog, Opaque, TenantState};
 use serde::{Deserialize, Serialize};
@@ -68,7 +71,7 @@ struct Body {
 }
 
 impl Body {
-    fn new(new: &NewDestination, shown: Value) -> Self {
+    fn new(new: &NewDestination) -> Self {
         let new = new.clone();
         Self {
             name: new.name,
@@ -78,8 +81,14 @@ impl Body {
             filter: new.filter,
             batch: new.batch,
             start: new.start,
-            shown,
+            shown: Value::Null,
         }
+    }
+
+    /// Returns the blueprint with the settings that are shown of what comes of it.
+    fn showing(self, spec: &Spec) -> Self {
+        let settings = serde_json::to_value(&spec.destination).unwrap_or_default();
+        Self { shown: settings.get("config").cloned().unwrap_or_default(), ..self }
     }
 
     fn destination(&self) -> NewDestination {
@@ -127,8 +136,7 @@ impl Service {
             return Err(ChangeError::Conflict { reason });
         }
         let id = mint("bpr_", self.clock().now_ms(), self.rng());
-        let settings = serde_json::to_value(&draft.spec.destination).unwrap_or_default();
-        let body = Body::new(&new, settings.get("config").cloned().unwrap_or_default());
+        let body = Body::new(&new).showing(&draft.spec);
         let act = Act::new(action::DESTINATION, "blueprint.create")
             .on("blueprint", id.as_str())
             .with("config", super::shown(&draft.spec));
@@ -136,7 +144,7 @@ impl Service {
         let plain = Zeroizing::new(serde_json::to_vec(&body).expect("a blueprint is JSON"));
         let sealed = self.vault().seal(&plain, &id, self.rng());
         let created_ms = self.clock().now_ms();
-        let row = BlueprintRow { id, environment, body: Opaque(sealed), created_ms };
+        let row = BlueprintRow { id, environment, body: Opaque(sealed), revision: 0, created_ms };
         let saved = row.clone();
         self.catalog(move |catalog| catalog.create_blueprint(&saved))
             .await
@@ -176,8 +184,8 @@ impl Service {
         self.record(caller, act).await.map_err(ChangeError::Audit)?;
         let of = id.to_owned();
         let copies = self.catalog(move |catalog| catalog.blueprint_copies(&of)).await;
-        for (_, destination) in copies.map_err(change_error)? {
-            match self.remove_destination(&destination).await {
+        for copy in copies.map_err(change_error)? {
+            match self.remove_destination(&copy.destination).await {
                 // An operator has deleted it before.
                 Ok(()) | Err(ChangeError::Access(AccessError::NotFound)) => {}
                 Err(error) => return Err(error),
@@ -220,9 +228,12 @@ impl Service {
         for row in rows {
             let id = row.id.clone();
             let copies = self.catalog(move |catalog| catalog.blueprint_copies(&id)).await;
-            let copies: HashSet<TenantId> =
-                copies.map_err(change_error)?.into_iter().map(|(tenant, _)| tenant).collect();
+            let copies = copies.map_err(change_error)?;
             let body = self.blueprint_body(&row)?;
+            for copy in copies.iter().filter(|copy| copy.revision != row.revision) {
+                complete &= self.revise_copy(&row, &body, copy).await?;
+            }
+            let copies: HashSet<TenantId> = copies.into_iter().map(|copy| copy.tenant).collect();
             let mut after: Option<String> = None;
             loop {
                 let (environment, from) = (row.environment.clone(), after.clone());
@@ -252,9 +263,9 @@ impl Service {
         tenant: &TenantId,
     ) -> Result<bool, ChangeError> {
         let _turn = self.destinations().turn().await;
-        // It may have been deleted since it was read.
-        if !self.blueprint_rows(&row.environment).await?.iter().any(|known| known.id == row.id) {
-            return Ok(true);
+        // It may have been deleted or changed since it was read.
+        if !self.blueprint_rows(&row.environment).await?.contains(row) {
+            return Ok(false);
         }
         let operator = attestary_delivery::ManagedBy::Operator;
         let made = self.check_as(operator, &row.environment, tenant, &body.destination());
@@ -269,9 +280,9 @@ impl Service {
         let cursor = self.start_seq(&row.environment, tenant, draft.start).await?;
         let state = State::new(cursor, Timestamp(self.clock().now_ms() as i64));
         let (spec, secrets): (_, Secrets) = (draft.spec, draft.secrets);
-        let (blueprint, saved) =
-            (row.id.clone(), self.row(&spec, &secrets, &state, self.clock().now_ms()));
-        self.catalog(move |catalog| catalog.create_blueprint_copy(&blueprint, &saved))
+        let saved = self.row(&spec, &secrets, &state, self.clock().now_ms());
+        let (blueprint, revision) = (row.id.clone(), row.revision);
+        self.catalog(move |catalog| catalog.create_blueprint_copy(&blueprint, revision, &saved))
             .await
             .map_err(change_error)?;
         self.run_destination(spec, secrets, state)?;

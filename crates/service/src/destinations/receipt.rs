@@ -1,8 +1,8 @@
 //! The contiguity receipt of a destination, and its comparison with the log.
 
-use attestary_delivery::{Receipt, State};
+use attestary_delivery::{Receipt, Spec, State};
 use attestary_event::event::hex;
-use attestary_event::{TenantId, View, filter::Filter};
+use attestary_event::{TenantId, View};
 use attestary_ledger::Frontier;
 use std::collections::BTreeSet;
 
@@ -69,7 +69,7 @@ impl Service {
         let receipt = state.receipt.unwrap_or_else(|| Receipt::new(state.cursor));
         let log = if compare {
             let (spec, _) = self.restored(&row).map_err(as_read)?;
-            let compared = self.compare(caller, &tenant, id, &receipt, &spec.filter).await;
+            let compared = self.compare(caller, &tenant, id, &receipt, &spec).await;
             Some(compared.map_err(as_read)?)
         } else {
             None
@@ -85,7 +85,7 @@ impl Service {
         tenant: &TenantId,
         id: &str,
         receipt: &Receipt,
-        filter: &Filter,
+        spec: &Spec,
     ) -> Result<LogComparison, ChangeError> {
         let impossible = |reason: String| Ok(LogComparison::Impossible { reason });
         let length = receipt.next_seq - receipt.from_seq;
@@ -115,7 +115,9 @@ impl Service {
             for event in events.iter().take_while(|event| event.seq < receipt.next_seq) {
                 next = event.seq + 1;
                 let fields = event.fields();
-                let selected = filter.matches(&View { event, fields: &fields });
+                let view = View { event, fields: &fields };
+                let selected = spec.filter.matches(&view)
+                    && spec.destination.takes(&view, &super::running::known_actions());
                 if selected && !aside.contains(&event.seq) {
                     tree.append(event.leaf_hash);
                 }

@@ -2,11 +2,11 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, OnceLock},
 };
 
 use attestary_delivery::{
-    Components, DestinationConfig, Handle, Log, Memory, Secrets, Spec, State, Stretch, spawn,
+    Components, DestinationConfig, Guard, Handle, Log, Memory, Secrets, Spec, State, Stretch, spawn,
 };
 use attestary_event::{EnvironmentId, TenantId, actions::KnownActions};
 use attestary_store::catalog::{Catalog, DestinationRow, ReplayRow};
@@ -33,6 +33,8 @@ pub(crate) struct Running {
     nudge: Arc<Notify>,
     /// Called when tenants may lack what blueprints say.
     blueprints: Arc<Notify>,
+    /// The outbound guard of all destinations.
+    pub(super) guard: OnceLock<Guard>,
 }
 
 /// Which cursor of a destination a task moves.

@@ -11,10 +11,12 @@ use super::{
 /// Tables of this area.
 pub(super) const TABLES: &str = "
 CREATE TABLE blueprints (
-    id TEXT PRIMARY KEY, environment TEXT NOT NULL, body BLOB NOT NULL, created_ms INTEGER NOT NULL
+    id TEXT PRIMARY KEY, environment TEXT NOT NULL, body BLOB NOT NULL, revision INTEGER NOT NULL,
+    created_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE blueprint_copies (
     blueprint TEXT NOT NULL REFERENCES blueprints (id), tenant TEXT NOT NULL, destination TEXT NOT NULL,
+    revision INTEGER NOT NULL,
     PRIMARY KEY (blueprint, tenant)
 ) STRICT, WITHOUT ROWID;
 ";
@@ -28,24 +30,45 @@ pub struct BlueprintRow {
     pub environment: EnvironmentId,
     /// What destinations are made from, sealed: it may hold secrets.
     pub body: Opaque<Vec<u8>>,
+    /// How often it was changed.
+    pub revision: u64,
     /// When it was made, in milliseconds since the epoch.
     pub created_ms: u64,
+}
+
+/// What came of a blueprint for a tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlueprintCopy {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// `dst_…`; it may have been deleted since.
+    pub destination: String,
+    /// The revision of the blueprint that it has.
+    pub revision: u64,
 }
 
 impl Catalog {
     /// Saves a blueprint.
     pub fn create_blueprint(&self, row: &BlueprintRow) -> Result<()> {
-        let text =
-            "INSERT INTO blueprints (id, environment, body, created_ms) VALUES (?1, ?2, ?3, ?4)";
+        let text = "INSERT INTO blueprints (id, environment, body, created_ms, revision) VALUES (?1, ?2, ?3, ?4, 0)";
         let values = params![row.id, row.environment.as_str(), row.body.0, signed(row.created_ms)];
         self.write(|transaction| Ok(transaction.execute(text, values)?))?;
         Ok(())
     }
 
+    /// Saves a changed blueprint under its new revision.
+    pub fn update_blueprint(&self, row: &BlueprintRow) -> Result<()> {
+        let text = "UPDATE blueprints SET body = ?2, revision = ?3 WHERE id = ?1";
+        let values = params![row.id, row.body.0, signed(row.revision)];
+        let changed = self.write(|transaction| Ok(transaction.execute(text, values)?))?;
+        found(changed, || format!("blueprint {}", row.id))
+    }
+
     /// Returns the blueprints of all environments, oldest first.
     pub fn blueprints(&self) -> Result<Vec<BlueprintRow>> {
         self.read(|connection| {
-            let text = "SELECT id, environment, body, created_ms FROM blueprints ORDER BY id";
+            let text =
+                "SELECT id, environment, body, created_ms, revision FROM blueprints ORDER BY id";
             let mut select = connection.prepare_cached(text)?;
             let rows = select.query_map([], |row| {
                 Ok(BlueprintRow {
@@ -53,33 +76,58 @@ impl Catalog {
                     environment: EnvironmentId::restored(&row.get::<_, String>(1)?),
                     body: Opaque(row.get(2)?),
                     created_ms: unsigned(row.get(3)?),
+                    revision: unsigned(row.get(4)?),
                 })
             })?;
             rows.map(|row| Ok(row?)).collect()
         })
     }
 
-    /// Returns the destinations that came of a blueprint, with their tenants.
-    pub fn blueprint_copies(&self, blueprint: &str) -> Result<Vec<(TenantId, String)>> {
+    /// Returns what came of a blueprint.
+    pub fn blueprint_copies(&self, blueprint: &str) -> Result<Vec<BlueprintCopy>> {
         self.read(|connection| {
-            let text = "SELECT tenant, destination FROM blueprint_copies WHERE blueprint = ?1";
+            let text =
+                "SELECT tenant, destination, revision FROM blueprint_copies WHERE blueprint = ?1";
             let mut select = connection.prepare_cached(text)?;
             let rows = select.query_map([blueprint], |row| {
-                Ok((TenantId::restored(&row.get::<_, String>(0)?), row.get(1)?))
+                Ok(BlueprintCopy {
+                    tenant: TenantId::restored(&row.get::<_, String>(0)?),
+                    destination: row.get(1)?,
+                    revision: unsigned(row.get(2)?),
+                })
             })?;
             rows.map(|row| Ok(row?)).collect()
         })
     }
 
     /// Saves a destination that comes of a blueprint; both are there or neither is.
-    pub fn create_blueprint_copy(&self, blueprint: &str, row: &DestinationRow) -> Result<()> {
-        let text =
-            "INSERT INTO blueprint_copies (blueprint, tenant, destination) VALUES (?1, ?2, ?3)";
+    pub fn create_blueprint_copy(
+        &self,
+        blueprint: &str,
+        revision: u64,
+        row: &DestinationRow,
+    ) -> Result<()> {
+        let text = "INSERT INTO blueprint_copies (blueprint, tenant, destination, revision)
+                    VALUES (?1, ?2, ?3, ?4)";
         self.write(|transaction| {
             insert_destination(transaction, row)?;
-            transaction.execute(text, params![blueprint, row.tenant.as_str(), row.id])?;
+            let values = params![blueprint, row.tenant.as_str(), row.id, signed(revision)];
+            transaction.execute(text, values)?;
             Ok(())
         })
+    }
+
+    /// Notes that a copy has a revision of its blueprint.
+    pub fn revise_blueprint_copy(
+        &self,
+        blueprint: &str,
+        copy: &BlueprintCopy,
+        revision: u64,
+    ) -> Result<()> {
+        let text = "UPDATE blueprint_copies SET revision = ?3 WHERE blueprint = ?1 AND tenant = ?2";
+        let values = params![blueprint, copy.tenant.as_str(), signed(revision)];
+        self.write(|transaction| Ok(transaction.execute(text, values)?))?;
+        Ok(())
     }
 
     /// Forgets what came of blueprints for a tenant that is deleted.

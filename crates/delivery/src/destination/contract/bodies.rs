@@ -13,7 +13,10 @@ fn shown(exchange: &Exchange) -> String {
     headers.sort();
     text.extend(headers);
     if let Some(grant) = &exchange.grant {
-        text.push_str(&format!("(authorization: Bearer, a token from {})\n", grant.url()));
+        text.push_str(&format!(
+            "(authorization: Bearer, a token from {})\n",
+            grant.url().expect("a grant of its own")
+        ));
     }
     if let Some(confirm) = &exchange.confirm {
         text.push_str(&format!("(confirmed at {})\n", confirm.url));

@@ -1,4 +1,4 @@
-use attestary_event::{EventId, Timestamp};
+use attestary_event::EventId;
 
 use super::*;
 use crate::{DestinationConfig, ManagedBy, Secrets, batch::Record, destination::Request};
@@ -65,8 +65,12 @@ fn a_key_depends_on_events_and_form_and_never_on_the_attempt() {
     other.records[0].leaf_hash = [9; 32];
     assert_ne!(of(&[1, 2], 0), put("s3", s3(serde_json::json!({})), &other, 0).url);
     assert_ne!(
-        digest(&other, &Format::default()),
-        digest(&other, &serde_json::from_str(r#"{"type":"cef"}"#).unwrap())
+        digest(&other, &Format::default(), Content::Lines),
+        digest(&other, &serde_json::from_str(r#"{"type":"cef"}"#).unwrap(), Content::Lines)
+    );
+    assert_ne!(
+        digest(&other, &Format::default(), Content::Lines),
+        digest(&other, &Format::default(), Content::Parquet)
     );
 }
 
