@@ -319,7 +319,7 @@ impl DestinationConfig {
     pub fn check_format(&self, format: &Format) -> Result<(), Violation> {
         let refused = match self.layout() {
             Some(layout) => layout.refuses(format).map(str::to_owned),
-            None => self.http().and_then(|http| http.refuses(format)).map(Into::into),
+            None => self.http().and_then(|http| http.refuses(format)),
         };
         refused.map_or(Ok(()), |detail| Err(Violation::new("/format", detail)))
     }

@@ -32,7 +32,7 @@ pub(crate) struct Rules {
 /// Returns the file of some records, one JSON object a line.
 pub(crate) fn encode(lines: &[u8], rules: &Rules) -> Result<Vec<u8>> {
     let parsed = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    let parsed = parsed.map(|line| serde_json::from_slice::<Value>(line));
+    let parsed = parsed.map(serde_json::from_slice::<Value>);
     let mut records = parsed
         .collect::<serde_json::Result<Vec<_>>>()
         .map_err(|error| ParquetError::General(format!("a record is no JSON: {error}")))?;

@@ -25,8 +25,8 @@ pub(super) enum Shape {
     Text,
     /// JSON text.
     Free,
-    Group(BTreeMap<String, Shape>),
-    List(Box<Shape>),
+    Group(BTreeMap<String, Self>),
+    List(Box<Self>),
 }
 
 impl Shape {
