@@ -199,12 +199,14 @@ fn relative(text: &str) -> Option<Relative> {
     if rest.is_empty() {
         return Some(Relative { offset: None });
     }
-    let unit = rest.chars().next_back().and_then(Unit::of_letter)?;
-    let digits = rest[1..rest.len() - 1].bytes();
-    let plain = rest.starts_with(['+', '-']) && (1..=Relative::DIGITS_MAX).contains(&digits.len());
-    if !plain || !digits.clone().all(|byte| byte.is_ascii_digit()) {
+    let mut letters = rest.chars();
+    let unit = letters.next_back().and_then(Unit::of_letter)?;
+    let signed = letters.as_str();
+    let digits = signed.strip_prefix(['+', '-'])?;
+    let plain = (1..=Relative::DIGITS_MAX).contains(&digits.len());
+    if !plain || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let amount = rest[..rest.len() - 1].parse().ok()?;
+    let amount = signed.parse().ok()?;
     Some(Relative { offset: Some((amount, unit)) })
 }
