@@ -154,13 +154,16 @@ fn rendered(mut response: Response, path: &str, request_id: &str) -> Response {
         Some(mut problem) => {
             problem.allow =
                 problem.allow.take().or_else(|| response.headers().get(header::ALLOW).cloned());
-            problem.render(path, request_id)
+            routes::foreign::rendered(&problem, path)
+                .unwrap_or_else(|| problem.render(path, request_id))
         }
         // What axum itself refuses (a path that is not valid UTF-8) has no body of ours.
         None if response.status() == StatusCode::BAD_REQUEST
             && !response.headers().contains_key(header::CONTENT_TYPE) =>
         {
-            Problem::new(&problem::INVALID_QUERY, "the path is not valid").render(path, request_id)
+            let problem = Problem::new(&problem::INVALID_QUERY, "the path is not valid");
+            routes::foreign::rendered(&problem, path)
+                .unwrap_or_else(|| problem.render(path, request_id))
         }
         None => response,
     }

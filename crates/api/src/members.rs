@@ -124,6 +124,11 @@ impl Members {
                 format!("there is no member \"{shown}\"; known are {}", self.known.join(", "));
             self.violations.push(Violation::new(format!("/{}", escaped(shown)), detail));
         }
+        self.finish_open()
+    }
+
+    /// Ends the reading of a foreign body, whose clients may send members that nobody here knows.
+    pub(crate) fn finish_open(self) -> Result<(), Problem> {
         if self.violations.is_empty() { Ok(()) } else { Err(refused(self.violations)) }
     }
 

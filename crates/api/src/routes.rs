@@ -13,6 +13,7 @@ pub(crate) mod easysend;
 pub(crate) mod environments;
 pub(crate) mod events;
 pub(crate) mod exports;
+pub(crate) mod foreign;
 pub(crate) mod formio;
 pub(crate) mod governance;
 pub(crate) mod health;
@@ -229,27 +230,10 @@ fn foreign() -> Router<State> {
         .route("/ingest/formio", post(formio::import))
         .merge(retraced::routes())
         .nest("/auditlog", retraced::routes())
-        .route("/audit_logs/events", post(workos::event))
-        .route("/audit_logs/exports", post(workos::exports::create))
-        .route("/audit_logs/exports/{id}", get(workos::exports::one))
-        .route("/portal/generate_link", post(workos::exports::portal))
-        .route("/audit_logs/actions", get(workos::schemas::actions))
-        .route(
-            "/audit_logs/actions/{name}/schemas",
-            get(workos::schemas::versions).post(workos::schemas::create),
-        )
-        .route(
-            "/organizations/{id}/audit_logs_retention",
-            get(workos::organizations::retention).put(workos::organizations::set_retention),
-        )
-        .route(
-            "/organizations/{id}/audit_log_configuration",
-            get(workos::organizations::configuration),
-        )
-        .route("/audit_logs/{*rest}", axum::routing::any(workos::elsewhere))
-        .route("/organizations/{id}", axum::routing::any(workos::elsewhere))
-        .route("/organizations/{id}/{*rest}", axum::routing::any(workos::elsewhere))
-        .route("/portal/{*rest}", axum::routing::any(workos::elsewhere))
+        .merge(workos::routes())
+        .nest("/workos", workos::routes())
+        .merge(ironcore::routes())
+        .nest("/tsp", ironcore::routes())
         .route("/v1/logs", post(otlp::logs))
         .route(otlp::grpc::PATH, post(otlp::grpc::export))
         .route("/ingest/cloudevents", post(standard::cloudevents))
@@ -257,15 +241,6 @@ fn foreign() -> Router<State> {
         .route("/ingest/ndjson", post(standard::ndjson))
         .route("/ingest/easysend", post(easysend::import))
         .route("/player/api/get-security-logs", get(easysend::logs))
-        .route(
-            "/api/1/event/security-event",
-            post(ironcore::event).fallback(ironcore::wrong_method),
-        )
-        .route(
-            "/api/1/document/report-operations",
-            post(ironcore::operations).fallback(ironcore::wrong_method),
-        )
-        .route("/api/1/{*rest}", axum::routing::any(ironcore::elsewhere))
 }
 
 async fn nothing_here(request: Request) -> Problem {

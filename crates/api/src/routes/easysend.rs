@@ -212,6 +212,11 @@ fn refused(error: ReadError) -> Response {
     }
 }
 
+/// Returns a problem in the protocol's shape.
+pub(crate) fn from_problem(problem: &Problem) -> Response {
+    failed(problem.kind.status(), &problem.detail)
+}
+
 fn failed(status: StatusCode, message: &str) -> Response {
     reply(status, &serde_json::json!({ "message": message }))
 }

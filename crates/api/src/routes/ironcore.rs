@@ -10,8 +10,10 @@ use std::{
 
 use attestary_service::{AccessError, Caller, IntakeError, IroncoreOutcome, Receipt, ironcore};
 use axum::{
+    Router,
     extract::{Request, State as Shared},
     response::{IntoResponse as _, Response},
+    routing::{any, post},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use ironcore::{KEY_MANAGEMENT_PATHS, Refusal, SUCCESS, error_body};
@@ -23,6 +25,17 @@ use crate::{
     problem::Problem,
     receipts,
 };
+
+/// The clients' code for what is none of the others.
+const UNKNOWN: u16 = 100;
+
+/// Returns the routes below the prefix that a client was given.
+pub(crate) fn routes() -> Router<State> {
+    Router::new()
+        .route("/api/1/event/security-event", post(event))
+        .route("/api/1/document/report-operations", post(operations))
+        .route("/api/1/{*rest}", any(elsewhere))
+}
 
 /// Accept one security event.
 pub(crate) async fn event(Shared(state): Shared<State>, request: Request) -> Response {
@@ -50,15 +63,7 @@ pub(crate) async fn elsewhere(request: Request) -> Response {
     if known {
         return refused(&Refusal::KeyManagement);
     }
-    failed(StatusCode::NOT_FOUND, 100, "There is no such path.")
-}
-
-/// A known path with another method.
-pub(crate) async fn wrong_method(request: Request) -> Response {
-    body::drain(request.into_body()).await;
-    let mut response = failed(StatusCode::METHOD_NOT_ALLOWED, 100, "This path takes POST.");
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
-    response
+    failed(StatusCode::NOT_FOUND, UNKNOWN, "There is no such path.")
 }
 
 /// Authenticates and reads the body, with every refusal in the protocol's shape.
@@ -103,7 +108,7 @@ fn refused_intake(error: IntakeError) -> Response {
             failed(StatusCode::CONFLICT, Refusal::NotDurable.code(), Refusal::NotDurable.message())
         }
         IntakeError::QuotaUsedUp { .. } => {
-            failed(StatusCode::TOO_MANY_REQUESTS, 100, "The quota of this month is used up.")
+            failed(StatusCode::TOO_MANY_REQUESTS, UNKNOWN, "The quota of this month is used up.")
         }
         IntakeError::Pushback { .. } | IntakeError::RateLimited { .. } => {
             let mut response = refused(&Refusal::NotDurable);
@@ -118,9 +123,13 @@ fn refused_intake(error: IntakeError) -> Response {
     }
 }
 
-/// A body that could not be read: the problem's status, with the code that its class has here.
-fn from_problem(problem: &Problem) -> Response {
+/// A body that could not be read, or a path or method that is none: the problem's status, with the code that its class
+/// has here.
+pub(crate) fn from_problem(problem: &Problem) -> Response {
     let status = problem.kind.status();
+    if matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) {
+        return failed(status, UNKNOWN, &problem.detail);
+    }
     let refusal = if status.is_server_error() {
         Refusal::NotDurable
     } else {

@@ -95,6 +95,11 @@ fn answered(form: OtlpForm, taken: &OtlpTaken) -> Response {
     reply(StatusCode::OK, form, body)
 }
 
+/// Returns a problem in the protocol's shape; as JSON, because nobody knows which encoding was meant.
+pub(crate) fn from_problem(problem: &Problem) -> Response {
+    failed(OtlpForm::Json, problem)
+}
+
 fn failed(form: OtlpForm, problem: &Problem) -> Response {
     let code = grpc::code(problem.kind.status);
     let body = match form {

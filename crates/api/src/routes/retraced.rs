@@ -8,7 +8,7 @@ mod viewer;
 use std::collections::BTreeMap;
 
 use attestary_event::{
-    Limits,
+    Limits, Violation,
     scan::{Batch, BatchError, BatchForm, split_batch},
 };
 use attestary_service::{
@@ -145,8 +145,7 @@ async fn graphql(
 ) -> Response {
     let posted = match posted(&state, request).await {
         Ok(posted) => posted,
-        // A reply without "errors" is how a viewer learns that its token has expired.
-        Err(problem) => return from_problem(&problem),
+        Err(problem) => return query_refused(&problem),
     };
     answer_query(&state, &posted, &project).await
 }
@@ -266,13 +265,12 @@ fn refused(error: IntakeError, bulk: bool) -> Response {
         | IntakeError::Schema(items)
         | IntakeError::UnknownTenant(items) => {
             let list = items.iter().map(|item| {
-                let pointer = item.violation.pointer.trim_start_matches('/').replace('/', ".");
-                let text = format!("{pointer}: {}", item.violation.detail);
+                let text = named("", &item.violation);
                 if bulk { json!({ "index": item.index, "message": text }) } else { json!(text) }
             });
             let message = items.first().map_or_else(String::new, |item| {
-                let at = if bulk { format!("events[{}]", item.index) } else { String::new() };
-                format!("{at}{}: {}", item.violation.pointer, item.violation.detail)
+                let place = if bulk { format!("events[{}]", item.index) } else { String::new() };
+                named(&place, &item.violation)
             });
             failed(StatusCode::BAD_REQUEST, &message, Some(list.collect()))
         }
@@ -280,7 +278,17 @@ fn refused(error: IntakeError, bulk: bool) -> Response {
     }
 }
 
-fn from_problem(problem: &Problem) -> Response {
+/// Says what is wrong with which member of the event at `place`.
+fn named(place: &str, violation: &Violation) -> String {
+    let member = violation.pointer.replace('/', ".");
+    match format!("{place}{member}").trim_start_matches('.') {
+        "" => violation.detail.clone(),
+        name => format!("{name}: {}", violation.detail),
+    }
+}
+
+/// Returns a problem in the protocol's shape.
+pub(crate) fn from_problem(problem: &Problem) -> Response {
     let mut response = failed(problem.kind.status(), &problem.detail, None);
     if let Some(seconds) = problem.retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -295,6 +303,18 @@ fn failed(status: StatusCode, message: &str, invalid: Option<Vec<Value>>) -> Res
         body["invalid"] = invalid.into();
     }
     reply(status, &body)
+}
+
+/// Refuses a query before it was read. A reply without "errors" is how a viewer learns that its token has expired.
+pub(crate) fn query_refused(problem: &Problem) -> Response {
+    if problem.kind.status() == StatusCode::UNAUTHORIZED {
+        return from_problem(problem);
+    }
+    let mut response = query_error(problem.kind.status(), &problem.detail);
+    if let Some(seconds) = problem.retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
 fn query_error(status: StatusCode, message: &str) -> Response {

@@ -7,10 +7,13 @@ pub(crate) mod exports;
 pub(crate) mod organizations;
 pub(crate) mod schemas;
 
-use attestary_service::IntakeError;
+use attestary_event::Violation;
+use attestary_service::{ChangeError, IntakeError};
 use axum::{
+    Router,
     extract::{Request, State as Shared},
     response::Response,
+    routing::{get, post},
 };
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
@@ -26,6 +29,22 @@ use crate::{
 
 /// Longest key for idempotency, in bytes.
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+
+/// Returns the routes below the prefix that a client was given.
+pub(crate) fn routes() -> Router<State> {
+    Router::new()
+        .route("/audit_logs/events", post(event))
+        .route("/audit_logs/exports", post(exports::create))
+        .route("/audit_logs/exports/{id}", get(exports::one))
+        .route("/portal/generate_link", post(exports::portal))
+        .route("/audit_logs/actions", get(schemas::actions))
+        .route("/audit_logs/actions/{name}/schemas", get(schemas::versions).post(schemas::create))
+        .route(
+            "/organizations/{id}/audit_logs_retention",
+            get(organizations::retention).put(organizations::set_retention),
+        )
+        .route("/organizations/{id}/audit_log_configuration", get(organizations::configuration))
+}
 
 /// `POST /audit_logs/events`.
 pub(crate) async fn event(Shared(state): Shared<State>, request: Request) -> Response {
@@ -53,12 +72,6 @@ pub(crate) async fn event(Shared(state): Shared<State>, request: Request) -> Res
         }
         Err(error) => refused_intake(error),
     }
-}
-
-/// Paths of the audit log API that are not offered here.
-pub(crate) async fn elsewhere(request: Request) -> Response {
-    body::drain(request.into_body()).await;
-    failed(StatusCode::NOT_FOUND, "not_found", "there is no such path", Vec::new())
 }
 
 /// Authenticates and reads the body, with every refusal in the protocol's shape.
@@ -90,22 +103,17 @@ fn idempotency_key(posted: &Posted) -> Result<Option<String>, Response> {
 fn refused_intake(error: IntakeError) -> Response {
     match error {
         IntakeError::Invalid(items) => {
-            let message = items.first().map_or_else(String::new, |item| {
-                format!("{}: {}", field(&item.violation.pointer), item.violation.detail)
-            });
-            let errors = items.iter().map(|item| {
-                json!({ "field": field(&item.violation.pointer), "code": "invalid", "message": item.violation.detail })
-            });
-            failed(StatusCode::BAD_REQUEST, "400", &message, errors.collect())
+            let faults = items.iter().map(|item| &item.violation);
+            faulty(StatusCode::BAD_REQUEST, "400", "invalid", faults)
         }
         IntakeError::Schema(items) => {
-            let message = items.first().map_or_else(String::new, |item| item.violation.to_string());
-            let errors = items.iter().map(|item| {
-                let field = field(&item.violation.pointer);
-                json!({ "field": field, "code": "schema_violation", "message": item.violation.detail })
-            });
-            let status = StatusCode::UNPROCESSABLE_ENTITY;
-            failed(status, "invalid_audit_log", &message, errors.collect())
+            let faults = items.iter().map(|item| &item.violation);
+            faulty(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid_audit_log",
+                "schema_violation",
+                faults,
+            )
         }
         IntakeError::UnknownTenant(_) => failed(
             StatusCode::NOT_FOUND,
@@ -118,9 +126,39 @@ fn refused_intake(error: IntakeError) -> Response {
     }
 }
 
-/// Returns the dotted name of a member.
-fn field(pointer: &str) -> String {
-    pointer.trim_start_matches('/').replace('/', ".")
+/// Refuses a change, each fault by the name of its member.
+pub(crate) fn refused_change(error: ChangeError) -> Response {
+    match error {
+        ChangeError::Invalid(violations) => {
+            faulty(StatusCode::BAD_REQUEST, "400", "invalid", violations.iter())
+        }
+        other => from_problem(&Problem::from(other)),
+    }
+}
+
+/// Returns the refusal of a body for what is wrong with its members; the message is about the first.
+pub(crate) fn faulty<'a>(
+    status: StatusCode,
+    code: &str,
+    fault_code: &str,
+    faults: impl Iterator<Item = &'a Violation>,
+) -> Response {
+    let mut message = String::new();
+    let errors = faults.map(|fault| {
+        let field = fault.pointer.trim_start_matches('/').replace('/', ".");
+        if message.is_empty() {
+            let named = if field.is_empty() { "the body".into() } else { field.clone() };
+            message = format!("{named}: {}", fault.detail);
+        }
+        json!({ "field": field, "code": fault_code, "message": fault.detail })
+    });
+    let errors = errors.collect();
+    failed(status, code, &message, errors)
+}
+
+/// Refuses a path that is none.
+pub(crate) fn no_path(message: &str) -> Response {
+    failed(StatusCode::NOT_FOUND, "not_found", message, Vec::new())
 }
 
 /// Returns a problem in the protocol's shape.
@@ -132,15 +170,21 @@ pub(crate) fn from_problem(problem: &Problem) -> Response {
         404 => "entity_not_found",
         _ => problem.kind.code,
     };
-    let errors = problem.errors.iter().map(
-        |item| json!({ "field": field(&item.pointer), "code": "invalid", "message": item.detail }),
-    );
     // 408 is not sent again by every client; what it means here is that the body was too slow.
     let status = match problem.kind.status {
         408 => StatusCode::BAD_REQUEST,
         _ => problem.kind.status(),
     };
-    let mut response = failed(status, code, &problem.detail, errors.collect());
+    let faults: Vec<Violation> = problem
+        .errors
+        .iter()
+        .map(|item| Violation::new(item.pointer.clone(), item.detail.clone()))
+        .collect();
+    let mut response = if faults.is_empty() {
+        failed(status, code, &problem.detail, Vec::new())
+    } else {
+        faulty(status, code, "invalid", faults.iter())
+    };
     if let Some(seconds) = problem.retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.min(60)));
     }

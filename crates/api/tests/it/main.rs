@@ -19,6 +19,7 @@ mod easysend;
 mod environments;
 mod evidence;
 mod exports;
+mod foreign;
 mod formio;
 mod governance;
 mod ironcore;

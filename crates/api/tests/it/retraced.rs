@@ -64,7 +64,7 @@ async fn a_bulk_request_keeps_its_order_and_is_taken_whole_or_not_at_all() {
     let mut bad = events.clone();
     bad[7] = json!({ "crud": "c" });
     let reply = post(&app, &path, &token, &json!({ "events": bad })).await;
-    refused(&reply, 400, "events[7]/action");
+    refused(&reply, 400, "events[7].action");
     assert_eq!(reply.json()["invalid"][0]["index"], 7);
     for body in [json!({}), json!({ "events": 1 }), json!({ "events": {} }), json!([])] {
         refused(&post(&app, &path, &token, &body).await, 400, "events");

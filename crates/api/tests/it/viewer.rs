@@ -57,7 +57,7 @@ async fn begin_as<'a>(app: &'a TestApp, key: &str, admin: bool) -> Viewer<'a> {
     assert_eq!(begun.headers["access-control-allow-origin"], PAGE);
     let begun = begun.ok(200);
     assert_eq!(begun["project_id"], "production");
-    // A token works once.
+    // A token works for the page that used it first, and for no other.
     let again = send(app.client.post(&url).json(&json!({ "token": token }))).await;
     assert_eq!(again.status.as_u16(), 401, "{}", again.text());
     Viewer { app, token: begun["token"].as_str().unwrap().to_owned() }
@@ -96,6 +96,29 @@ async fn a_viewer_sees_its_group_on_its_page() {
     assert!(other.json()["errors"][0]["message"].is_string(), "{}", other.text());
     let reads = app.get("/v1/events?tenant=_audit&filter=actor.id:u_9", &key).await.ok(200);
     assert!(!reads["data"].as_array().unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_may_begin_a_few_times_with_its_token() {
+    let app = TestApp::start().await;
+    let key = app.key(&ALL, None).await;
+    publish(&app, &key, "acme", "doc.a", "c").await;
+    let token = token_of(&app, &key, "acme", false).await.ok(200)["token"].clone();
+    let url = format!("{}{VIEWER}/viewersession", app.url);
+    let begin = |page: &'static str| {
+        send(app.client.post(&url).header("origin", page).json(&json!({ "token": token })))
+    };
+    let mut begun = Vec::new();
+    for _ in 0..8 {
+        begun.push(begin(PAGE).await.ok(200)["token"].as_str().unwrap().to_owned());
+        assert_eq!(begin("https://other.example.com").await.status.as_u16(), 401);
+    }
+    assert_eq!(begin(PAGE).await.status.as_u16(), 401, "eight sessions are enough");
+    // What the package holds when it has asked twice goes on, whichever answer it kept.
+    for token in [&begun[0], &begun[7]] {
+        let viewer = Viewer { app: &app, token: token.clone() };
+        viewer.search(json!({ "query": "", "last": 1 })).await.ok(200);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

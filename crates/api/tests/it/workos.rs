@@ -214,7 +214,8 @@ async fn an_organizations_retention_is_set_in_the_clients_periods() {
         let reply = app.put(path, &key, &body).await;
         refused(&reply, 422, "invalid_retention", Some(field));
     }
-    refused(&app.put(path, &key, &json!({ "retention_period": 7 })).await, 400, "400", None);
+    let number = app.put(path, &key, &json!({ "retention_period": 7 })).await;
+    refused(&number, 400, "400", Some("retention_period"));
     app.put("/v1/retention", &key, &json!({ "keep": "1y", "minimum": "90d" })).await.ok(200);
     let short = app.put(path, &key, &json!({ "retention_period": "2_MONTHS" })).await;
     refused(&short, 422, "invalid_retention", Some("retention_period"));

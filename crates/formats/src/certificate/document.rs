@@ -264,7 +264,7 @@ fn shown_text(text: &str) -> String {
 
 /// Returns the rows of a cell.
 fn cell(text: &str, columns: usize) -> Vec<String> {
-    let mut rows = wrapped(&shown(text), columns);
+    let mut rows = by_words(&shown(text), columns);
     if rows.len() > CELL_ROWS_MAX {
         rows.truncate(CELL_ROWS_MAX);
         if let Some(last) = rows.last_mut() {

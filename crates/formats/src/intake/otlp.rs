@@ -73,6 +73,9 @@ impl Request {
 
     /// Reads a request in its JSON form.
     pub fn from_json(body: &[u8]) -> Result<Self, String> {
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err("it is no JSON object".to_owned());
+        }
         serde_json::from_slice(body).map_err(|error| error.to_string())
     }
 

@@ -22,6 +22,9 @@ const LINK: &str = "lnk_";
 pub(super) const SESSIONS_MAX: usize = 50_000;
 /// Sessions and links between two sweeps of those that ended.
 const SWEEP_EVERY: usize = 256;
+/// Sessions that one token of a viewer begins: its package asks twice whenever it is mounted, and a page under development mounts
+/// it twice.
+const BEGINNINGS_MAX: u8 = 8;
 /// How long the origin of an ended portal session is still answered, so that its page can read why, and ask anew.
 const ORIGIN_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -44,6 +47,8 @@ struct Waiting {
     /// Taken by the one who uses it.
     grant: Option<Grant>,
     frame: Option<WebOrigin>,
+    /// Of a viewer's token: the page that began with it, and how often.
+    begun: Option<(Option<WebOrigin>, u8)>,
     expires_ms: u64,
     forget_ms: u64,
 }
@@ -65,19 +70,35 @@ impl Sessions {
         if tables.links.len() >= SESSIONS_MAX {
             return None;
         }
-        let waiting = Waiting { secret_hash, grant: Some(grant), frame, expires_ms, forget_ms };
+        let grant = Some(grant);
+        let waiting = Waiting { secret_hash, grant, frame, begun: None, expires_ms, forget_ms };
         tables.links.insert(id[LINK.len()..].into(), waiting);
         Some(Link { id, code, expires_ms })
     }
 
     /// Returns what a code gives, once.
     pub(super) fn take_link(&self, code: &str, now_ms: u64) -> Option<Grant> {
-        let presented = credential::parse_as(LINK_PREFIX, code)?;
+        self.0.lock().link(code, now_ms)?.grant.take()
+    }
+
+    /// Returns what a viewer's token gives: to the page that asks first, and to that page again a few times.
+    pub(super) fn lend_link(
+        &self,
+        code: &str,
+        page: Option<&WebOrigin>,
+        now_ms: u64,
+        is_viewers: impl FnOnce(&Grant) -> bool,
+    ) -> Option<Grant> {
         let mut tables = self.0.lock();
-        let waiting = tables.links.get_mut(presented.public_id);
-        let hash = waiting.as_ref().map_or(SecretHash::NONE, |waiting| waiting.secret_hash);
-        let matches = hash.matches(&presented.secret_hash);
-        waiting.filter(|waiting| matches && now_ms < waiting.expires_ms)?.grant.take()
+        let waiting = tables.link(code, now_ms)?;
+        let grant = waiting.grant.as_ref().filter(|grant| is_viewers(grant))?;
+        let times = match &waiting.begun {
+            None => 0,
+            Some((first, times)) if first.as_ref() == page && *times < BEGINNINGS_MAX => *times,
+            Some(_) => return None,
+        };
+        waiting.begun = Some((page.cloned(), times + 1));
+        Some(grant.clone())
     }
 
     /// Begins a session; `None` when full.
@@ -212,6 +233,15 @@ impl Sessions {
 }
 
 impl Tables {
+    /// Returns the link of a code that still works.
+    fn link(&mut self, code: &str, now_ms: u64) -> Option<&mut Waiting> {
+        let presented = credential::parse_as(LINK_PREFIX, code)?;
+        let waiting = self.links.get_mut(presented.public_id);
+        let hash = waiting.as_ref().map_or(SecretHash::NONE, |waiting| waiting.secret_hash);
+        let matches = hash.matches(&presented.secret_hash);
+        waiting.filter(|waiting| matches && now_ms < waiting.expires_ms)
+    }
+
     /// Forgets what ended, now and then.
     fn make_room(&mut self, now_ms: u64) {
         self.changes += 1;

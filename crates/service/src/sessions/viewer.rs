@@ -1,8 +1,9 @@
 //! Tokens of embedded viewers whose page is not known when the token is made.
 //!
 //! Retraced's publishers ask for a token without saying on which page the viewer will stand. So the page that uses the
-//! token first, once and within five minutes, is the one whose origin the session is bound to. Whoever holds the token got
-//! it from the application, as with every other link.
+//! token first, within five minutes, is the one whose origin the session is bound to. Whoever holds the token got it from the
+//! application, as with every other link. Other than these it works more than once, for that page: the viewer's package asks
+//! twice when it is mounted, and forgets the session that it has when the second answer is a refusal.
 
 use attestary_event::TenantId;
 
@@ -76,7 +77,7 @@ impl Service {
     /// Begins the session of a viewer's token, on the page that uses it.
     ///
     /// # Errors
-    /// [`AccessError::Unauthenticated`] for a token that is unknown, used or too old.
+    /// [`AccessError::Unauthenticated`] for a token that is unknown, too old, used by another page, or used too often.
     pub async fn start_viewer_session(
         &self,
         token: &str,
@@ -84,20 +85,20 @@ impl Service {
         origin: Origin,
     ) -> Result<Started, ChangeError> {
         let now_ms = self.clock().now_ms();
-        let grant = self.sessions().take_link(token, now_ms);
-        let viewers = |portal: &Portal| portal.origin.as_str() == NOBODY;
-        let grant = grant.filter(|grant| grant.portal.as_ref().is_some_and(viewers));
-        let Some(mut grant) = grant else {
+        let page = page.map(WebOrigin::parse).transpose();
+        let page = page.map_err(|detail| ChangeError::invalid("/origin", detail))?;
+        let viewers = |grant: &Grant| {
+            grant.portal.as_ref().is_some_and(|portal| portal.origin.as_str() == NOBODY)
+        };
+        let lent = self.sessions().lend_link(token, page.as_ref(), now_ms, viewers);
+        let Some(mut grant) = lent else {
             self.record_refused_link(origin);
             return Err(AccessError::Unauthenticated.into());
         };
         let until_ms = now_ms + SESSION_MS;
         if let Some(portal) = &mut grant.portal {
             portal.until_ms = until_ms;
-            if let Some(page) = page {
-                portal.origin = WebOrigin::parse(page)
-                    .map_err(|detail| ChangeError::invalid("/origin", detail))?;
-            }
+            portal.origin = page.unwrap_or_else(|| portal.origin.clone());
         }
         let started =
             self.sessions().start(grant, now_ms, until_ms, self.rng()).ok_or_else(full)?;

@@ -73,6 +73,13 @@ async fn message(state: &State, posted: &Posted) -> Result<Bytes, Problem> {
     body::decompressed(Encoding::Gzip, message, limits).await
 }
 
+/// Returns a problem as the end of a call.
+pub(crate) fn from_problem(problem: &Problem) -> Response {
+    // No such call is not the same as no such thing.
+    let code = if problem.kind.status == 404 { 12 } else { code(problem.kind.status) };
+    ended(None, code, &problem.detail)
+}
+
 /// Returns the code of a status of HTTP. Only 14 makes an exporter try again.
 pub(super) fn code(status: u16) -> i32 {
     match status {
@@ -80,6 +87,7 @@ pub(super) fn code(status: u16) -> i32 {
         401 => 16,
         403 => 7,
         404 => 5,
+        405 => 12,
         408 => 4,
         409 => 9,
         413 => 8,

@@ -21,7 +21,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{answer_query, bearer, failed, from_problem};
+use super::{answer_query, bearer, failed, from_problem, query_refused};
 use crate::{
     app::State,
     body,
@@ -119,7 +119,7 @@ async fn graphql(Shared(state): Shared<State>, request: Request) -> Response {
             let project = posted.caller.environment_name().to_owned();
             answer_query(&state, &posted, &project).await
         }
-        Err(problem) => from_problem(&problem),
+        Err(problem) => query_refused(&problem),
     }
 }
 

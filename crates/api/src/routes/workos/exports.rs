@@ -7,14 +7,14 @@ use axum::{
     response::Response,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{failed, from_problem, idempotency_key, posted};
+use super::{from_problem, idempotency_key, posted, refused_change};
 use crate::{
     app::State,
     cookie::Https,
-    problem::{INVALID_BODY, Problem},
+    members::Members,
+    problem::Problem,
     routes::{reply, sessions::portal_path, time},
 };
 
@@ -23,24 +23,6 @@ const PORTAL_SESSION: HeaderName = HeaderName::from_static("attestary-portal-ses
 
 /// Entries of one list.
 const LIST_MAX: usize = 100;
-
-#[derive(Deserialize)]
-struct Wanted {
-    organization_id: String,
-    range_start: Option<String>,
-    range_end: Option<String>,
-    #[serde(default)]
-    actions: Option<Vec<String>>,
-    /// What `actor_names` was called before.
-    #[serde(default)]
-    actors: Option<Vec<String>>,
-    #[serde(default)]
-    actor_names: Option<Vec<String>>,
-    #[serde(default)]
-    actor_ids: Option<Vec<String>>,
-    #[serde(default)]
-    targets: Option<Vec<String>>,
-}
 
 /// `POST /audit_logs/exports`.
 pub(crate) async fn create(Shared(state): Shared<State>, request: Request) -> Response {
@@ -53,20 +35,16 @@ pub(crate) async fn create(Shared(state): Shared<State>, request: Request) -> Re
         Ok(key) => key,
         Err(response) => return response,
     };
-    let wanted = match serde_json::from_slice::<Wanted>(&posted.body) {
+    let wanted = match wanted(&posted.body, key) {
         Ok(wanted) => wanted,
-        Err(error) => return not_valid(&error),
-    };
-    let wanted = match checked(wanted, key) {
-        Ok(wanted) => wanted,
-        Err(violation) => return refused(ChangeError::Invalid(vec![violation])),
+        Err(problem) => return from_problem(&problem),
     };
     match state.service.create_workos_export(&posted.caller, wanted).await {
         Ok(export) => match view(&state, &posted.caller, export, &origin).await {
             Ok(view) => reply(StatusCode::CREATED, &view),
-            Err(error) => refused(error),
+            Err(error) => refused_change(error),
         },
-        Err(error) => refused(error),
+        Err(error) => refused_change(error),
     }
 }
 
@@ -87,34 +65,49 @@ pub(crate) async fn one(
     };
     match view(&state, &posted.caller, export, &origin).await {
         Ok(view) => reply(StatusCode::OK, &view),
-        Err(error) => refused(error),
+        Err(error) => refused_change(error),
     }
 }
 
-fn checked(wanted: Wanted, idempotency_key: Option<String>) -> Result<WorkosExport, Violation> {
-    let at = |name: &str, text: Option<String>| {
-        let parsed = text.as_deref().and_then(Timestamp::parse_zoneless);
-        let detail = "is required and must be a time such as 2026-11-22T10:00:00.000Z";
-        parsed.ok_or_else(|| Violation::new(format!("/{name}"), detail))
-    };
-    let list = |name: &str, list: Option<Vec<String>>| {
-        let list = list.unwrap_or_default();
-        if list.len() > LIST_MAX {
-            let detail = format!("has at most {LIST_MAX} entries; this one has {}", list.len());
-            return Err(Violation::new(format!("/{name}"), detail));
-        }
-        Ok(list)
-    };
+fn wanted(body: &[u8], idempotency_key: Option<String>) -> Result<WorkosExport, Problem> {
+    let mut members = Members::parse(body)?;
+    let organization = members.required_text("organization_id");
+    let (from, to) = (moment(&mut members, "range_start"), moment(&mut members, "range_end"));
+    let actions = list(&mut members, "actions");
+    // What `actor_names` was called before.
+    let (named, before) = (list(&mut members, "actor_names"), list(&mut members, "actors"));
+    let actor_names = if named.is_empty() { before } else { named };
+    let (actor_ids, targets) = (list(&mut members, "actor_ids"), list(&mut members, "targets"));
+    members.finish_open()?;
     Ok(WorkosExport {
-        organization: wanted.organization_id,
-        from: Some(at("range_start", wanted.range_start)?),
-        to: Some(at("range_end", wanted.range_end)?),
-        actions: list("actions", wanted.actions)?,
-        actor_names: list("actor_names", wanted.actor_names.or(wanted.actors))?,
-        actor_ids: list("actor_ids", wanted.actor_ids)?,
-        targets: list("targets", wanted.targets)?,
+        organization,
+        from,
+        to,
+        actions,
+        actor_names,
+        actor_ids,
+        targets,
         idempotency_key,
     })
+}
+
+fn moment(members: &mut Members, name: &'static str) -> Option<Timestamp> {
+    let value = members.take(name);
+    let time = value.as_ref().and_then(Value::as_str).and_then(Timestamp::parse_zoneless);
+    if time.is_none() {
+        let detail = "is required and must be a time such as 2026-11-22T10:00:00.000Z";
+        members.refuse(Violation::new(format!("/{name}"), detail));
+    }
+    time
+}
+
+fn list(members: &mut Members, name: &'static str) -> Vec<String> {
+    let list = members.texts(name).unwrap_or_default();
+    if list.len() > LIST_MAX {
+        let detail = format!("has at most {LIST_MAX} entries; this one has {}", list.len());
+        members.refuse(Violation::new(format!("/{name}"), detail));
+    }
+    list
 }
 
 /// Every look at a finished export makes a new link, which lasts ten minutes.
@@ -142,13 +135,31 @@ async fn view(
     Ok(view)
 }
 
-#[derive(Deserialize)]
 struct Link {
     organization: String,
-    intent: Option<String>,
+    /// Whether it opens the destinations instead of the log.
+    destinations: bool,
     return_url: Option<String>,
     /// Who will look, as newer clients say.
     external_user_id: Option<String>,
+}
+
+impl Link {
+    fn read(body: &[u8]) -> Result<Self, Problem> {
+        let mut members = Members::parse(body)?;
+        let intent = members.text("intent");
+        if !matches!(intent.as_deref(), None | Some("audit_logs" | "log_streams")) {
+            let detail = "is audit_logs or log_streams; the other intents have no page here";
+            members.refuse(Violation::new("/intent", detail));
+        }
+        let link = Self {
+            organization: members.required_text("organization"),
+            destinations: intent.as_deref() == Some("log_streams"),
+            return_url: members.text("return_url"),
+            external_user_id: members.text("external_user_id").filter(|id| !id.is_empty()),
+        };
+        members.finish_open().map(|()| link)
+    }
 }
 
 /// `POST /portal/generate_link`.
@@ -158,24 +169,21 @@ pub(crate) async fn portal(Shared(state): Shared<State>, request: Request) -> Re
         Ok(posted) => posted,
         Err(response) => return response,
     };
-    let link = match serde_json::from_slice::<Link>(&posted.body) {
+    let link = match Link::read(&posted.body) {
         Ok(link) => link,
-        Err(error) => return not_valid(&error),
-    };
-    let destinations = match link.intent.as_deref() {
-        None | Some("audit_logs") => false,
-        Some("log_streams") => true,
-        _ => {
-            let detail = "is audit_logs or log_streams; the other intents have no page here";
-            return refused(ChangeError::Invalid(vec![Violation::new("/intent", detail)]));
-        }
+        Err(problem) => return from_problem(&problem),
     };
     // The page is this server's own, unless the application says where its own pages are.
     let page = link.return_url.as_deref().and_then(origin_of).unwrap_or_else(|| origin.clone());
-    let person = link.external_user_id.filter(|id| !id.is_empty());
     let made = state
         .service
-        .create_workos_portal(&posted.caller, &link.organization, destinations, page, person)
+        .create_workos_portal(
+            &posted.caller,
+            &link.organization,
+            link.destinations,
+            page,
+            link.external_user_id,
+        )
         .await;
     match made {
         Ok(made) => {
@@ -187,7 +195,7 @@ pub(crate) async fn portal(Shared(state): Shared<State>, request: Request) -> Re
             }
             response
         }
-        Err(error) => refused(error),
+        Err(error) => refused_change(error),
     }
 }
 
@@ -207,25 +215,4 @@ fn host(headers: &HeaderMap) -> Option<&str> {
 fn origin_of(address: &str) -> Option<String> {
     let origin = url::Url::parse(address).ok()?.origin();
     origin.is_tuple().then(|| origin.ascii_serialization())
-}
-
-fn not_valid(error: &serde_json::Error) -> Response {
-    from_problem(&Problem::new(&INVALID_BODY, format!("the body is not valid: {error}")))
-}
-
-fn refused(error: ChangeError) -> Response {
-    match error {
-        ChangeError::Invalid(violations) => {
-            let field =
-                |violation: &Violation| violation.pointer.trim_start_matches('/').replace('/', ".");
-            let message = violations.first().map_or_else(String::new, |violation| {
-                format!("{}: {}", field(violation), violation.detail)
-            });
-            let errors = violations.iter().map(|violation| {
-                json!({ "field": field(violation), "code": "invalid", "message": violation.detail })
-            });
-            failed(StatusCode::BAD_REQUEST, "400", &message, errors.collect())
-        }
-        other => from_problem(&Problem::from(other)),
-    }
 }

@@ -3,18 +3,21 @@
 //! Periods are months of 30 days or years of 365, as WorkOS has them. A period that was set by other means is shown
 //! in days; one without end is null.
 
+use std::iter;
+
+use attestary_event::Violation;
 use attestary_service::{ChangeError, Destination, WorkosConfiguration};
 use axum::{
     extract::{Path, Request, State as Shared},
     response::Response,
 };
 use http::StatusCode;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{failed, from_problem, posted};
+use super::{faulty, from_problem, posted};
 use crate::{
     app::State,
+    members::Members,
     problem::Problem,
     routes::{reply, time},
 };
@@ -24,11 +27,10 @@ const YEAR_DAYS: u32 = 365;
 const MONTHS_MAX: u32 = 11;
 const YEARS_MAX: u32 = 10;
 
-#[derive(Deserialize)]
 struct Wanted {
     retention_period: Option<String>,
     /// What it was before; an older client sends nothing else.
-    retention_period_in_days: Option<u32>,
+    retention_period_in_days: Option<u64>,
 }
 
 /// `GET /organizations/{id}/audit_logs_retention`.
@@ -57,12 +59,9 @@ pub(crate) async fn set_retention(
         Ok(posted) => posted,
         Err(response) => return response,
     };
-    let wanted = match serde_json::from_slice::<Wanted>(&posted.body) {
+    let wanted = match Wanted::read(&posted.body) {
         Ok(wanted) => wanted,
-        Err(error) => {
-            let message = format!("the body is not valid: {error}");
-            return failed(StatusCode::BAD_REQUEST, "400", &message, Vec::new());
-        }
+        Err(problem) => return from_problem(&problem),
     };
     let wanted = match wanted.days() {
         Ok(days) => days,
@@ -124,6 +123,15 @@ fn days(days: Option<u32>) -> Response {
 }
 
 impl Wanted {
+    fn read(body: &[u8]) -> Result<Self, Problem> {
+        let mut members = Members::parse(body)?;
+        let wanted = Self {
+            retention_period: members.text("retention_period"),
+            retention_period_in_days: members.whole("retention_period_in_days"),
+        };
+        members.finish_open().map(|()| wanted)
+    }
+
     /// Returns the days, or the member at fault and what is wrong with it.
     fn days(&self) -> Result<u32, (&'static str, &'static str)> {
         match (&self.retention_period, self.retention_period_in_days) {
@@ -131,8 +139,7 @@ impl Wanted {
                 "retention_period",
                 "is 1_MONTH to 11_MONTHS or 1_YEAR to 10_YEARS; other periods are set by PUT /v1/tenants/{tenant}/retention",
             )),
-            (None, Some(days)) if is_whole(days) => Ok(days),
-            (None, Some(_)) => Err((
+            (None, Some(days)) => u32::try_from(days).ok().filter(|days| is_whole(*days)).ok_or((
                 "retention_period_in_days",
                 "is 30 to 330 in steps of 30, or 365 to 3650 in steps of 365",
             )),
@@ -160,9 +167,8 @@ fn is_whole(days: u32) -> bool {
 }
 
 fn unprocessable(field: &str, detail: &str) -> Response {
-    let errors = vec![json!({ "field": field, "code": "invalid", "message": detail })];
-    let message = format!("{field}: {detail}");
-    failed(StatusCode::UNPROCESSABLE_ENTITY, "invalid_retention", &message, errors)
+    let fault = Violation::new(format!("/{field}"), detail);
+    faulty(StatusCode::UNPROCESSABLE_ENTITY, "invalid_retention", "invalid", iter::once(&fault))
 }
 
 #[cfg(test)]
