@@ -20,19 +20,19 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/client-ChfFWPbO.js"),
     },
     File {
-        path: "assets/connect-Csumi8LA.js",
+        path: "assets/connect-CiGU9n0O.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/connect-Csumi8LA.js"),
+        bytes: include_bytes!("../dist/assets/connect-CiGU9n0O.js"),
     },
     File {
-        path: "assets/connect.de-B-w_it4g.js",
+        path: "assets/connect.de-EQ99yiFW.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/connect.de-B-w_it4g.js"),
+        bytes: include_bytes!("../dist/assets/connect.de-EQ99yiFW.js"),
     },
     File {
-        path: "assets/console-CbSspbVW.js",
+        path: "assets/console-CDBThvB9.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/console-CbSspbVW.js"),
+        bytes: include_bytes!("../dist/assets/console-CDBThvB9.js"),
     },
     File {
         path: "assets/console.de-B8br17IF.js",

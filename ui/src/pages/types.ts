@@ -41,6 +41,7 @@ const payload: Setting[] = [
 ];
 const objects: Setting[] = [
   { name: 'prefix', example: 'audit/', more: true },
+  { name: 'content', kind: 'choice', choices: ['lines', 'parquet'], usual: 'lines', more: true },
   { name: 'compression', kind: 'choice', choices: ['gzip', 'none'], usual: 'gzip', more: true },
   { name: 'events_max', kind: 'number', usual: '10000', more: true },
   { name: 'bytes_max', kind: 'number', usual: '8000000', more: true },
@@ -156,6 +157,9 @@ export const TYPES: Record<string, Type> = {
       ...objects,
       { name: 'object_lock.mode', kind: 'choice', choices: ['governance', 'compliance'], more: true },
       { name: 'object_lock.days', kind: 'number', more: true },
+      { name: 'security_lake.source', example: 'attestary', more: true },
+      { name: 'security_lake.account_id', example: '123456789012', more: true },
+      { name: 'security_lake.class_uid', kind: 'number', example: '3002', more: true },
       ca,
     ],
   },
@@ -253,7 +257,8 @@ export const TYPES: Record<string, Type> = {
       { name: 'mechanism', kind: 'choice', choices: ['scram-sha-512', 'scram-sha-256', 'plain'] },
       { name: 'user' },
       { name: 'password', kind: 'secret' },
-      { name: 'compression', kind: 'choice', choices: ['gzip', 'none'], usual: 'gzip', more: true },
+      { name: 'content', kind: 'choice', choices: ['lines', 'parquet'], usual: 'lines', more: true },
+  { name: 'compression', kind: 'choice', choices: ['gzip', 'none'], usual: 'gzip', more: true },
       { name: 'client_certificate', kind: 'pem', more: true },
       { name: 'client_key', kind: 'longSecret', more: true },
       ca,
