@@ -31,7 +31,9 @@ fn the_pure_crates_depend_on_no_crate_of_ours() {
 fn only_the_store_opens_databases_and_buckets() {
     for name in ["event", "ledger", "formats", "delivery", "service", "api", "cli"] {
         for driver in ["rusqlite", "object_store", "parquet"] {
-            assert!(!dependencies(name).iter().any(|d| d == driver), "{name} depends on {driver}");
+            // Delivery makes Parquet in memory, as one of the forms that customers take.
+            let depends = dependencies(name).iter().any(|d| d == driver);
+            assert_eq!(depends, (name, driver) == ("delivery", "parquet"), "{name}: {driver}");
         }
     }
     assert!(dependencies("store").iter().any(|d| d == "rusqlite"));
