@@ -20,19 +20,19 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/client-ChfFWPbO.js"),
     },
     File {
-        path: "assets/connect-CiGU9n0O.js",
+        path: "assets/connect-BbcL7lXX.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/connect-CiGU9n0O.js"),
+        bytes: include_bytes!("../dist/assets/connect-BbcL7lXX.js"),
     },
     File {
-        path: "assets/connect.de-EQ99yiFW.js",
+        path: "assets/connect.de-BiE0rnaJ.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/connect.de-EQ99yiFW.js"),
+        bytes: include_bytes!("../dist/assets/connect.de-BiE0rnaJ.js"),
     },
     File {
-        path: "assets/console-CDBThvB9.js",
+        path: "assets/console-Bhn3YUfb.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/console-CDBThvB9.js"),
+        bytes: include_bytes!("../dist/assets/console-Bhn3YUfb.js"),
     },
     File {
         path: "assets/console.de-B8br17IF.js",

@@ -225,7 +225,7 @@ export const connectDe: Record<keyof typeof connectEn, string> = {
   'setting.sas': 'Shared Access Signature',
   'setting.project': 'Projekt',
   'setting.log': 'Protokoll',
-  'setting.credentials': 'Schlüsseldatei des Dienstkontos',
+  'setting.credentials': 'Schlüsseldatei des Dienstkontos; Betreiber können sie weglassen',
   'setting.instance': 'Instanz (Kunden-Id)',
   'setting.log_type': 'Art des Protokolls',
   'setting.forwarder': 'Forwarder',

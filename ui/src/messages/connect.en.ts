@@ -223,7 +223,7 @@ export const connectEn = {
   'setting.sas': 'Shared access signature',
   'setting.project': 'Project',
   'setting.log': 'Log',
-  'setting.credentials': 'Key file of the service account',
+  'setting.credentials': 'Key file of the service account; operators may leave it out',
   'setting.instance': 'Instance (customer id)',
   'setting.log_type': 'Log type',
   'setting.forwarder': 'Forwarder',

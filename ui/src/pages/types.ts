@@ -48,7 +48,7 @@ const objects: Setting[] = [
   { name: 'age_seconds', kind: 'number', usual: '60', more: true },
 ];
 const google: Setting[] = [
-  { name: 'credentials', kind: 'longSecret', required: true, example: '{"type": "service_account", …}' },
+  { name: 'credentials', kind: 'longSecret', example: '{"type": "service_account", …}' },
   { name: 'url', more: true },
   ca,
 ];
@@ -176,7 +176,7 @@ export const TYPES: Record<string, Type> = {
   gcs: {
     settings: [
       { name: 'bucket', required: true, example: 'audit-acme' },
-      { name: 'credentials', kind: 'longSecret', required: true, example: '{"type": "service_account", …}' },
+      { name: 'credentials', kind: 'longSecret', example: '{"type": "service_account", …}' },
       { name: 'endpoint', more: true },
       ...objects,
       ca,
