@@ -20,9 +20,9 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/client-ChfFWPbO.js"),
     },
     File {
-        path: "assets/connect-BbcL7lXX.js",
+        path: "assets/connect-C0VTwdjj.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/connect-BbcL7lXX.js"),
+        bytes: include_bytes!("../dist/assets/connect-C0VTwdjj.js"),
     },
     File {
         path: "assets/connect.de-BiE0rnaJ.js",
@@ -30,9 +30,9 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/connect.de-BiE0rnaJ.js"),
     },
     File {
-        path: "assets/console-Bhn3YUfb.js",
+        path: "assets/console-7aEVrW5y.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/console-Bhn3YUfb.js"),
+        bytes: include_bytes!("../dist/assets/console-7aEVrW5y.js"),
     },
     File {
         path: "assets/console.de-B8br17IF.js",

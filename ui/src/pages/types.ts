@@ -257,7 +257,6 @@ export const TYPES: Record<string, Type> = {
       { name: 'mechanism', kind: 'choice', choices: ['scram-sha-512', 'scram-sha-256', 'plain'] },
       { name: 'user' },
       { name: 'password', kind: 'secret' },
-      { name: 'content', kind: 'choice', choices: ['lines', 'parquet'], usual: 'lines', more: true },
   { name: 'compression', kind: 'choice', choices: ['gzip', 'none'], usual: 'gzip', more: true },
       { name: 'client_certificate', kind: 'pem', more: true },
       { name: 'client_key', kind: 'longSecret', more: true },
