@@ -22,6 +22,9 @@ pub struct Attempt {
     /// A round trip with the synthetic event that a person asked for; the cursor did not take part.
     #[serde(default)]
     pub test: bool,
+    /// Events that the checkpoint covers which was sent; absent for batches of events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<u64>,
     /// The replay that it belongs to; absent for the live cursor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<ReplayId>,

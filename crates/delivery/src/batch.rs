@@ -96,8 +96,20 @@ pub struct Batch {
     pub records: Vec<Record>,
     /// The encoded events, one after the other.
     pub bytes: Vec<u8>,
-    /// Holds the synthetic event of a test; no part of the log.
-    pub test: bool,
+    /// What its events are.
+    pub kind: Kind,
+}
+
+/// What the events of a batch are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// Events of the log.
+    #[default]
+    Events,
+    /// The synthetic event of a test.
+    Test,
+    /// A checkpoint of the log; see [`crate::checkpoint`].
+    Checkpoint,
 }
 
 impl Batch {
@@ -111,9 +123,21 @@ impl Batch {
         self.records.last().map(|record| record.seq)
     }
 
-    /// Returns the seqs of the first and last event; `None` for a test.
+    /// Returns the seqs of the first and last event; `None` for what is no part of the log.
     pub fn range(&self) -> Option<(u64, u64)> {
-        self.first_seq().zip(self.last_seq()).filter(|_| !self.test)
+        self.first_seq().zip(self.last_seq()).filter(|_| self.kind == Kind::Events)
+    }
+
+    /// Returns a batch of one event that is no part of the log.
+    pub(crate) fn single(event: &Event, bytes: Vec<u8>, kind: Kind) -> Self {
+        let record = Record {
+            seq: event.seq,
+            id: event.id,
+            received_at: event.received_at,
+            leaf_hash: event.leaf_hash,
+            bytes: 0..bytes.len(),
+        };
+        Self { from_seq: 0, next_seq: 0, records: vec![record], bytes, kind }
     }
 
     /// Returns the encoded events.
@@ -149,7 +173,7 @@ impl Cut {
                 next_seq,
                 records: Vec::new(),
                 bytes: Vec::new(),
-                test: false,
+                kind: Kind::Events,
             },
         }
     }

@@ -424,6 +424,15 @@ impl DestinationConfig {
         self.layout().map(object::Layout::limits)
     }
 
+    /// Returns why its streams cannot have checkpoints; `None` when they can.
+    pub fn refuses_checkpoints(&self, format: &Format) -> Option<&'static str> {
+        if matches!(format, Format::Easysend(_) | Format::Formio(_)) {
+            return Some("this format has no place for a checkpoint");
+        }
+        let lake = self.layout().is_some_and(|layout| layout.security_lake.is_some());
+        lake.then_some("a source of Security Lake has events of one class only")
+    }
+
     /// Returns true when the receiver takes events of this kind; the others are passed over, as if a filter excluded them.
     pub fn takes(&self, view: &View<'_>, actions: &KnownActions) -> bool {
         let lake = self.layout().and_then(|layout| layout.security_lake.as_ref());
@@ -473,7 +482,7 @@ impl DestinationConfig {
         self.encode_whole(view, format, actions, out);
     }
 
-    fn encode_whole(
+    pub(crate) fn encode_whole(
         &self,
         view: &View<'_>,
         format: &Format,

@@ -5,6 +5,7 @@
 //! is dropped and read again at the next attempt: a dead destination costs a timer, not memory. Tasks share nothing
 //! but the traits handed in, so a hanging destination slows no other.
 
+mod checkpoints;
 mod fill;
 mod gather;
 mod handle;
@@ -28,6 +29,7 @@ pub use status::Status;
 
 use crate::{
     attempt::Attempt,
+    checkpoint::Due,
     engine::Engine,
     guard::Guard,
     health::{Cause, Reason},
@@ -212,6 +214,9 @@ impl Driver {
                 () = sleep_until(wake_at) => self.wake_at = None,
             }
         }
+        if let Due::Now(mark) = self.next_checkpoint() {
+            return Box::pin(self.send_checkpoint(mark)).await;
+        }
         // What waits must be small, and what sends is not: it has a place of its own for as long as it takes.
         match Box::pin(self.deliver()).await? {
             Next::Again => Flow::Continue(()),
@@ -262,6 +267,7 @@ impl Driver {
                 (false, true) => SAVE_IDLE,
                 (false, false) => IDLE_MAX,
             };
+            let again = self.sleep_for_checkpoint(again);
             tokio::select! {
                 biased;
                 command = self.commands.recv() => return self.obey_or_end(command).await,

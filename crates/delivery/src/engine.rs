@@ -17,6 +17,7 @@ mod partial;
 
 use crate::{
     batch::{Batch, BatchLimits, Window},
+    checkpoint::Mark,
     health::{self, Cause, Health, Notice, Phase, Reason},
     ports::{Facts, Gap, Quarantined},
     receipt::Receipt,
@@ -160,9 +161,15 @@ impl Engine {
         Settled { wait, facts }
     }
 
-    /// Begins a new receipt at the cursor: the filter or the receiver is another one.
+    /// Begins a new receipt at the cursor: the filter or the receiver is another one. Checkpoints begin anew with it.
     pub fn renew_receipt(&mut self) {
         self.state.receipt = Some(Receipt::new(self.state.cursor));
+        self.state.checkpoint = None;
+    }
+
+    /// Remembers what became of the newest checkpoint.
+    pub fn mark_checkpoint(&mut self, mark: Mark) {
+        self.state.checkpoint = Some(mark);
     }
 
     fn receipt(&mut self) -> &mut Receipt {

@@ -14,6 +14,7 @@
 
 pub mod attempt;
 pub mod batch;
+pub mod checkpoint;
 pub mod destination;
 pub mod diagnosis;
 mod driver;
@@ -35,7 +36,7 @@ mod transport;
 pub mod verdict;
 
 pub use attempt::Attempt;
-pub use batch::{Batch, BatchLimits, Record};
+pub use batch::{Batch, BatchLimits, Kind, Record};
 pub use destination::{DestinationConfig, Limits, ManagedBy};
 pub use diagnosis::{Diagnosis, Stage};
 pub use driver::{Components, Handle, Status, Stopped, spawn};

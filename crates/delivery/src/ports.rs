@@ -11,7 +11,9 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::{attempt::Attempt, health::Notice, id::DestinationId, state::State};
+use crate::{
+    attempt::Attempt, checkpoint::Signed, health::Notice, id::DestinationId, state::State,
+};
 
 /// Why a log could not be read. The driver tries again with back-off; the destination shows the text.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +38,12 @@ pub trait Log: Send + Sync + 'static {
         events_max: usize,
         bytes_max: usize,
     ) -> BoxFuture<'_, Result<Vec<Event>, ReadError>>;
+
+    /// Returns the signed checkpoint over the first `size` events: the same each time. `None` where there is none.
+    fn checkpoint(&self, size: u64) -> BoxFuture<'_, Result<Option<Signed>, ReadError>> {
+        let _ = size;
+        Box::pin(async { Ok(None) })
+    }
 
     /// Watches the number of events in the log (the seq that the next event will get).
     fn watch(&self) -> watch::Receiver<u64>;

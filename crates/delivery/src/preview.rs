@@ -3,7 +3,7 @@
 use attestary_event::{Event, Timestamp, View, actions::KnownActions};
 
 use crate::{
-    batch::{self, Batch},
+    batch::{self, Batch, Kind},
     destination::{Envelope, Request},
     secret::Secrets,
     spec::Spec,
@@ -64,7 +64,7 @@ pub fn of(
     };
     let id = format!("{}-{}-{}", spec.label(), first.seq, last.seq);
     let (from_seq, next_seq) = (first.seq, last.seq + 1);
-    let batch = Batch { from_seq, next_seq, records, bytes, test: false };
+    let batch = Batch { from_seq, next_seq, records, bytes, kind: Kind::Events };
     let envelope = Envelope { id: &id, at, secrets, format: &spec.format, spec };
     let body = body(spec.destination.request(&batch, &envelope));
     Preview { request, records: shown, body }

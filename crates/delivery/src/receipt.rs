@@ -185,7 +185,7 @@ mod tests {
     use attestary_event::{EventId, Timestamp};
 
     use super::*;
-    use crate::batch::Record;
+    use crate::batch::{Kind, Record};
 
     fn batch(from_seq: u64, next_seq: u64, seqs: &[u64]) -> Batch {
         let records = seqs.iter().map(|seq| Record {
@@ -195,7 +195,13 @@ mod tests {
             leaf_hash: [*seq as u8; 32],
             bytes: 0..0,
         });
-        Batch { from_seq, next_seq, records: records.collect(), bytes: Vec::new(), test: false }
+        Batch {
+            from_seq,
+            next_seq,
+            records: records.collect(),
+            bytes: Vec::new(),
+            kind: Kind::Events,
+        }
     }
 
     fn root(seqs: &[u8]) -> Hash {

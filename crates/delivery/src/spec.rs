@@ -31,6 +31,8 @@ pub struct Spec {
     pub filter: Filter,
     /// Limits of its batches.
     pub batch: BatchLimits,
+    /// The least time between two checkpoints in its stream, in seconds; 0 for none.
+    pub checkpoint_seconds: u64,
     /// Set for a replay: a second cursor of the same destination.
     pub replay: Option<ReplayId>,
 }
@@ -69,6 +71,7 @@ pub(crate) fn sample(destination: DestinationConfig) -> Spec {
         format: Format::default(),
         filter: Filter::parse("").expect("the empty filter parses"),
         batch: BatchLimits::default(),
+        checkpoint_seconds: 0,
         replay: None,
     }
 }

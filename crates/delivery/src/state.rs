@@ -8,6 +8,7 @@ use attestary_event::{Timestamp, Violation};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    checkpoint::Mark,
     health::{Health, Reason},
     receipt::Receipt,
 };
@@ -131,6 +132,9 @@ pub struct State {
     /// What became of the events behind the cursor; absent in states of the first release until the first batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Receipt>,
+    /// The newest checkpoint that was sent, or is being tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Mark>,
 }
 
 /// Why a stored state could not be used.
@@ -171,6 +175,7 @@ impl State {
             last_success_ms: None,
             last_error: None,
             receipt: Some(Receipt::new(cursor)),
+            checkpoint: None,
         }
     }
 

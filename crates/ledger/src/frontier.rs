@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{Hash, node_hash};
+use crate::{Hash, NodeSource, node_hash, tree};
 
 /// The roots of the perfect subtrees that make up a tree, largest first.
 ///
@@ -20,6 +20,14 @@ impl Frontier {
     /// Restores a frontier from its size and peaks; `None` when they do not fit together.
     pub fn restore(size: u64, peaks: Vec<Hash>) -> Option<Self> {
         (peaks.len() == size.count_ones() as usize).then_some(Self { size, peaks })
+    }
+
+    /// Reads the frontier of the first `size` leaves.
+    pub fn generate<S: NodeSource + ?Sized>(source: &S, size: u64) -> Result<Self, S::Error> {
+        let levels = (0..u64::BITS).rev().filter(|level| size >> level & 1 == 1);
+        // The subtree of a bit stands behind those of the larger bits.
+        let peaks = levels.map(|level| tree::node(source, level, (size >> level) - 1));
+        Ok(Self { size, peaks: peaks.collect::<Result<_, _>>()? })
     }
 
     /// Returns the number of leaves.
@@ -88,5 +96,16 @@ mod tests {
         let restored = Frontier::restore(frontier.size(), frontier.peaks().to_vec()).unwrap();
         assert_eq!(restored, frontier);
         assert_eq!(Frontier::restore(3, vec![]), None);
+    }
+
+    #[test]
+    fn the_frontier_of_every_size_is_read_from_the_tree() {
+        let leaves = (0..=255u8).map(|i| crate::leaf_hash(&[i]));
+        let tree: crate::MemoryTree = leaves.clone().collect();
+        let mut appended = Frontier::default();
+        for (size, leaf) in (0..).zip(leaves) {
+            assert_eq!(Frontier::generate(&tree, size).unwrap(), appended);
+            appended.append(leaf);
+        }
     }
 }

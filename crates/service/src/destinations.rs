@@ -8,6 +8,7 @@
 //! keys limited to tenants make tenant's destinations (nothing unencrypted, nothing on this machine).
 
 mod blueprints;
+mod checks;
 mod families;
 mod notes;
 pub(crate) mod ports;
@@ -21,11 +22,9 @@ mod view;
 
 use attestary_delivery::destination::webhook::Scheme;
 use attestary_delivery::{
-    BatchLimits, DestinationConfig, DestinationId, Guard, ManagedBy, Secrets, SigningSecret, Spec,
-    Start, State,
+    DestinationId, Guard, ManagedBy, Secrets, SigningSecret, Spec, Start, State,
 };
-use attestary_event::{EnvironmentId, TenantId, Timestamp, Violation};
-use attestary_formats::Format;
+use attestary_event::{EnvironmentId, TenantId, Timestamp};
 use attestary_store::catalog::{DestinationRow, Opaque};
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -45,8 +44,6 @@ use crate::{
     audit::{Act, action},
     error::cause,
     keys::change_error,
-    search::parse_filter,
-    tenants::check_name,
 };
 
 /// Destinations of one tenant.
@@ -69,6 +66,8 @@ pub struct NewDestination {
     pub filter: String,
     /// Limits of its batches; the usual ones when absent.
     pub batch: Option<Value>,
+    /// The least time between two checkpoints in its stream, in seconds; none when absent or 0.
+    pub checkpoint_seconds: Option<u64>,
     /// `"now"`, `"beginning"`, a seq or a time; now when absent.
     pub start: Value,
 }
@@ -86,6 +85,8 @@ pub struct DestinationChange {
     pub filter: Option<String>,
     /// New limits of its batches, whole.
     pub batch: Option<Value>,
+    /// New time between checkpoints, in seconds; 0 for none.
+    pub checkpoint_seconds: Option<u64>,
 }
 
 /// A destination that was just made.
@@ -343,116 +344,6 @@ impl Service {
         Ok(row)
     }
 
-    fn check_new(
-        &self,
-        caller: &Caller,
-        environment: &EnvironmentId,
-        tenant: &TenantId,
-        new: &NewDestination,
-    ) -> Result<Draft, ChangeError> {
-        let managed_by =
-            if caller.tenants().is_some() { ManagedBy::Tenant } else { ManagedBy::Operator };
-        self.check_as(managed_by, environment, tenant, new)
-    }
-
-    fn check_as(
-        &self,
-        managed_by: ManagedBy,
-        environment: &EnvironmentId,
-        tenant: &TenantId,
-        new: &NewDestination,
-    ) -> Result<Draft, ChangeError> {
-        let mut violations = Vec::new();
-        if new.name.is_empty() {
-            violations.push(Violation::new("/name", "a destination needs a name"));
-        }
-        check_name(Some(&new.name))?;
-        let start = Start::parse(&new.start).map_err(|violation| violations.push(violation)).ok();
-        let checked = DestinationConfig::validate(&new.kind, &new.config, managed_by);
-        let checked = checked.map_err(|more| violations.extend(more)).ok();
-        let destination = checked.as_ref().map(|(destination, _)| destination);
-        let format = format(new.format.as_ref(), destination)
-            .map_err(|violation| violations.push(violation))
-            .ok();
-        let batch = batch_limits(new.batch.as_ref(), destination)
-            .map_err(|more| violations.extend(more))
-            .unwrap_or_default();
-        let (Some(format), Some(start), Some((destination, mut secrets)), true) =
-            (format, start, checked, violations.is_empty())
-        else {
-            return Err(ChangeError::Invalid(violations));
-        };
-        let filter = parse_filter(&new.filter).map_err(ChangeError::Filter)?;
-        if let Some(scheme) = destination.signs().filter(|_| secrets.signing.is_empty()) {
-            secrets.signing.push(self.signing_secret(scheme));
-        }
-        let spec = Spec {
-            id: self.destination_id(),
-            environment: environment.clone(),
-            tenant: tenant.clone(),
-            name: new.name.clone(),
-            managed_by,
-            destination,
-            format,
-            filter,
-            batch,
-            replay: None,
-        };
-        self.check_reach(&spec)?;
-        Ok(Draft { spec, secrets, start })
-    }
-
-    fn check_change(
-        &self,
-        before: &Spec,
-        secrets: Secrets,
-        change: DestinationChange,
-    ) -> Result<(Spec, Secrets), ChangeError> {
-        check_name(change.name.as_deref())?;
-        let (mut spec, mut secrets) = (before.clone(), secrets);
-        if let Some(name) = change.name {
-            spec.name = name;
-        }
-        if let Some(format_given) = &change.format {
-            spec.format = format(Some(format_given), None)
-                .map_err(|violation| ChangeError::Invalid(vec![violation]))?;
-        }
-        if let Some(filter) = &change.filter {
-            spec.filter = parse_filter(filter).map_err(ChangeError::Filter)?;
-        }
-        if let Some(config) = &change.config {
-            let kind = before.destination.kind();
-            let known = Some((&before.destination, &secrets));
-            let checked =
-                DestinationConfig::validate_change(kind, config, before.managed_by, known)
-                    .map_err(ChangeError::Invalid)?;
-            if checked.0.signs() != before.destination.signs() {
-                let detail =
-                    "cannot be changed: receivers would have no key; make another destination";
-                return Err(ChangeError::invalid("/config/signature", detail));
-            }
-            spec.destination = checked.0;
-            // The signing secret outlives a change of the address; header values come with the configuration.
-            secrets.headers = checked.1.headers;
-            secrets.values = checked.1.values;
-        }
-        if let Some(limits) = &change.batch {
-            spec.batch = batch_limits(Some(limits), Some(&spec.destination))
-                .map_err(ChangeError::Invalid)?;
-        }
-        spec.destination
-            .check_format(&spec.format)
-            .map_err(|violation| ChangeError::Invalid(vec![violation]))?;
-        self.check_reach(&spec)?;
-        Ok((spec, secrets))
-    }
-
-    /// A courtesy to the person: the check that counts is made at every connection.
-    fn check_reach(&self, spec: &Spec) -> Result<(), ChangeError> {
-        let violations = self.guard().check(&spec.owner(), &spec.destination);
-        if violations.is_empty() { Ok(()) } else { Err(ChangeError::Invalid(violations)) }
-    }
-
     fn guard(&self) -> Guard {
         // One policy for all of them: it holds the operator's lists.
         let made = || Guard::system(self.settings().outbound.clone());
@@ -528,6 +419,7 @@ impl Service {
             format: serde_json::to_string(&spec.format).expect("a format is JSON"),
             filter: spec.filter.to_string(),
             batch: serde_json::to_string(&spec.batch).expect("numbers are JSON"),
+            checkpoint_seconds: spec.checkpoint_seconds,
             secrets: Some(Opaque(sealed)),
             managed_by: match spec.managed_by {
                 ManagedBy::Operator => attestary_store::catalog::ManagedBy::Operator,
@@ -540,49 +432,10 @@ impl Service {
     }
 }
 
-/// A new destination that passed all checks.
-struct Draft {
-    spec: Spec,
-    secrets: Secrets,
-    start: Start,
-}
-
 /// Returns a secret for the one reply that shows it; a private key is never shown.
 fn shared(secret: Option<&SigningSecret>) -> Option<Secret> {
     let secret = secret.filter(|secret| secret.public_key().is_none())?;
     Some(Secret::new(secret.danger_reveal().to_owned()))
-}
-
-/// Reads a format; without one, the destination's usual one. A destination says which formats it carries.
-fn format(
-    given: Option<&Value>,
-    destination: Option<&DestinationConfig>,
-) -> Result<Format, Violation> {
-    let format = match given {
-        Some(value) => serde_json::from_value(value.clone())
-            .map_err(|error| Violation::new("/format", error.to_string()))?,
-        None => destination.map_or_else(Format::default, DestinationConfig::default_format),
-    };
-    match destination {
-        Some(destination) => destination.check_format(&format).map(|()| format),
-        None => Ok(format),
-    }
-}
-
-/// Reads limits of batches; without them, the usual ones.
-fn batch_limits(
-    given: Option<&Value>,
-    destination: Option<&DestinationConfig>,
-) -> Result<BatchLimits, Vec<Violation>> {
-    let Some(given) = given else { return Ok(BatchLimits::default()) };
-    if destination.is_some_and(DestinationConfig::limits_itself) {
-        let detail = "this type has limits of its own in its configuration";
-        return Err(vec![Violation::new("/batch", detail)]);
-    }
-    let limits: BatchLimits = serde_json::from_value(given.clone())
-        .map_err(|error| vec![Violation::new("/batch", error.to_string())])?;
-    let violations = limits.violations();
-    if violations.is_empty() { Ok(limits) } else { Err(violations) }
 }
 
 fn act(operation: &'static str, spec: &Spec) -> Act {
@@ -597,7 +450,7 @@ fn shown(spec: &Spec) -> String {
     let format = serde_json::to_value(&spec.format).unwrap_or_default();
     let text = serde_json::json!({
         "name": spec.name, "destination": config, "format": format, "filter": spec.filter.to_string(),
-        "batch": spec.batch,
+        "batch": spec.batch, "checkpoint_seconds": spec.checkpoint_seconds,
     });
     text.to_string()
 }

@@ -9,6 +9,7 @@
 mod keys;
 mod page;
 mod receipts;
+mod streams;
 
 use attestary_event::{EnvironmentId, EventId, TenantId, Violation};
 use attestary_ledger::{Checkpoint, ConsistencyProof, Hash, Note, ProofFile, TilePath};

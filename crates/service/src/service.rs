@@ -1,6 +1,11 @@
 //! The service as a whole: opening, the parts that use cases share, background work, closing.
 
-use std::{io, path::Path, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use attestary_event::{EnvironmentId, Limits, TenantId, intake::DigestKey};
 use attestary_store::{
@@ -85,6 +90,16 @@ struct Inner {
     tasks: TaskTracker,
 }
 
+/// The service, not held.
+#[derive(Clone)]
+pub(crate) struct WeakService(Weak<Inner>);
+
+impl WeakService {
+    pub(crate) fn upgrade(&self) -> Option<Service> {
+        self.0.upgrade().map(Service)
+    }
+}
+
 impl std::fmt::Debug for Service {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Service")
@@ -125,6 +140,11 @@ impl Service {
         self.save_key_uses().await;
         self.save_usage().await;
         self.0.store.close().await;
+    }
+
+    /// Returns the service for those whom it holds.
+    pub(crate) fn downgrade(&self) -> WeakService {
+        WeakService(Arc::downgrade(&self.0))
     }
 
     /// Returns true when events can be made durable now.

@@ -20,19 +20,19 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/client-ChfFWPbO.js"),
     },
     File {
-        path: "assets/connect-C0VTwdjj.js",
+        path: "assets/connect-DR0HQs4-.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/connect-C0VTwdjj.js"),
+        bytes: include_bytes!("../dist/assets/connect-DR0HQs4-.js"),
     },
     File {
-        path: "assets/connect.de-BiE0rnaJ.js",
+        path: "assets/connect.de-DE2Ny9Ih.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/connect.de-BiE0rnaJ.js"),
+        bytes: include_bytes!("../dist/assets/connect.de-DE2Ny9Ih.js"),
     },
     File {
-        path: "assets/console-7aEVrW5y.js",
+        path: "assets/console-DscBYXfL.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/console-7aEVrW5y.js"),
+        bytes: include_bytes!("../dist/assets/console-DscBYXfL.js"),
     },
     File {
         path: "assets/console.de-B8br17IF.js",

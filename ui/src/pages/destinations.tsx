@@ -13,11 +13,11 @@ import { Trail } from './trail.tsx';
 import { Change, TestResult, Wizard, typeName } from './wizard.tsx';
 
 export type Destination = {
-  id: string; name: string; type: string; config: Record<string, Json>; format: { type?: string }; filter: string; managed_by: string; batch: Record<string, number>; public_keys: string[]; external_id?: string | null;
+  id: string; name: string; type: string; config: Record<string, Json>; format: { type?: string }; filter: string; managed_by: string; batch: Record<string, number>; checkpoint_seconds: number; public_keys: string[]; external_id?: string | null;
   state: 'active' | 'failing' | 'paused'; reason_detail: string; since: string; cursor: number; lag_events: number; retry_at: string | null;
   last_success_at: string | null; last_error_at: string | null; last_error: string | null; delivered: number; quarantined: number; attempts: number; secret?: string;
 };
-export type Attempt = { id: string; at: string; duration_ms: number; test: boolean; request: string; seqs: string; events: number; status: number | null; verdict: string; detail: string; excerpt: string; stage: string; hint: string };
+export type Attempt = { id: string; at: string; duration_ms: number; test: boolean; checkpoint: number | null; request: string; seqs: string; events: number; status: number | null; verdict: string; detail: string; excerpt: string; stage: string; hint: string };
 
 const REFRESH_MS = 3000;
 const GLYPH = { active: '✓', failing: '↻', paused: '‖' };
@@ -130,9 +130,9 @@ function Attempts({ list }: { list: Attempt[] }) {
         {list.map((attempt) => (
           <tr key={attempt.id}>
             <td>{formatTime(attempt.at, 'local', locale.value)}</td>
-            <td>{attempt.verdict === 'delivered' ? '✓' : '✕'} {attempt.verdict}{attempt.test && <span class="tag">{t('attempt.test')}</span>}</td>
+            <td>{attempt.verdict === 'delivered' ? '✓' : '✕'} {attempt.verdict}{attempt.test && <span class="tag">{t('attempt.test')}</span>}{attempt.checkpoint !== null && <span class="tag">{t('attempt.checkpoint')}</span>}</td>
             <td class="mono">{attempt.status ?? ''}</td>
-            <td class="mono">{attempt.test ? '' : `${attempt.events} (${attempt.seqs})`}</td>
+            <td class="mono">{attempt.test || attempt.checkpoint !== null ? '' : `${attempt.events} (${attempt.seqs})`}</td>
             <td class="end mono">{number(attempt.duration_ms)} ms</td>
             <td class="wrap-any">{visible(attempt.detail)} {attempt.hint && <span class="note">{visible(attempt.hint)}</span>} {attempt.excerpt && <code class="note">{visible(attempt.excerpt.slice(0, 200))}</code>}</td>
           </tr>

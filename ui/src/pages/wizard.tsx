@@ -73,7 +73,7 @@ function TypeFields({ type, values, set, kept = false }: { type: string; values:
   );
 }
 
-type Form = { type: string; name: string; values: Values; filter: string; format: string; start: string; since: string; batch: Values; text: string; media: string };
+type Form = { type: string; name: string; values: Values; filter: string; format: string; start: string; since: string; batch: Values; checkpoints: string; text: string; media: string };
 
 function draftOf(form: Form) {
   const batch = Object.fromEntries(BATCH.filter((name) => form.batch[name]).map((name) => [name, Number(form.batch[name])]));
@@ -81,6 +81,7 @@ function draftOf(form: Form) {
     name: form.name, type: form.type, config: configOf(form.type, form.values), format: form.format === 'template' ? { type: 'template', text: form.text, media: form.media } : { type: form.format }, filter: form.filter,
     start: form.start === 'since' ? new Date(form.since || Date.now()).toISOString() : form.start,
     ...(Object.keys(batch).length > 0 ? { batch } : {}),
+    ...(form.checkpoints ? { checkpoint_seconds: Number(form.checkpoints) } : {}),
   };
 }
 
@@ -88,7 +89,7 @@ function draftOf(form: Form) {
 function begun(): Form {
   const asked = new URLSearchParams(search.value);
   const type = TYPES[asked.get('type') ?? ''] ? asked.get('type')! : 'webhook';
-  return { type, name: asked.get('name') ?? '', values: firstValues(type), filter: asked.get('q') ?? '', format: TYPES[type]!.format ?? 'json', start: 'now', since: '', batch: {}, text: TEMPLATE, media: 'text' };
+  return { type, name: asked.get('name') ?? '', values: firstValues(type), filter: asked.get('q') ?? '', format: TYPES[type]!.format ?? 'json', start: 'now', since: '', batch: {}, checkpoints: '', text: TEMPLATE, media: 'text' };
 }
 
 /** A choice that must be made begins with its first way. */
@@ -105,7 +106,7 @@ export function Wizard({ client, tenant, operator, blueprint }: { client: Client
   const [made, setMade] = useState<Destination | null>(null);
   const [done, setDone] = useState(false);
   const [tested, setTested] = useState<Attempt | null>(null);
-  const set = (name: 'name' | 'filter' | 'format' | 'start' | 'since' | 'text' | 'media') => (event: Input): void => setForm({ ...form, [name]: event.currentTarget.value });
+  const set = (name: 'name' | 'filter' | 'format' | 'start' | 'since' | 'checkpoints' | 'text' | 'media') => (event: Input): void => setForm({ ...form, [name]: event.currentTarget.value });
   const choose = (type: string): void => setForm({ ...form, type, values: { ...firstValues(type) }, format: TYPES[type]!.format ?? 'json' });
   const wrong = filterProblem(form.filter);
   const draft = draftOf(form);
@@ -196,6 +197,8 @@ export function Wizard({ client, tenant, operator, blueprint }: { client: Client
               <details><summary>{t('wizard.batch')}</summary><div class="stack">
                 {BATCH.map((name) => <label key={name}>{t(`batch.${name}`)} <input type="number" min={0} value={form.batch[name] ?? ''} onInput={(event) => setForm({ ...form, batch: { ...form.batch, [name]: event.currentTarget.value } })} /></label>)}
               </div></details>
+              <label>{t('wizard.checkpoints')} <input type="number" min={0} max={86400} value={form.checkpoints} onInput={set('checkpoints')} aria-describedby="wizard-checkpoints" /></label>
+              <p class="note" id="wizard-checkpoints">{t('wizard.checkpointsHint')}</p>
               {tenant ? <BytesPreview client={client} base={base(tenant)} body={draft} /> : <p class="note">{t('blueprints.noPreview')}</p>}
             </>
           )}
@@ -228,12 +231,14 @@ export function Change({ client, path, destination, done }: { client: Client; pa
   const wrong = filterProblem(filter ?? destination.filter);
   const send = async (form: FormData): Promise<void> => {
     const format = String(form.get('format'));
+    const checkpoints = Number(form.get('checkpoints'));
     // What was not touched is not sent: the options of a format would be lost, and the receipt would begin anew.
     await client.send('PATCH', path, {
       name: String(form.get('name')),
       ...(filter !== null && filter !== destination.filter ? { filter } : {}),
       ...(format !== (destination.format.type ?? 'json') ? { format: { type: format } } : {}),
       ...(values ? { config: configOf(destination.type, values) } : {}),
+      ...(checkpoints !== destination.checkpoint_seconds ? { checkpoint_seconds: checkpoints } : {}),
     });
     setValues(null);
     setFilter(null);
@@ -245,6 +250,7 @@ export function Change({ client, path, destination, done }: { client: Client; pa
       <label>{t('wizard.filter')} <input class="mono" value={filter ?? destination.filter} onInput={(event) => setFilter(event.currentTarget.value)} spellcheck={false} /></label>
       {wrong && <p class="warn" role="status">{wrong}</p>}
       <label>{t('wizard.format')} <select name="format" defaultValue={destination.format.type ?? 'json'}>{FORMATS.filter((format) => format !== 'template' || destination.format.type === 'template').map((format) => <option key={format} selected={format === (destination.format.type ?? 'json')}>{format}</option>)}</select></label>
+      <label>{t('wizard.checkpoints')} <input name="checkpoints" type="number" min={0} max={86400} defaultValue={String(destination.checkpoint_seconds)} /></label>
       <TypeFields kept type={destination.type} values={values ?? first} set={setValues} />
       <p class="note">{t('destinations.changeHint')}</p>
     </FormDialog>

@@ -33,6 +33,8 @@ pub(crate) struct DestinationView {
     /// Text in the filter language; empty selects every event.
     filter: String,
     batch: BatchView,
+    /// The least time between two checkpoints in its stream, in seconds; 0 for none.
+    checkpoint_seconds: u64,
     /// operator or tenant.
     managed_by: &'static str,
     created_at: String,
@@ -103,6 +105,8 @@ pub(crate) struct NewDestinationShape {
     filter: Option<String>,
     /// Members that are absent have their usual values. Object stores have limits of their own in `config`.
     batch: Option<BatchView>,
+    /// The least time between two checkpoints in its stream: 10 to 86,400 seconds, or 0 (default) for none.
+    checkpoint_seconds: Option<u64>,
     /// "now" (default), "beginning", a seq or a time.
     start: Option<Value>,
 }
@@ -120,6 +124,7 @@ pub(crate) struct DestinationChangeShape {
     filter: Option<String>,
     /// All limits: members that are absent have their usual values.
     batch: Option<BatchView>,
+    checkpoint_seconds: Option<u64>,
 }
 
 /// One try to deliver a batch.
@@ -131,6 +136,8 @@ pub(crate) struct AttemptView {
     duration_ms: u64,
     /// A test that a person asked for; the cursor did not take part.
     test: bool,
+    /// Events that the checkpoint covers which was sent; null for batches of events.
+    checkpoint: Option<u64>,
     /// The replay that it belongs to; null for the live cursor.
     replay: Option<String>,
     /// Where to and how, without paths, queries or headers.
@@ -180,6 +187,7 @@ pub(super) fn view(destination: Destination) -> DestinationView {
             bytes_max: destination.batch.bytes_max,
             linger_ms: destination.batch.linger_ms,
         },
+        checkpoint_seconds: destination.checkpoint_seconds,
         managed_by: destination.managed_by,
         created_at: time(destination.created_ms),
         changed_at: time(destination.changed_ms),
@@ -218,6 +226,7 @@ fn attempt_view(attempt: DestinationAttempt) -> AttemptView {
         at: signed_time(attempt.at_ms),
         duration_ms: attempt.duration_ms,
         test: attempt.test,
+        checkpoint: attempt.checkpoint,
         replay: attempt.replay.map(String::from),
         request: attempt.request,
         seqs,
@@ -264,6 +273,7 @@ pub(super) fn read_new(posted: &Posted) -> Result<NewDestination, Problem> {
         format: members.take("format"),
         filter: members.text("filter").unwrap_or_default(),
         batch: members.take("batch"),
+        checkpoint_seconds: members.whole("checkpoint_seconds"),
         start: members.take("start").unwrap_or_default(),
     };
     members.finish()?;
@@ -326,6 +336,7 @@ pub(super) fn read_change(posted: &Posted) -> Result<DestinationChange, Problem>
         format: members.take("format"),
         filter: members.text("filter"),
         batch: members.take("batch"),
+        checkpoint_seconds: members.whole("checkpoint_seconds"),
     };
     members.finish()?;
     Ok(change)

@@ -70,6 +70,9 @@ struct Create {
     /// Limits of batches as a JSON object, for example '{"events_max":1000,"linger_ms":2000}'
     #[arg(long, value_name = "JSON")]
     batch: Option<String>,
+    /// The least time between two checkpoints of the log in the stream, in seconds; without it, no checkpoints
+    #[arg(long, value_name = "SECONDS")]
+    checkpoint_seconds: Option<u64>,
     /// now, beginning, a seq or a time
     #[arg(long, value_name = "START", default_value = "now")]
     start: String,
@@ -168,6 +171,9 @@ impl Create {
         if let Some(filter) = &self.filter {
             body["filter"] = json!(filter);
         }
+        if let Some(seconds) = self.checkpoint_seconds {
+            body["checkpoint_seconds"] = json!(seconds);
+        }
         if let Some(limits) = &self.batch {
             body["batch"] = serde_json::from_str(limits).map_err(|error| {
                 Failure::new(Exit::Usage, format!("--batch is not JSON: {error}"))
@@ -190,6 +196,7 @@ mod tests {
             format: (!format.is_empty()).then(|| format.into()),
             filter: None,
             batch: None,
+            checkpoint_seconds: None,
             start: start.into(),
         };
         let body = create.body().map_err(|error| error.to_string());

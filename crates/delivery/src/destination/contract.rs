@@ -152,7 +152,8 @@ impl Made {
             });
         }
         let (from_seq, last) = (events[0].seq, events[events.len() - 1].seq);
-        let batch = Batch { from_seq, next_seq: last + 1, records, bytes, test: false };
+        let batch =
+            Batch { from_seq, next_seq: last + 1, records, bytes, kind: crate::Kind::Events };
         let spec = sample(self.config.clone());
         let envelope = Envelope {
             id: "dst_X-7-9",

@@ -22,7 +22,7 @@ use url::Url;
 pub use self::lake::Lake;
 use super::{Envelope, Members};
 use crate::{
-    batch::{Batch, BatchLimits},
+    batch::{Batch, BatchLimits, Kind},
     health::{Cause, Reason},
     spec::Spec,
     transport::object::Signature,
@@ -293,7 +293,8 @@ pub(super) fn digest(batch: &Batch, format: &Format, content: Content) -> String
 /// Returns the key of a batch.
 ///
 /// `<prefix>/environment=…/tenant=…/dt=YYYY-MM-DD/hour=HH/<first>-<last>-<digest>.ndjson.gz`; day and hour are
-/// those in which the service received the first event. A test stands under `<prefix>/attestary-test/`.
+/// those in which the service received the first event. A checkpoint is `checkpoint-<size>-<digest>…` beside them, a test
+/// stands under `<prefix>/attestary-test/`.
 pub(super) fn key(layout: &Layout, batch: &Batch, envelope: &Envelope<'_>, digest: &str) -> String {
     let mut key = layout.prefix.clone();
     if !key.is_empty() {
@@ -306,9 +307,9 @@ pub(super) fn key(layout: &Layout, batch: &Batch, envelope: &Envelope<'_>, diges
         (Packing::Gzip, false) => "txt.gz",
         (Packing::Plain, false) => "txt",
     };
-    let Some((first, last)) = batch.range() else {
+    if batch.kind == Kind::Test {
         return format!("{key}attestary-test/{}.{ending}", envelope.id);
-    };
+    }
     let spec = envelope.spec;
     let (environment, tenant) = (id(spec.environment.as_str()), id(spec.tenant.as_str()));
     let received = batch.records.first().map_or(envelope.at, |record| record.received_at);
@@ -318,7 +319,12 @@ pub(super) fn key(layout: &Layout, batch: &Batch, envelope: &Envelope<'_>, diges
         let (day, hour) = (&received[..10], &received[11..13]);
         format!("environment={environment}/tenant={tenant}/dt={day}/hour={hour}/")
     });
-    format!("{key}{directory}{first:020}-{last:020}-{}.{ending}", &digest[..16])
+    let (first, last) = batch.first_seq().zip(batch.last_seq()).unwrap_or_default();
+    let name = match batch.kind {
+        Kind::Checkpoint => format!("checkpoint-{first:020}"),
+        _ => format!("{first:020}-{last:020}"),
+    };
+    format!("{key}{directory}{name}-{}.{ending}", &digest[..16])
 }
 
 /// Returns an id as it stands in names: everything outside `[A-Za-z0-9-]` as `%XX`.

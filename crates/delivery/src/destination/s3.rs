@@ -17,7 +17,7 @@ use super::{
     webhook,
 };
 use crate::{
-    batch::Batch,
+    batch::{Batch, Kind},
     guard::Target,
     secret::{Secret, Secrets},
     tls,
@@ -166,7 +166,7 @@ impl Config {
             destination: HeaderName::from_static("x-amz-meta-attestary-destination"),
         };
         let mut put = object::put(&self.base(), &self.layout, metadata, batch, envelope, signature);
-        if !batch.test {
+        if batch.kind != Kind::Test {
             self.lock(&mut put, envelope.at);
         }
         Request::Object(Box::new(put))

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{COMMANDS_MAX, Command, Driver, Flow, STOP_GRACE};
 use crate::{
     attempt::Attempt,
-    batch::{Batch, Record},
+    batch::{Batch, Kind},
     destination::{Envelope, Request},
     diagnosis::diagnose,
     id::{AttemptId, ulid},
@@ -57,14 +57,14 @@ impl Driver {
         )
     }
 
-    fn request(&self, batch: &Batch, id: &str) -> Request {
+    pub(super) fn request(&self, batch: &Batch, id: &str) -> Request {
         let (at, secrets, format) = (self.parts.clock.now(), &self.secrets, &self.spec.format);
         let envelope = Envelope { id, at, secrets, format, spec: &self.spec };
         self.spec.destination.request(batch, &envelope)
     }
 
     /// Carries a request; commands that come meanwhile wait, except a pause and a stop.
-    async fn carry(&mut self, request: Request) -> std::ops::ControlFlow<(), Reply> {
+    pub(super) async fn carry(&mut self, request: Request) -> std::ops::ControlFlow<(), Reply> {
         let mut stop_at = None;
         let mut stops = Vec::new();
         let mut carrying = self.transport.carry(request);
@@ -123,7 +123,7 @@ impl Driver {
         }
     }
 
-    fn record(
+    pub(super) fn record(
         &mut self,
         batch: &Batch,
         reply: &Reply,
@@ -138,7 +138,8 @@ impl Driver {
             id: AttemptId::new(at.0.max(0).unsigned_abs(), random_10(&*self.parts.rng)),
             at_ms: at.0,
             duration_ms: took.as_millis() as u64,
-            test: batch.test,
+            test: batch.kind == Kind::Test,
+            checkpoint: batch.first_seq().filter(|_| batch.kind == Kind::Checkpoint),
             replay: self.spec.replay.clone(),
             request: self.spec.destination.summary(),
             first_seq: range.map(|(first, _)| first),
@@ -176,14 +177,7 @@ impl Driver {
         let mut bytes = Vec::new();
         let view = View { event, fields: &fields };
         self.spec.destination.encode(&view, &self.spec.format, &self.parts.actions, &mut bytes);
-        let record = Record {
-            seq: event.seq,
-            id: event.id,
-            received_at: event.received_at,
-            leaf_hash: event.leaf_hash,
-            bytes: 0..bytes.len(),
-        };
-        Batch { from_seq: 0, next_seq: 0, records: vec![record], bytes, test: true }
+        Batch::single(event, bytes, Kind::Test)
     }
 }
 

@@ -77,6 +77,7 @@ fn spec(seed: u64, limits: BatchLimits) -> Spec {
         format: attestary_formats::Format::default(),
         filter: Filter::parse("-action:excluded").unwrap(),
         batch: limits,
+        checkpoint_seconds: 0,
         replay: None,
     }
 }

@@ -177,6 +177,7 @@ fn spec(kind: &str, config: serde_json::Value, filter: &str) -> Spec {
         format: attestary_formats::Format::default(),
         filter: Filter::parse(filter).unwrap(),
         batch: BatchLimits { events_max: 4, ..BatchLimits::default() },
+        checkpoint_seconds: 0,
         replay: None,
     }
 }

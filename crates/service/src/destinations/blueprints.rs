@@ -65,6 +65,8 @@ struct Body {
     format: Option<Value>,
     filter: String,
     batch: Option<Value>,
+    #[serde(default)]
+    checkpoint_seconds: Option<u64>,
     start: Value,
     /// Settings as they are shown.
     shown: Value,
@@ -80,6 +82,7 @@ impl Body {
             format: new.format,
             filter: new.filter,
             batch: new.batch,
+            checkpoint_seconds: new.checkpoint_seconds,
             start: new.start,
             shown: Value::Null,
         }
@@ -99,6 +102,7 @@ impl Body {
             format: self.format.clone(),
             filter: self.filter.clone(),
             batch: self.batch.clone(),
+            checkpoint_seconds: self.checkpoint_seconds,
             start: self.start.clone(),
         }
     }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use attestary_delivery::{DestinationId, Facts, Log, Memory, ReadError, SaveError, State};
+use attestary_delivery::{
+    DestinationId, Facts, Log, Memory, ReadError, SaveError, State, checkpoint::Signed,
+};
 use attestary_event::{EnvironmentId, Event, TenantId, Timestamp};
 use attestary_store::{
     Store,
@@ -12,10 +14,13 @@ use futures::future::BoxFuture;
 use tokio::sync::{Notify, watch};
 
 use super::notes;
+use crate::{Service, service::WeakService};
 
 /// One tenant's log as delivery reads it.
 pub(super) struct LogFeed {
     store: Store,
+    /// Signs. Not held: the service holds the tasks that hold this.
+    service: WeakService,
     environment: EnvironmentId,
     tenant: TenantId,
     size: watch::Receiver<u64>,
@@ -24,13 +29,15 @@ pub(super) struct LogFeed {
 impl LogFeed {
     /// Returns the feed of a log that exists.
     pub(super) fn new(
-        store: &Store,
+        service: &Service,
         environment: &EnvironmentId,
         tenant: &TenantId,
     ) -> Option<Self> {
+        let store = service.store();
         let size = store.watch(environment, tenant)?;
         Some(Self {
             store: store.clone(),
+            service: service.downgrade(),
             environment: environment.clone(),
             tenant: tenant.clone(),
             size,
@@ -49,6 +56,14 @@ impl Log for LogFeed {
             let read =
                 self.store.read(&self.environment, &self.tenant, from_seq, events_max, bytes_max);
             read.await.map_err(|error| ReadError(error.to_string()))
+        })
+    }
+
+    fn checkpoint(&self, size: u64) -> BoxFuture<'_, Result<Option<Signed>, ReadError>> {
+        Box::pin(async move {
+            let Some(service) = self.service.upgrade() else { return Ok(None) };
+            let signed = service.checkpoint_at(&self.environment, &self.tenant, size).await;
+            signed.map_err(|error| ReadError(error.to_string()))
         })
     }
 

@@ -138,8 +138,8 @@ impl Service {
         state: State,
         cursor: Cursor<'_>,
     ) -> Result<Handle, ChangeError> {
-        let feed = LogFeed::new(self.store(), &spec.environment, &spec.tenant)
-            .ok_or(AccessError::NotFound)?;
+        let feed =
+            LogFeed::new(self, &spec.environment, &spec.tenant).ok_or(AccessError::NotFound)?;
         let (feed, catalog) = (Arc::new(feed), self.store().catalog().clone());
         let (log, memory): (Arc<dyn Log>, Arc<dyn Memory>) = match cursor {
             Cursor::Live => {
@@ -242,6 +242,7 @@ impl Service {
                 "" => attestary_delivery::BatchLimits::default(),
                 text => serde_json::from_str(text).map_err(|_| damaged("batch"))?,
             },
+            checkpoint_seconds: row.checkpoint_seconds,
             replay: None,
         };
         Ok((spec, secrets))

@@ -26,6 +26,8 @@ pub struct Destination {
     pub filter: String,
     /// Limits of its batches as they hold: configured, or narrowed by its type and format.
     pub batch: BatchLimits,
+    /// The least time between two checkpoints in its stream, in seconds; 0 for none.
+    pub checkpoint_seconds: u64,
     /// `operator` or `tenant`.
     pub managed_by: &'static str,
     /// When it was made, in milliseconds since the epoch.
@@ -77,6 +79,7 @@ impl Service {
             changed_ms: row.changed_ms,
             status,
             batch: spec.limits(),
+            checkpoint_seconds: spec.checkpoint_seconds,
             external_id: spec.destination.external_id(&spec.id),
             public_keys: spec.destination.signs().map_or_else(Vec::new, |_| keys.collect()),
         })

@@ -8,9 +8,11 @@ use super::{
     Opaque, QuarantineRow, Result, keys::found, signed, unsigned,
 };
 
-/// Limits of a destination's batches.
-pub(super) const BATCHES: &str =
-    "ALTER TABLE destinations ADD COLUMN batch TEXT NOT NULL DEFAULT '';";
+/// Limits of a destination's batches, and how often its stream has a checkpoint.
+pub(super) const BATCHES: &str = "
+ALTER TABLE destinations ADD COLUMN batch TEXT NOT NULL DEFAULT '';
+ALTER TABLE destinations ADD COLUMN checkpoint_seconds INTEGER NOT NULL DEFAULT 0;
+";
 
 impl Catalog {
     /// Adds a destination; a repeated id is a conflict.
@@ -21,7 +23,7 @@ impl Catalog {
     /// Replaces what people may change (name, config, format, filter, batch, secrets); owner and delivery state stay.
     pub fn update_destination(&self, row: &DestinationRow) -> Result<()> {
         let text = "UPDATE destinations SET name = ?2, config = ?3, format = ?4, filter = ?5, secrets = ?6,
-                    managed_by = ?7, changed_ms = ?8, batch = ?9 WHERE id = ?1 AND deleted = 0";
+                    managed_by = ?7, changed_ms = ?8, batch = ?9, checkpoint_seconds = ?10 WHERE id = ?1 AND deleted = 0";
         let values = params![
             row.id,
             row.name,
@@ -32,6 +34,7 @@ impl Catalog {
             row.managed_by.as_str(),
             signed(row.changed_ms),
             row.batch,
+            signed(row.checkpoint_seconds),
         ];
         let changed = self.write(|transaction| Ok(transaction.execute(text, values)?))?;
         found(changed, || format!("destination {}", row.id))
@@ -192,7 +195,7 @@ fn select_destinations<const N: usize>(
 ) -> Result<Vec<DestinationRow>> {
     let text = format!(
         "SELECT id, environment, tenant, name, type, config, format, filter, secrets, managed_by, created_ms, changed_ms,
-         state, batch FROM destinations WHERE deleted = 0 {condition} ORDER BY id"
+         state, batch, checkpoint_seconds FROM destinations WHERE deleted = 0 {condition} ORDER BY id"
     );
     let mut select = connection.prepare_cached(&text)?;
     let rows =
@@ -218,6 +221,7 @@ fn destination_row(row: &Row<'_>) -> Result<DestinationRow> {
         changed_ms: unsigned(row.get(11)?),
         state: row.get(12)?,
         batch: row.get(13)?,
+        checkpoint_seconds: unsigned(row.get(14)?),
     })
 }
 
@@ -227,8 +231,8 @@ pub(super) fn insert_destination(
     row: &DestinationRow,
 ) -> Result<()> {
     let text = "INSERT INTO destinations (id, environment, tenant, name, type, config, format, filter, secrets,
-                        managed_by, created_ms, changed_ms, state, batch, deleted)
-                        VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,0)";
+                        managed_by, created_ms, changed_ms, state, batch, checkpoint_seconds, deleted)
+                        VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,0)";
     transaction.execute(
         text,
         params![
@@ -246,6 +250,7 @@ pub(super) fn insert_destination(
             signed(row.changed_ms),
             row.state,
             row.batch,
+            signed(row.checkpoint_seconds),
         ],
     )?;
     Ok(())

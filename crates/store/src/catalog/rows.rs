@@ -154,6 +154,8 @@ pub struct DestinationRow {
     pub filter: String,
     /// JSON of the limits of its batches; empty for the usual ones.
     pub batch: String,
+    /// The least time between two checkpoints in its stream, in seconds; 0 for none.
+    pub checkpoint_seconds: u64,
     /// Encrypted by the service before it comes here.
     pub secrets: Option<Opaque<Vec<u8>>>,
     /// Who may change it.

@@ -46,6 +46,7 @@ fn destination(id: &str, tenant: &str) -> DestinationRow {
         format: r#"{"type":"cef"}"#.to_owned(),
         filter: "outcome:failure".to_owned(),
         batch: r#"{"events_max":7}"#.to_owned(),
+        checkpoint_seconds: 0,
         secrets: Some(Opaque(vec![1, 2, 3])),
         managed_by: ManagedBy::Tenant,
         created_ms: 5,

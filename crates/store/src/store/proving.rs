@@ -6,8 +6,8 @@ use std::{ops::Range, sync::Arc};
 
 use attestary_event::{EnvironmentId, ErrorKind, EventId, TenantId};
 use attestary_ledger::{
-    ConsistencyProof, Hash, InclusionProof, ProveError as LedgerError, TileKind, TilePath, tile,
-    tree,
+    ConsistencyProof, Frontier, Hash, InclusionProof, ProveError as LedgerError, TileKind,
+    TilePath, tile, tree,
 };
 use hashbrown::HashMap;
 use tokio::sync::oneshot;
@@ -200,6 +200,18 @@ impl Store {
     ) -> Result<Hash, ProveError> {
         let head = self.covering(environment, tenant, size)?;
         self.prove(head, move |nodes| tree::root(nodes, size).map_err(ProveError::Segment)).await
+    }
+
+    /// Returns the perfect subtrees that make up the first `size` events, which a fixed head covers.
+    pub async fn frontier(
+        &self,
+        environment: &EnvironmentId,
+        tenant: &TenantId,
+        size: u64,
+    ) -> Result<Frontier, ProveError> {
+        let head = self.covering(environment, tenant, size)?;
+        self.prove(head, move |nodes| Frontier::generate(nodes, size).map_err(ProveError::Segment))
+            .await
     }
 
     /// Returns the bytes of a tile or entry bundle, which the newest fixed head covers.

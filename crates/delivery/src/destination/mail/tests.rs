@@ -59,7 +59,7 @@ fn batch(count: u64) -> Batch {
         }
     });
     let records = records.collect();
-    Batch { from_seq: 0, next_seq: count, records, bytes, test: false }
+    Batch { from_seq: 0, next_seq: count, records, bytes, kind: crate::Kind::Events }
 }
 
 fn message(more: Value, count: u64) -> String {

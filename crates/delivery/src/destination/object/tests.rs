@@ -3,7 +3,7 @@ use attestary_event::EventId;
 use super::*;
 use crate::{DestinationConfig, ManagedBy, Secrets, batch::Record, destination::Request};
 
-fn batch(seqs: &[u64], test: bool) -> Batch {
+fn batch(seqs: &[u64], kind: Kind) -> Batch {
     let mut bytes = Vec::new();
     let records = seqs.iter().map(|seq| {
         let start = bytes.len();
@@ -18,7 +18,7 @@ fn batch(seqs: &[u64], test: bool) -> Batch {
     });
     let records: Vec<Record> = records.collect();
     let next_seq = seqs.last().map_or(0, |seq| seq + 1);
-    Batch { from_seq: seqs[0], next_seq, records, bytes, test }
+    Batch { from_seq: seqs[0], next_seq, records, bytes, kind }
 }
 
 fn put(kind: &str, config: serde_json::Value, batch: &Batch, at: i64) -> Put {
@@ -47,7 +47,8 @@ fn s3(extra: serde_json::Value) -> serde_json::Value {
 
 #[test]
 fn a_key_names_tenant_hour_and_range() {
-    let put = put("s3", s3(serde_json::json!({"prefix": "logs/x"})), &batch(&[5, 7], false), 0);
+    let put =
+        put("s3", s3(serde_json::json!({"prefix": "logs/x"})), &batch(&[5, 7], Kind::Events), 0);
     let url = put.url.as_str();
     let start = "https://audit-acme.s3.eu-central-1.amazonaws.com/logs/x/environment%3Dproduction/tenant%3Da%252Fb%2520c/\
                  dt%3D2023-11-14/hour%3D22/00000000000000000005-00000000000000000007-";
@@ -57,11 +58,12 @@ fn a_key_names_tenant_hour_and_range() {
 
 #[test]
 fn a_key_depends_on_events_and_form_and_never_on_the_attempt() {
-    let of =
-        |seqs: &[u64], at: i64| put("s3", s3(serde_json::json!({})), &batch(seqs, false), at).url;
+    let of = |seqs: &[u64], at: i64| {
+        put("s3", s3(serde_json::json!({})), &batch(seqs, Kind::Events), at).url
+    };
     assert_eq!(of(&[1, 2], 0), of(&[1, 2], 99_000_000));
     assert_ne!(of(&[1, 2], 0), of(&[1, 3], 0));
-    let mut other = batch(&[1, 2], false);
+    let mut other = batch(&[1, 2], Kind::Events);
     other.records[0].leaf_hash = [9; 32];
     assert_ne!(of(&[1, 2], 0), put("s3", s3(serde_json::json!({})), &other, 0).url);
     assert_ne!(
@@ -77,22 +79,31 @@ fn a_key_depends_on_events_and_form_and_never_on_the_attempt() {
 #[test]
 fn an_object_is_put_only_where_nothing_is() {
     let lock = serde_json::json!({"object_lock": {"mode": "compliance", "days": 10}});
-    let locked = put("s3", s3(lock.clone()), &batch(&[1], false), 0);
+    let locked = put("s3", s3(lock.clone()), &batch(&[1], Kind::Events), 0);
     assert_eq!(locked.headers["if-none-match"], "*");
     assert_eq!(locked.headers["x-amz-object-lock-mode"], "COMPLIANCE");
     let until = &locked.headers["x-amz-object-lock-retain-until-date"];
     assert!(until.to_str().unwrap().starts_with("1970-01-11T00:00:00"), "{until:?}");
     assert_eq!(locked.headers[&locked.digest.0], locked.digest.1);
-    let test = put("s3", s3(lock), &batch(&[0], true), 0);
+    let test = put("s3", s3(lock), &batch(&[0], Kind::Test), 0);
     assert!(test.headers.get("x-amz-object-lock-mode").is_none());
     assert!(test.url.path().ends_with("/attestary-test/dst_X-test-1.ndjson.gz"), "{}", test.url);
+}
+
+#[test]
+fn a_checkpoint_lies_locked_beside_the_events() {
+    let lock = serde_json::json!({"object_lock": {"mode": "compliance", "days": 10}});
+    let put = put("s3", s3(lock), &batch(&[7], Kind::Checkpoint), 0);
+    let path = put.url.path();
+    assert!(path.contains("/hour%3D22/checkpoint-00000000000000000007-"), "{path}");
+    assert_eq!(put.headers["x-amz-object-lock-mode"], "COMPLIANCE");
 }
 
 #[test]
 fn a_blob_is_put_with_the_same_key() {
     let config =
         serde_json::json!({"account": "acme1", "container": "audit", "sas": "?sv=1&sig=a%2Bb"});
-    let put = put("azure_blob", config, &batch(&[1], false), 0);
+    let put = put("azure_blob", config, &batch(&[1], Kind::Events), 0);
     assert!(
         put.url.as_str().starts_with("https://acme1.blob.core.windows.net/audit/environment%3D")
     );

@@ -36,7 +36,13 @@ fn batch(format: &Format, seqs: &[u64]) -> Batch {
             bytes: start..bytes.len(),
         });
     }
-    Batch { from_seq: seqs[0], next_seq: seqs[0] + seqs.len() as u64, records, bytes, test: false }
+    Batch {
+        from_seq: seqs[0],
+        next_seq: seqs[0] + seqs.len() as u64,
+        records,
+        bytes,
+        kind: crate::Kind::Events,
+    }
 }
 
 fn send(format: &str, seqs: &[u64], secrets: &Secrets) -> (HeaderMap, Bytes) {

@@ -109,6 +109,7 @@ impl Body {
             format: change.format.or(new.format),
             filter: change.filter.unwrap_or(new.filter),
             batch: change.batch.or(new.batch),
+            checkpoint_seconds: change.checkpoint_seconds.or(new.checkpoint_seconds),
             start: new.start,
             shown: self.shown.clone(),
         }
@@ -123,6 +124,7 @@ impl Body {
             format: new.format,
             filter: Some(new.filter),
             batch: new.batch,
+            checkpoint_seconds: new.checkpoint_seconds.or(Some(0)),
         }
     }
 }
