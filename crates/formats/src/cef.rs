@@ -19,7 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{
     format::{Truncation, Version},
-    texts::{self, severity},
+    texts,
 };
 use escape::Limit;
 use extension::{Extension, Rank};
@@ -171,13 +171,14 @@ fn header(
     out: &mut String,
 ) -> bool {
     let action = view.text("/action").unwrap_or_default();
+    let mut severity = itoa::Buffer::new();
     let fields = [
         (options.vendor.as_str(), limits.vendor),
         (options.product.as_str(), limits.product),
         (options.device_version.as_str(), limits.device_version),
         (action, limits.class),
         (&texts::name(action, actions), limits.name),
-        (&severity(view, actions).to_string(), Limit::chars(2)),
+        (severity.format(texts::severity(view, actions)), Limit::chars(2)),
     ];
     out.push_str("CEF:0|");
     let mut cut = false;

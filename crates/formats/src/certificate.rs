@@ -199,7 +199,7 @@ impl Certificate {
             process: process.unwrap_or_default(),
             status: Status {
                 action: action.to_owned(),
-                name: texts::name(action, actions).clone(),
+                name: texts::name(action, actions).into_owned(),
                 outcome: last.and_then(|view| view.text("/outcome")).map(str::to_owned),
                 at: last.map(when).unwrap_or_default(),
             },

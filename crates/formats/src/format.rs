@@ -98,7 +98,7 @@ impl Format {
             Self::Formio(_) => formio::encode(view, actions, out),
             Self::Template(options) => template::encode(view, options, out),
         }
-        if self.is_json() {
+        if self.is_json() && !matches!(self, Self::Json(_)) {
             json::escape_line_ends(start, out);
         }
         keep_one_line(&mut out[start..]);
@@ -200,10 +200,10 @@ fn cut(start: usize, bytes_max: usize, out: &mut Vec<u8>) {
 /// The last guard of the one-line rule: encoders escape these bytes, and a mistake in one must not let a
 /// hostile value forge a record.
 fn keep_one_line(record: &mut [u8]) {
-    for byte in record {
-        if matches!(byte, b'\n' | b'\r' | 0) {
-            *byte = b' ';
-        }
+    let mut at = 0;
+    while let Some(offset) = memchr::memchr3(b'\n', b'\r', 0, &record[at..]) {
+        at += offset;
+        record[at] = b' ';
     }
 }
 

@@ -1,8 +1,8 @@
 //! The parties of an event: its actors and its targets, as borrowed texts.
 
-use std::fmt::Write as _;
-
 use attestary_event::View;
+
+use crate::texts::Pointer;
 
 /// An actor or a target. All parts are optional, and an empty text counts as absent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,9 +17,11 @@ impl<'a> Party<'a> {
     /// Returns the party at `pointer`, such as `/actor`.
     pub(crate) fn at(view: &View<'a>, pointer: &str) -> Self {
         let mut path = String::with_capacity(pointer.len() + 8);
+        path.push_str(pointer);
+        path.push('/');
         let mut part = |name: &str| {
-            path.clear();
-            let _ = write!(path, "{pointer}/{name}");
+            path.truncate(pointer.len() + 1);
+            path.push_str(name);
             view.text(&path).filter(|text| !text.is_empty())
         };
         Self { kind: part("type"), id: part("id"), name: part("name"), email: part("email") }
@@ -49,13 +51,12 @@ impl<'a> Party<'a> {
 /// Returns the targets in order, without those that nothing is known of.
 pub(crate) fn targets<'a>(view: &View<'a>) -> impl Iterator<Item = Party<'a>> {
     let view = *view;
-    let mut path = String::new();
+    let mut path = Pointer::new("/targets");
     (0_usize..)
         .map(move |index| {
-            path.clear();
-            let _ = write!(path, "/targets/{index}");
-            let any = view.fields.under(&path).next().is_some();
-            any.then(|| Party::at(&view, &path))
+            let path = path.at(index, "");
+            let any = view.fields.under(path).next().is_some();
+            any.then(|| Party::at(&view, path))
         })
         .map_while(|party| party)
         .filter(Party::is_named)

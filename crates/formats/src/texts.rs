@@ -1,8 +1,6 @@
 //! What an event does not hold literally: its name, severity, outcome, sentence, time, lists in one line.
 
-use std::fmt::Write as _;
-
-use std::net::IpAddr;
+use std::{borrow::Cow, fmt::Write as _, net::IpAddr};
 
 use attestary_event::{
     Timestamp, View,
@@ -10,8 +8,9 @@ use attestary_event::{
 };
 
 /// Returns the action's name for people: that of the known action, else the action itself, spelt out.
-pub(crate) fn name(action: &str, actions: &KnownActions) -> String {
-    actions.find(action).map_or_else(|| humanised(action), |spec| spec.display.clone())
+pub(crate) fn name<'a>(action: &str, actions: &'a KnownActions) -> Cow<'a, str> {
+    let known = actions.find(action).map(|spec| Cow::Borrowed(spec.display.as_str()));
+    known.unwrap_or_else(|| Cow::Owned(humanised(action)))
 }
 
 /// `user.login.failed`, `USER_LOGIN_FAILED` and `userLoginFailed` give `User login failed`.
@@ -103,9 +102,9 @@ pub(crate) fn truncated(view: &View<'_>) -> bool {
 }
 
 /// Returns the event's description, else the known action's sentence when the event has all that it names.
-pub(crate) fn message(view: &View<'_>, actions: &KnownActions) -> Option<String> {
+pub(crate) fn message<'a>(view: &View<'a>, actions: &KnownActions) -> Option<Cow<'a, str>> {
     if let Some(description) = view.text("/description") {
-        return Some(description.to_owned());
+        return Some(Cow::Borrowed(description));
     }
     let sentence = &actions.find(view.text("/action")?)?.sentence;
     render(sentence, |name| match name {
@@ -113,6 +112,7 @@ pub(crate) fn message(view: &View<'_>, actions: &KnownActions) -> Option<String>
         "target" => first_of(view, &["/targets/0/name", "/targets/0/id"]),
         _ => None,
     })
+    .map(Cow::Owned)
 }
 
 /// Returns the first text among `pointers` that is not empty.
@@ -138,10 +138,10 @@ fn render<'a>(template: &str, value: impl Fn(&str) -> Option<&'a str>) -> Option
 ///
 /// So that a reader can split the list again, `%` and `,` are percent-encoded in both parts and `:` in the type.
 pub(crate) fn targets(view: &View<'_>) -> Option<String> {
-    let mut list = String::new();
+    let (mut list, mut path) = (String::new(), Pointer::new("/targets"));
     for index in 0_usize.. {
-        let kind = view.text(&format!("/targets/{index}/type"));
-        let id = view.text(&format!("/targets/{index}/id"));
+        let kind = view.text(path.at(index, "/type"));
+        let id = view.text(path.at(index, "/id"));
         if kind.is_none() && id.is_none() {
             break;
         }
@@ -157,9 +157,9 @@ pub(crate) fn targets(view: &View<'_>) -> Option<String> {
 
 /// Returns the texts of an array, joined by commas; `%` and `,` in them are percent-encoded.
 pub(crate) fn list(view: &View<'_>, pointer: &str) -> Option<String> {
-    let mut list = String::new();
+    let (mut list, mut path) = (String::new(), Pointer::new(pointer));
     for index in 0_usize.. {
-        let Some(item) = view.text(&format!("{pointer}/{index}")) else { break };
+        let Some(item) = view.text(path.at(index, "")) else { break };
         if index > 0 {
             list.push(',');
         }
@@ -170,12 +170,40 @@ pub(crate) fn list(view: &View<'_>, pointer: &str) -> Option<String> {
 
 /// Returns another actor (`/impersonator`, `/on_behalf_of`) as `type:id`, or as its name when it has no id.
 pub(crate) fn other_actor(view: &View<'_>, pointer: &str) -> Option<String> {
+    // Nearly no event has one.
+    view.fields.under(pointer).next()?;
     let part = |name: &str| view.text(&format!("{pointer}/{name}"));
     let id = part("id").or_else(|| part("email")).or_else(|| part("name"))?;
     Some(format!("{}:{id}", part("type").unwrap_or_default()))
 }
 
+/// The pointers of an array's elements, in one buffer.
+pub(crate) struct Pointer {
+    text: String,
+    array_bytes: usize,
+}
+
+impl Pointer {
+    /// Begins with the pointer of an array, such as `/targets`.
+    pub(crate) fn new(array: &str) -> Self {
+        let mut text = String::with_capacity(array.len() + 24);
+        text.push_str(array);
+        Self { text, array_bytes: array.len() }
+    }
+
+    /// Returns the pointer of an element, or with `below`, such as `/id`, of something in it.
+    pub(crate) fn at(&mut self, index: usize, below: &str) -> &str {
+        self.text.truncate(self.array_bytes);
+        self.text.extend(["/", itoa::Buffer::new().format(index), below]);
+        &self.text
+    }
+}
+
 pub(crate) fn encode_item(text: &str, encoded: &[char], out: &mut String) {
+    if encoded.iter().all(|&separator| !text.contains(separator)) {
+        out.push_str(text);
+        return;
+    }
     for character in text.chars() {
         if encoded.contains(&character) {
             let _ = write!(out, "%{:02X}", u32::from(character));

@@ -26,7 +26,7 @@ impl Limit {
 
 /// Appends a header field. Returns true when text was cut off.
 pub(super) fn header(text: &str, limit: Limit, out: &mut String) -> bool {
-    append(text, limit, out, |character| match character {
+    append(text, limit, out, b'|', |character| match character {
         '\\' => Written::Escaped('\\'),
         '|' => Written::Escaped('|'),
         other if other.is_control() => Written::Plain(' '),
@@ -36,7 +36,7 @@ pub(super) fn header(text: &str, limit: Limit, out: &mut String) -> bool {
 
 /// Appends an extension value. Returns true when text was cut off.
 pub(super) fn value(text: &str, limit: Limit, out: &mut String) -> bool {
-    append(text, limit, out, |character| match character {
+    append(text, limit, out, b'=', |character| match character {
         '\\' => Written::Escaped('\\'),
         '=' => Written::Escaped('='),
         '\n' => Written::Escaped('n'),
@@ -49,6 +49,9 @@ pub(super) fn value(text: &str, limit: Limit, out: &mut String) -> bool {
 
 /// Returns the bytes that [`value`] writes for a text without spaces at its ends.
 pub(super) fn value_bytes(text: &str) -> usize {
+    if is_plain(text, b'=') {
+        return text.len();
+    }
     let bytes = |character: char| match character {
         '\\' | '=' | '\n' | '\r' => 2,
         '\t' => 1,
@@ -64,8 +67,27 @@ enum Written {
     Escaped(char),
 }
 
-fn append(text: &str, limit: Limit, out: &mut String, write: impl Fn(char) -> Written) -> bool {
+/// True for ASCII without controls, backslashes and `separator`: what is written as it is.
+///
+/// It looks at every byte whatever it finds, so that the compiler can take many at once.
+fn is_plain(text: &str, separator: u8) -> bool {
+    text.bytes().fold(true, |plain, byte| {
+        plain & (0x20..0x7f).contains(&byte) & (byte != b'\\') & (byte != separator)
+    })
+}
+
+fn append(
+    text: &str,
+    limit: Limit,
+    out: &mut String,
+    separator: u8,
+    write: impl Fn(char) -> Written,
+) -> bool {
     let text = text.trim_matches(' ');
+    if text.len() <= limit.chars_max.min(limit.bytes_max) && is_plain(text, separator) {
+        out.push_str(text);
+        return false;
+    }
     let start = out.len();
     let mut cut = false;
     for (count, character) in text.chars().enumerate() {

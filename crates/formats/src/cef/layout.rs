@@ -33,11 +33,11 @@ impl Extension {
         let event = view.event;
         let occurred_at =
             view.text("/occurred_at").and_then(Timestamp::parse).unwrap_or(event.received_at);
-        self.put("rt", None, Some(&occurred_at.0.to_string()), SHORT, Rank::Core);
+        self.put("rt", None, Some(itoa::Buffer::new().format(occurred_at.0)), SHORT, Rank::Core);
         self.put(
             "deviceCustomDate1",
             Some("receivedAt"),
-            Some(&event.received_at.0.to_string()),
+            Some(itoa::Buffer::new().format(event.received_at.0)),
             SHORT,
             Rank::Core,
         );
@@ -123,10 +123,14 @@ impl Extension {
         );
         self.put("cs5", Some("actorType"), view.text("/actor/type"), SLOT, Rank::Actor);
         self.put_metadata_here(view);
-        self.put("cn1", Some("seq"), Some(&event.seq.to_string()), SHORT, Rank::Core);
-        let mut leaf_hash = Vec::with_capacity(64);
-        attestary_event::event::write_hex(&event.leaf_hash, &mut leaf_hash);
-        let leaf_hash = String::from_utf8_lossy(&leaf_hash);
+        self.put(
+            "cn1",
+            Some("seq"),
+            Some(itoa::Buffer::new().format(event.seq)),
+            SHORT,
+            Rank::Core,
+        );
+        let leaf_hash = attestary_event::event::hex(&event.leaf_hash);
         self.put("flexString1", Some("leafHash"), Some(&leaf_hash), TEXT, Rank::Core);
         self.put(
             "flexString2",

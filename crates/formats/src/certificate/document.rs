@@ -237,7 +237,7 @@ impl Sheet {
             facts.push(("  from", ip.to_owned()));
         }
         if let Some(said) = texts::message(&view, actions) {
-            facts.push(("  what", said.clone()));
+            facts.push(("  what", said.to_string()));
         }
         facts.push(("  event", event.id.to_string()));
         facts.push(("  received", event.received_at.to_string()));

@@ -74,12 +74,12 @@ fn part_end(text: &[u8]) -> usize {
 /// Returns the offset behind the closing quote of the string at the start of `text`.
 fn string_end(text: &[u8]) -> usize {
     let mut at = 1;
-    while let Some(&byte) = text.get(at) {
-        match byte {
-            b'"' => return at + 1,
-            b'\\' => at += 2,
-            _ => at += 1,
+    while let Some(offset) = text.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+        at += offset;
+        if text[at] == b'"' {
+            return at + 1;
         }
+        at += 2;
     }
     text.len()
 }
