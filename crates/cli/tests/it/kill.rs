@@ -20,6 +20,9 @@ use crate::{journal::Journal, process::Server};
 /// Cycles without `ATTESTARY_KILL_CYCLES`; `./test` runs 300 more against the program as it is released.
 const CYCLES: u64 = 15;
 
+/// Longest time under load before a kill, in milliseconds, without `ATTESTARY_KILL_WITHIN_MS`.
+const WITHIN_MS: u64 = 400;
+
 /// The whole oracle runs this often, and at the end.
 const CHECK_EVERY: u64 = 25;
 
@@ -40,14 +43,10 @@ struct Load {
 
 #[test]
 fn no_acknowledged_event_is_lost_to_kills() {
-    let cycles = std::env::var("ATTESTARY_KILL_CYCLES")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(CYCLES);
-    let seed = std::env::var("ATTESTARY_KILL_SEED")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(u64::from(std::process::id()));
+    let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
+    let cycles = number("ATTESTARY_KILL_CYCLES").unwrap_or(CYCLES);
+    let within_ms = number("ATTESTARY_KILL_WITHIN_MS").unwrap_or(WITHIN_MS).max(21);
+    let seed = number("ATTESTARY_KILL_SEED").unwrap_or(u64::from(std::process::id()));
     let _ = rustls::crypto::ring::default_provider().install_default();
     eprintln!("{cycles} cycles, ATTESTARY_KILL_SEED={seed}");
     let runtime =
@@ -78,7 +77,7 @@ fn no_acknowledged_event_is_lost_to_kills() {
                 runtime.spawn(load.run(number as u64, left, next(&mut random)))
             })
             .collect();
-        std::thread::sleep(Duration::from_micros(20_000 + next(&mut random) % 380_000));
+        std::thread::sleep(Duration::from_micros(20_000 + next(&mut random) % (1_000 * (within_ms - 20))));
         server.kill();
         stop.store(true, Ordering::Relaxed);
         unacknowledged =
