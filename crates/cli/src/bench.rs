@@ -4,11 +4,13 @@
 //! The server is this same program, started by `dev` on a temporary directory, with every default a user gets.
 //! With `--against postgres` the same batches and queries go to PostgreSQL afterwards, never at the same time.
 
+mod ceiling;
 mod child;
 mod delivery;
 mod figure;
 mod ingest;
 mod intake;
+mod library;
 mod load;
 mod neighbour;
 mod pace;
@@ -39,6 +41,8 @@ pub(crate) enum Bench {
     Ingest(Ingest),
     /// What one event costs on one core before the journal
     Intake(Intake),
+    /// Events per second into the engine without HTTP, sealing included
+    Library(library::Library),
     /// How fast a full log answers: pages, actors, targets, free text, histograms
     Query(query::Query),
     /// What one key's flood costs another key
@@ -116,6 +120,7 @@ pub(crate) async fn run(bench: Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Ingest(options) => ingest(&options).await,
         Bench::Delivery(options) => print(&delivery::measure(&options).await?, options.json),
+        Bench::Library(options) => print(&library::measure(&options).await?, options.json),
         Bench::Query(options) => print(&query::measure(&options).await?, options.json),
         Bench::Neighbour(options) => print(&neighbour::measure(&options).await?, options.json),
         Bench::Recovery(options) => print(&recovery::measure(&options).await?, options.json),
@@ -127,11 +132,45 @@ async fn ingest(options: &Ingest) -> anyhow::Result<()> {
     let scratch = options.scratch.clone().unwrap_or_else(std::env::temp_dir);
     let scratch = Scratch::new(scratch.join(format!("attestary-bench-{}", std::process::id())))?;
     let ours = measure_ours(options, &scratch.0).await?;
+    let ceilings = measure_ceilings(options, &scratch.0).await?;
     let peer = match options.against {
         Some(PeerName::Postgres) => Some(measure_postgres(options, &scratch.0).await?),
         None => None,
     };
-    print(&figures(&ours, peer.as_ref()), options.json)
+    let mut all = figures(&ours, peer.as_ref());
+    all.extend(ceilings.figures(&ours));
+    print(&all, options.json)
+}
+
+/// What the machine does without our work.
+struct Ceilings {
+    /// Events of the same size into one file.
+    journal: Reached,
+    /// Single events into the HTTP library.
+    echo: Reached,
+}
+
+impl Ceilings {
+    /// Returns the ceilings, with the share of each that ours reached.
+    fn figures(&self, ours: &Results) -> [Figure; 2] {
+        let beside = |name, unit, ceiling: Reached, ours: Reached| {
+            Figure::new(name, ours.per_second(), unit).beside("without us", ceiling.per_second())
+        };
+        [
+            beside("ceiling.journal", "events/s", self.journal, ours.batches),
+            beside("ceiling.http", "requests/s", self.echo, ours.singles.unwrap_or(self.echo)),
+        ]
+    }
+}
+
+async fn measure_ceilings(options: &Ingest, scratch: &std::path::Path) -> anyhow::Result<Ceilings> {
+    let (directory, time) = (scratch.to_owned(), Duration::from_secs(options.seconds));
+    let journal = tokio::task::spawn_blocking(move || ceiling::journal(&directory, time)).await??;
+    let span = Span { time, events: UNBOUNDED_EVENTS };
+    let bar = phase("single events without us", span);
+    let echo = ceiling::echo(options.single_connections, span, SEED_SINGLES, &bar).await?;
+    bar.finish_and_clear();
+    Ok(Ceilings { journal, echo })
 }
 
 fn print(figures: &[Figure], json: bool) -> anyhow::Result<()> {

@@ -56,16 +56,8 @@ pub(crate) fn measure(options: &Intake) -> anyhow::Result<Vec<Figure>> {
             })
         });
         checked?;
-        let (recorded, whole) = timed(|| {
-            let mut scratch = Scratch::default();
-            let records = pieces.iter().map(|piece| {
-                let event = accepted(piece, &mut scratch)?;
-                let record = record(&environment, &event);
-                scratch.recycle(event);
-                Ok(record)
-            });
-            records.collect::<anyhow::Result<Vec<_>>>()
-        });
+        let (recorded, whole) =
+            timed(|| checked_records(&pieces, &environment, &mut Scratch::default()));
         black_box(recorded?);
         let taken = [split, check, whole.saturating_sub(check)];
         for ((_, total), taken) in stages.iter_mut().zip(taken) {
@@ -75,6 +67,29 @@ pub(crate) fn measure(options: &Intake) -> anyhow::Result<Vec<Figure>> {
     let events = f64::from(options.batches) * BATCH_EVENTS as f64;
     let figure = |(name, total)| Figure::new(name, total * 1e9 / events, "ns/event");
     Ok(stages.into_iter().map(figure).collect())
+}
+
+/// Returns a batch's events as the engine takes them.
+pub(crate) fn records(
+    body: &[u8],
+    environment: &EnvironmentId,
+    scratch: &mut Scratch,
+) -> anyhow::Result<Vec<Record>> {
+    checked_records(&split(body)?, environment, scratch)
+}
+
+fn checked_records(
+    pieces: &[&[u8]],
+    environment: &EnvironmentId,
+    scratch: &mut Scratch,
+) -> anyhow::Result<Vec<Record>> {
+    let records = pieces.iter().map(|piece| {
+        let event = accepted(piece, scratch)?;
+        let record = record(environment, &event);
+        scratch.recycle(event);
+        Ok(record)
+    });
+    records.collect()
 }
 
 fn timed<T>(stage: impl FnOnce() -> T) -> (T, Duration) {

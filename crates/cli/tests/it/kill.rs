@@ -77,7 +77,9 @@ fn no_acknowledged_event_is_lost_to_kills() {
                 runtime.spawn(load.run(number as u64, left, next(&mut random)))
             })
             .collect();
-        std::thread::sleep(Duration::from_micros(20_000 + next(&mut random) % (1_000 * (within_ms - 20))));
+        std::thread::sleep(Duration::from_micros(
+            20_000 + next(&mut random) % (1_000 * (within_ms - 20)),
+        ));
         server.kill();
         stop.store(true, Ordering::Relaxed);
         unacknowledged =

@@ -51,6 +51,10 @@ pub(super) struct JournalFile<F> {
 impl<F> JournalFile<F> {
     fn batch(&self, offset: u64) -> Option<Batch> {
         let bytes = self.bytes.get(offset as usize..)?;
+        // Behind the last batch every eighth byte is tried: the seed of each would be most of a start's time.
+        if !bytes.starts_with(format::BATCH_MAGIC) {
+            return None;
+        }
         let batch = format::read_batch(bytes, self.header.seed(offset))?;
         (batch.header.generation == self.header.generation).then_some(batch)
     }
