@@ -24,6 +24,7 @@ mod json;
 mod lexer;
 mod matcher;
 mod moment;
+mod needles;
 mod network;
 mod parser;
 mod path;
@@ -42,6 +43,7 @@ pub use bounds::{Bounds, Range, TextBound};
 pub use column::Column;
 pub use error::{FilterError, Reason};
 pub use field::{Field, FieldError};
+pub use needles::Needles;
 pub use path::Path;
 pub use pattern::Pattern;
 pub use row::Row;
@@ -136,6 +138,11 @@ impl Filter {
     /// Returns what the columns of every matching event satisfy.
     pub fn bounds(&self) -> Bounds {
         Bounds::of(&self.plan)
+    }
+
+    /// Returns what the body of every matching event holds.
+    pub fn needles(&self) -> Needles {
+        Needles::of(&self.plan)
     }
 
     /// Returns the paths of all clauses, left to right, repeats included.

@@ -79,6 +79,11 @@ impl Matcher {
         matches!(&self.relation, Relation::Like(glob, _) if glob.matches_all())
     }
 
+    /// Returns true when values that are no text, or texts that are read as times, may pass.
+    pub(super) fn reads_as_another_type(&self) -> bool {
+        self.number.is_some() || self.flag.is_some() || self.span.is_some()
+    }
+
     pub(super) fn matches(&self, scalar: Scalar<'_>) -> bool {
         match scalar {
             Scalar::Text(text) => self.matches_text(text),

@@ -32,6 +32,11 @@ impl Word {
         Self { parts: parts.into(), may_be_id }
     }
 
+    /// Returns the parts between stars, folded.
+    pub(super) fn folded(&self) -> impl Iterator<Item = &[u8]> {
+        self.parts.iter().map(|part| &*part.folded)
+    }
+
     /// Returns true when the parts occur in `text` one after another.
     pub(super) fn occurs_in(&self, text: &str) -> bool {
         let mut rest = text;

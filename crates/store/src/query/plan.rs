@@ -10,8 +10,10 @@ use attestary_event::{
 use super::{Order, Page, Query};
 use crate::{catalog::Extent, record::Record, segment::schema::Column};
 
-/// Cost of looking at a row's columns and of evaluating the whole event; the budget is in the latter.
+/// Cost of looking at a row's columns. The budget is in events that are evaluated whole, [`EVENT_COST`].
 pub(super) const COLUMNS_COST: usize = 1;
+/// Cost of decoding a body and looking for needles in it.
+pub(super) const BODY_COST: usize = 4;
 pub(super) const EVENT_COST: usize = 16;
 
 /// What a query asks of columns, and the filter for the rest.
@@ -27,6 +29,8 @@ pub(super) struct Plan {
     pub(super) texts: Vec<(Column, TextBound)>,
     /// The only ids that can match.
     pub(super) ids: Option<Vec<EventId>>,
+    /// What the body of every matching event holds.
+    needles: filter::Needles,
     never: bool,
     filter: Filter,
     /// The filter speaks of the leaf hash, so it must be known before evaluation.
@@ -45,6 +49,7 @@ impl Plan {
             severity: bounds.range(filter::Column::Severity),
             texts: Vec::new(),
             ids: bounds.equals(filter::Column::Id).map(ids),
+            needles: query.filter.needles(),
             never: bounds.is_never() || query.limit == 0,
             filter: query.filter.clone(),
             needs_leaf_hash: query.filter.paths().iter().any(|path| path.names().eq(["leaf_hash"])),
@@ -84,6 +89,16 @@ impl Plan {
         numbers
             && id
             && self.texts.iter().all(|(column, bound)| admits_text(record, *column, bound))
+    }
+
+    /// Returns true when bodies can be ruled out before they are read as JSON.
+    pub(super) fn has_needles(&self) -> bool {
+        !self.needles.is_empty()
+    }
+
+    /// Returns false when an event with this body, as it was accepted, cannot match.
+    pub(super) fn admits_body(&self, body: &[u8]) -> bool {
+        self.needles.admit(body)
     }
 
     /// Returns true when the whole filter selects the event.
@@ -222,6 +237,11 @@ impl Progress {
     /// Pays for rows whose columns were looked at.
     pub(super) fn pay_columns(&mut self, rows: usize) {
         self.cost += rows * COLUMNS_COST;
+    }
+
+    /// Pays for rows whose bodies were looked through.
+    pub(super) fn pay_bodies(&mut self, rows: usize) {
+        self.cost += rows * BODY_COST;
     }
 
     /// Takes the event at `seq`, which was looked at whole; returns true when the search is done.

@@ -23,6 +23,9 @@ use crate::{
 /// Bodies read at once.
 pub(super) const BODIES_MAX: usize = 256;
 
+/// Bodies that are looked through before those that may match are read whole: 2,048 usual ones are 1.3 MB.
+const LOOKED_THROUGH_MAX: usize = 2_048;
+
 /// Searches the rows of `extent` until the progress is done.
 pub(super) fn search(
     file: &SegmentFile,
@@ -160,16 +163,62 @@ impl Search<'_> {
         if self.plan.order == Order::Descending {
             admitted.reverse();
         }
-        let mut left = admitted.as_slice();
-        while !left.is_empty() {
-            let count = left.len().min(progress.room().clamp(16, BODIES_MAX));
-            let (now, later) = left.split_at(count);
-            left = later;
-            if self.evaluate(now, progress)?.is_break() {
+        if !self.looks_through_bodies() {
+            if self.evaluate_all(&admitted, progress)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            return self.pass(window, progress);
+        }
+        for rows in admitted.chunks(LOOKED_THROUGH_MAX) {
+            let holding = self.holding(rows)?;
+            progress.pay_bodies(rows.len());
+            if self.evaluate_all(&holding, progress)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
         self.pass(window, progress)
+    }
+
+    /// Bodies of which parts were removed are not as they were accepted.
+    fn looks_through_bodies(&self) -> bool {
+        self.plan.has_needles() && !self.file.has_removed()
+    }
+
+    /// Returns those of `rows` (in the query's order, which is kept) whose bodies hold what a match must hold.
+    fn holding(&self, rows: &[u32]) -> Result<Vec<u32>, SegmentError> {
+        let ranges = ranges(rows);
+        let mut sorted = ranges.iter().flat_map(Clone::clone);
+        let mut holding = Vec::new();
+        for batch in self.file.batches(&[Column::Body], &ranges)? {
+            let batch = batch?;
+            let bodies = self.file.column(&batch, Column::Body)?.as_string_view();
+            let admits = |(_, at): &(u32, usize)| {
+                bodies.is_null(*at) || self.plan.admits_body(bodies.value(*at).as_bytes())
+            };
+            let rows = sorted.by_ref().take(bodies.len()).zip(0..);
+            holding.extend(rows.filter(admits).map(|(row, _)| row));
+        }
+        if self.plan.order == Order::Descending {
+            holding.reverse();
+        }
+        Ok(holding)
+    }
+
+    /// Evaluates the events at `rows` (in the query's order), few at a time.
+    fn evaluate_all(
+        &self,
+        mut rows: &[u32],
+        progress: &mut Progress,
+    ) -> Result<ControlFlow<()>, SegmentError> {
+        while !rows.is_empty() {
+            let count = rows.len().min(progress.room().clamp(16, BODIES_MAX));
+            let (now, later) = rows.split_at(count);
+            rows = later;
+            if self.evaluate(now, progress)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Notes that the window is behind us, which may spend the budget.

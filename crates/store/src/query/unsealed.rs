@@ -27,7 +27,7 @@ pub(super) fn search(
         let seq = record.seq();
         *end = (*end).max(seq + 1);
         progress.pay_columns(1);
-        let done = if plan.admits_record(&record) {
+        let done = if plan.admits_record(&record) && plan.admits_body(record.body()) {
             let fields = Fields::of_stored(record.body());
             let event = record.event(log.environment.clone(), log.tenant.clone());
             let event = plan.selects(&event, &fields).then_some(event);

@@ -232,6 +232,7 @@ proptest! {
         let fields = fields(&event);
         if filter.matches(&View { event: &event, fields: &fields }) {
             prop_assert!(admits(&filter.bounds(), &event, &fields), "{} {}", filter, native);
+            prop_assert!(filter.needles().admit(&event.body), "{} {}", filter, native);
         }
     }
 
