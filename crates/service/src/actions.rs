@@ -16,10 +16,7 @@ use std::{
 };
 
 use attestary_event::{
-    EnvironmentId, Violation,
-    actions::KnownActions,
-    intake::Door,
-    scan::{Batch, BatchForm, split_batch},
+    EnvironmentId, Violation, actions::KnownActions, intake::Door, scan::split_batch,
 };
 use attestary_store::catalog::ActionSchemaRow;
 use bytes::Bytes;
@@ -362,14 +359,7 @@ impl Service {
         form: Form,
     ) -> Result<Vec<ItemViolation>, IntakeError> {
         let environment = caller.environment()?;
-        let form = match form {
-            Form::Json => BatchForm::Json,
-            Form::Ndjson => BatchForm::Ndjson,
-        };
-        let events = match split_batch(body, form, self.limits())? {
-            Batch::One(event) => vec![event],
-            Batch::Many(events) => events,
-        };
+        let events = split_batch(body, form.into(), self.limits())?.into_events();
         let mut found = Vec::new();
         for (index, event) in events.into_iter().enumerate() {
             match self.check_events(caller, &[event], Door::Native, caller.only_tenant()) {

@@ -210,6 +210,11 @@ pub(crate) fn each<'a, T>(
     if wrong.is_empty() { Ok(mapped) } else { Err(IntakeError::Invalid(wrong)) }
 }
 
+/// Returns the tenant that a request names, if it is one; the events themselves are refused otherwise.
+fn parsed(tenant: Option<&str>) -> Option<TenantId> {
+    tenant.and_then(|tenant| TenantId::parse(tenant).ok())
+}
+
 /// Puts an id and a tenant, as far as there are any, in front of a submission that has neither.
 fn with_id(id: Option<&str>, tenant: Option<&str>, mut json: Vec<u8>) -> Vec<u8> {
     let mut head = Vec::with_capacity(128);

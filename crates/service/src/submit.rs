@@ -34,6 +34,15 @@ pub enum Form {
     Ndjson,
 }
 
+impl From<Form> for BatchForm {
+    fn from(form: Form) -> Self {
+        match form {
+            Form::Json => Self::Json,
+            Form::Ndjson => Self::Ndjson,
+        }
+    }
+}
+
 /// What became of a body's events.
 #[derive(Debug)]
 pub struct Submitted {
@@ -70,11 +79,7 @@ impl Service {
 
     /// Checks every event of a body. CPU work.
     fn check_body(&self, caller: &Caller, body: &[u8], form: Form) -> Result<Checked, IntakeError> {
-        let form = match form {
-            Form::Json => BatchForm::Json,
-            Form::Ndjson => BatchForm::Ndjson,
-        };
-        match split_batch(body, form, self.limits())? {
+        match split_batch(body, form.into(), self.limits())? {
             Batch::One(event) => {
                 let prepared =
                     self.check_events(caller, &[event], Door::Native, caller.only_tenant())?;

@@ -21,6 +21,16 @@ pub enum Batch<'a> {
     Many(Vec<&'a [u8]>),
 }
 
+impl<'a> Batch<'a> {
+    /// Returns the pieces, where one event and a list of one mean the same.
+    pub fn into_events(self) -> Vec<&'a [u8]> {
+        match self {
+            Self::One(event) => vec![event],
+            Self::Many(events) => events,
+        }
+    }
+}
+
 /// Why a body cannot be cut.
 #[derive(Debug, thiserror::Error, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

@@ -1,14 +1,10 @@
 //! EasySend: its payloads in, and its pull API out.
 
-use attestary_event::{
-    TenantId, Timestamp, View,
-    actions::KnownActions,
-    scan::{Batch, BatchForm, split_batch},
-};
+use attestary_event::{Timestamp, View, actions::KnownActions, scan::split_batch};
 use attestary_formats::{Format, easysend::Options, intake::easysend};
 use bytes::Bytes;
 
-use super::{Foreign, Taken, each};
+use super::{Foreign, Taken, each, parsed};
 use crate::{Caller, Form, IntakeError, Order, ReadError, Scope, Search, Service, search_limits};
 
 /// Which records of a tenant's log the pull API gives out.
@@ -43,23 +39,15 @@ impl Service {
         tenant: Option<&str>,
     ) -> Result<Taken, IntakeError> {
         self.permit(caller, Scope::Ingest, "events.submit")?;
-        let form = match form {
-            Form::Json => BatchForm::Json,
-            Form::Ndjson => BatchForm::Ndjson,
-        };
         let (bytes, named) = (body.len(), tenant.map(str::to_owned));
         let map = move |service: &Self, _: &Caller| {
-            let payloads = match split_batch(&body, form, service.limits())? {
-                Batch::One(payload) => vec![payload],
-                Batch::Many(payloads) => payloads,
-            };
-            each(payloads, |payload| {
+            let payloads = split_batch(&body, form.into(), service.limits())?;
+            each(payloads.into_events(), |payload| {
                 let mapped = easysend::parse(payload, named.as_deref(), service.limits())?;
                 Ok(Foreign { json: mapped.json, system: "easysend", area: mapped.area })
             })
         };
-        let tenant = tenant.and_then(|tenant| TenantId::parse(tenant).ok());
-        self.take(caller, bytes, tenant, map).await
+        self.take(caller, bytes, parsed(tenant), map).await
     }
 
     /// Returns the present time, up to which the pull API reads when nobody says.

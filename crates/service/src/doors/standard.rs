@@ -2,12 +2,12 @@
 
 use attestary_event::{
     TenantId,
-    scan::{Batch, BatchForm, split_batch},
+    scan::{BatchForm, split_batch},
 };
 use attestary_formats::intake::{cloudevents, fieldmap::FieldMap, kubernetes};
 use bytes::Bytes;
 
-use super::{Foreign, Taken, each, with_id};
+use super::{Foreign, Taken, each, parsed, with_id};
 use crate::{Caller, IntakeError, ItemViolation, Scope, Service};
 
 impl Service {
@@ -21,11 +21,8 @@ impl Service {
         self.permit(caller, Scope::Ingest, "events.submit")?;
         let (bytes, named) = (body.len(), tenant.map(str::to_owned));
         let map = move |service: &Self, caller: &Caller| {
-            let events = match split_batch(&body, BatchForm::Json, service.limits())? {
-                Batch::One(event) => vec![event],
-                Batch::Many(events) => events,
-            };
-            each(events, |event| {
+            let events = split_batch(&body, BatchForm::Json, service.limits())?;
+            each(events.into_events(), |event| {
                 let mapped = cloudevents::parse(event, service.limits())?;
                 let (source, id) = &mapped.identity;
                 let key = format!("{source}\n{id}");
@@ -71,11 +68,8 @@ impl Service {
         self.permit(caller, Scope::Ingest, "events.submit")?;
         let (bytes, named) = (body.len(), tenant.map(str::to_owned));
         let map = move |service: &Self, caller: &Caller| {
-            let lines = match split_batch(&body, BatchForm::Ndjson, service.limits())? {
-                Batch::One(line) => vec![line],
-                Batch::Many(lines) => lines,
-            };
-            each(lines, |line| {
+            let lines = split_batch(&body, BatchForm::Ndjson, service.limits())?;
+            each(lines.into_events(), |line| {
                 let mapped = fields.map(line, service.limits())?;
                 let tenant = named.as_deref().or(mapped.tenant.as_deref());
                 Ok(service.identified(caller, "ndjson", tenant, mapped.id.as_deref(), mapped.json))
@@ -97,8 +91,4 @@ impl Service {
         let id = key.map(|key| self.foreign_id(system, named.unwrap_or_default(), key).to_string());
         Foreign { json: with_id(id.as_deref(), tenant, json), system, area: None }
     }
-}
-
-fn parsed(tenant: Option<&str>) -> Option<TenantId> {
-    tenant.and_then(|tenant| TenantId::parse(tenant).ok())
 }
