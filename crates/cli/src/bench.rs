@@ -17,6 +17,7 @@ mod pace;
 mod postgres;
 mod query;
 mod recovery;
+mod tenants;
 mod wire;
 
 use std::{path::PathBuf, time::Duration};
@@ -49,6 +50,8 @@ pub(crate) enum Bench {
     Neighbour(neighbour::Neighbour),
     /// How long a start takes after a kill under load
     Recovery(recovery::Recovery),
+    /// What tenants cost that wait: memory and time of a start
+    Tenants(tenants::Tenants),
     /// How fast events reach receivers, and what destinations that wait cost
     Delivery(delivery::Delivery),
 }
@@ -123,6 +126,7 @@ pub(crate) async fn run(bench: Bench) -> anyhow::Result<()> {
         Bench::Library(options) => print(&library::measure(&options).await?, options.json),
         Bench::Query(options) => print(&query::measure(&options).await?, options.json),
         Bench::Neighbour(options) => print(&neighbour::measure(&options).await?, options.json),
+        Bench::Tenants(options) => print(&tenants::measure(&options).await?, options.json),
         Bench::Recovery(options) => print(&recovery::measure(&options).await?, options.json),
         Bench::Intake(options) => print(&intake::measure(&options)?, options.json),
     }
