@@ -4,6 +4,8 @@
 //! and does no I/O. The normal path and recovery call the very same function, so a replayed state equals the live
 //! one.
 
+use std::sync::Arc;
+
 use attestary_event::{EnvironmentId, EventId, TenantId};
 use attestary_ledger::{Frontier, Hash, origin_id};
 use hashbrown::HashMap;
@@ -18,7 +20,7 @@ pub struct LogState {
     /// Whose log.
     pub tenant: TenantId,
     /// ULID of this incarnation.
-    pub log_id: String,
+    pub log_id: Arc<str>,
     /// The log's identity inside entries.
     pub origin_id: [u8; 16],
     /// `received_at` of the last event in milliseconds.
@@ -43,7 +45,7 @@ impl LogState {
             slot,
             environment: self.environment.clone(),
             tenant: self.tenant.clone(),
-            log_id: self.log_id.clone(),
+            log_id: self.log_id.to_string(),
             size: self.size(),
             last_received_ms: self.last_received_ms,
             frontier: self.frontier.peaks().to_vec(),
@@ -79,7 +81,8 @@ struct FrozenIds {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
     log_name: String,
-    logs: HashMap<u64, LogState>,
+    /// Behind pointers: half of a large table's places are empty.
+    logs: HashMap<u64, Box<LogState>>,
     slots: Slots,
     next_slot: u64,
     ids: Ids,
@@ -106,7 +109,7 @@ impl State {
                 origin_id: origin_id(&state.origin(&head.log_id)),
                 environment: head.environment,
                 tenant: head.tenant,
-                log_id: head.log_id,
+                log_id: head.log_id.into(),
                 last_received_ms: head.last_received_ms,
                 frontier: frontier.unwrap_or_default(),
                 damaged,
@@ -127,7 +130,7 @@ impl State {
             self.slots.insert(&log.environment, &log.tenant, slot);
         }
         self.next_slot = self.next_slot.max(slot + 1);
-        self.logs.insert(slot, log);
+        self.logs.insert(slot, Box::new(log));
     }
 
     /// Executes one record. Returns the level-4 tree node when this event completes one.
@@ -141,7 +144,7 @@ impl State {
             let log = LogState {
                 environment: EnvironmentId::restored(name.environment),
                 tenant: TenantId::restored(name.tenant),
-                log_id: name.log_id.to_owned(),
+                log_id: name.log_id.into(),
                 origin_id: origin_id(&self.origin(name.log_id)),
                 last_received_ms: 0,
                 frontier: Frontier::default(),
@@ -200,12 +203,12 @@ impl State {
 
     /// Returns the log at `slot`.
     pub fn log(&self, slot: u64) -> Option<&LogState> {
-        self.logs.get(&slot)
+        self.logs.get(&slot).map(|log| &**log)
     }
 
     /// Returns all logs by slot, in no order.
     pub fn logs(&self) -> impl Iterator<Item = (u64, &LogState)> {
-        self.logs.iter().map(|(&slot, log)| (slot, log))
+        self.logs.iter().map(|(&slot, log)| (slot, &**log))
     }
 
     /// Returns the lowest slot that was never given out.

@@ -12,6 +12,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use attestary_event::{EnvironmentId, TenantId};
 use attestary_ledger::Hash;
+use hashbrown::HashSet;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::{
@@ -379,15 +380,18 @@ fn select_heads(connection: &Connection) -> Result<Vec<HeadRow>> {
     let text = "SELECT slot, environment, tenant, log_id, size, last_received_ms, frontier, deleted FROM heads
                 ORDER BY slot";
     let mut select = connection.prepare_cached(text)?;
-    let rows = select.query_map([], |row| Ok(head_row(row)))?;
+    let mut environments = HashSet::new();
+    let rows = select.query_map([], |row| Ok(head_row(row, &mut environments)))?;
     rows.map(|row| row?).collect()
 }
 
-fn head_row(row: &Row<'_>) -> Result<HeadRow> {
+/// `environments` are those of earlier rows: logs of one environment share its name.
+fn head_row(row: &Row<'_>, environments: &mut HashSet<EnvironmentId>) -> Result<HeadRow> {
     let frontier: Vec<u8> = row.get(6)?;
+    let environment = EnvironmentId::restored(&row.get::<_, String>(1)?);
     let head = HeadRow {
         slot: unsigned(row.get(0)?),
-        environment: EnvironmentId::restored(&row.get::<_, String>(1)?),
+        environment: environments.get_or_insert_with(&environment, EnvironmentId::clone).clone(),
         tenant: TenantId::restored(&row.get::<_, String>(2)?),
         log_id: row.get(3)?,
         size: unsigned(row.get(4)?),

@@ -47,7 +47,7 @@ pub struct LogHead {
 struct LogEntry {
     environment: EnvironmentId,
     tenant: TenantId,
-    log_id: String,
+    log_id: Arc<str>,
     origin_id: [u8; 16],
     size: AtomicU64,
     last_received_ms: AtomicU64,
@@ -287,7 +287,7 @@ impl View {
             slot,
             environment: entry.environment.clone(),
             tenant: entry.tenant.clone(),
-            log_id: entry.log_id.clone(),
+            log_id: entry.log_id.to_string(),
             origin: format!("{log_name}/t/{}", entry.log_id),
             size: entry.size.load(Ordering::Acquire),
             last_received_ms: entry.last_received_ms.load(Ordering::Acquire),
