@@ -105,7 +105,7 @@ impl Eq for Fields {}
 impl Fields {
     /// Scans and flattens a JSON object under `limits`.
     pub fn parse(json: &[u8], limits: &Limits) -> Result<Self, Violation> {
-        crate::scan::scan(json, limits).map(|scanned| scanned.fields)
+        crate::scan::fields(json, limits)
     }
 
     /// Flattens a stored body, which was scanned under limits before it was accepted.

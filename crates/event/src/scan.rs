@@ -14,7 +14,7 @@ use std::{collections::HashSet, ops::Range};
 
 pub use batch::{Batch, BatchError, BatchForm, split_batch};
 pub use string::write_string;
-pub(crate) use watch::{Span, Value, Watch};
+pub(crate) use watch::{Nothing, Span, Value, Watch};
 
 use crate::{
     Fields, Limits, Violation,
@@ -68,7 +68,14 @@ pub struct Scanned {
 /// The violation's pointer names the member at fault; its detail names the limit and the value seen.
 pub fn scan(json: &[u8], limits: &Limits) -> Result<Scanned, Violation> {
     let mut buffers = Buffers::default();
-    scan_watched(json, limits, &mut buffers, &mut ())
+    scan_watched(json, limits, &mut buffers, &mut Nothing::<true>)
+}
+
+/// [`scan`] for those who need the fields alone.
+pub(crate) fn fields(json: &[u8], limits: &Limits) -> Result<Fields, Violation> {
+    let mut buffers = Buffers::default();
+    let scanned = scan_watched(json, limits, &mut buffers, &mut Nothing::<false>)?;
+    Ok(scanned.fields)
 }
 
 /// [`scan`] with a watch. The result takes the buffers it needs; the others stay.
@@ -133,7 +140,9 @@ impl<'a, W: Watch> Scanner<'a, W> {
         slots.clear();
         slots.reserve(FIELDS_USUAL);
         compact.clear();
-        compact.reserve(text.len());
+        if W::COMPACT {
+            compact.reserve(text.len());
+        }
         pointer.clear();
         keys.clear();
         Self {
@@ -175,7 +184,9 @@ impl<'a, W: Watch> Scanner<'a, W> {
 
     /// Copies the source up to `end` into the compact text.
     fn copy_to(&mut self, end: usize) {
-        self.compact.extend_from_slice(&self.text.as_bytes()[self.copied..end]);
+        if W::COMPACT {
+            self.compact.extend_from_slice(&self.text.as_bytes()[self.copied..end]);
+        }
         self.copied = end;
     }
 
@@ -520,7 +531,9 @@ impl<'a, W: Watch> Scanner<'a, W> {
     /// Writes the string that began at `quote`, and held an escape, in the one minimal form.
     fn rewrite_string(&mut self, quote: usize) {
         self.copy_to(quote);
-        write_string(&self.unescaped, &mut self.compact);
+        if W::COMPACT {
+            write_string(&self.unescaped, &mut self.compact);
+        }
         self.copied = self.at;
     }
 }

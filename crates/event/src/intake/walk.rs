@@ -124,6 +124,7 @@ impl Walk {
 impl Watch for Walk {
     type Place = Option<&'static Node>;
     type Frame = u64;
+    const COMPACT: bool = true;
 
     fn root(&self) -> Self::Place {
         Some(tree::root())

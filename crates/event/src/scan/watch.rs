@@ -28,6 +28,8 @@ pub(crate) trait Watch {
     type Place: Copy;
     /// What is kept while an object is open.
     type Frame: Default;
+    /// Whether the compact text is made.
+    const COMPACT: bool;
 
     /// The place of the whole object.
     fn root(&self) -> Self::Place;
@@ -52,9 +54,12 @@ pub(crate) trait Watch {
 }
 
 /// Nothing is expected.
-impl Watch for () {
+pub(crate) struct Nothing<const COMPACT: bool>;
+
+impl<const COMPACT: bool> Watch for Nothing<COMPACT> {
     type Place = ();
     type Frame = ();
+    const COMPACT: bool = COMPACT;
 
     fn root(&self) {}
     fn member(&mut self, (): (), (): &mut (), _: &str, _: &str) {}
