@@ -224,6 +224,49 @@ class Server:
         assert self.served.stop() == 0
 
 
+def a_receipt_with_its_anchor(server: Server, trust: pathlib.Path, folder: pathlib.Path) -> None:
+    """A receipt against a trust file that demands an anchor: with slot proof and head it is decided, without it is not."""
+    event = {"tenant": "acme", "action": "document.signed", "actor": {"id": "u1"}}
+    reply = requests.post(f"{server.url}/v1/events", json=event, params={"receipt": "full", "wait": "proof"}, timeout=60,
+                          headers={"authorization": f"Bearer {server.keys['ingest']}"})
+    assert reply.status_code == 201, reply.text
+    receipt, slot, head = (folder / name for name in ("receipt.json", "slot", "head"))
+    receipt.write_bytes(reply.content)
+    size = int(reply.json()["proof"].split("\n\n", 1)[1].split("\n")[1])
+    old = server.get("tenants/acme/slot-proof").text
+    server.anchored(2)
+    slot.write_text(server.get("tenants/acme/slot-proof").text)
+    epoch = slot.read_text().split("\nepoch ", 1)[1].split("\n")[0]
+    head.write_text(server.get("tenants/acme/head", params={"epoch": epoch, "size": size}).text)
+
+    def check(*more: object) -> tuple[int, str]:
+        done = server.command("read", "receipt", "check", receipt, "--trust", trust, *more)
+        return done.returncode, done.stdout + done.stderr
+
+    anchor = ("--slot-proof", slot, "--head", head)
+    code, said = check(*anchor)
+    assert code == 0 and "stood at slot" in said, said
+    told = json.loads(check(*anchor, "--json")[1])
+    assert {step["outcome"] for step in told["steps"]} == {"passed"}, told
+    code, said = check()
+    assert code == 2 and "give its slot proof" in said, said
+    # A slot proof of another epoch than the head's, one of a changed slot, one that is cut, and nonsense.
+    whole = slot.read_text()
+    number = next(line for line in whole.splitlines() if line.startswith("slot "))
+    for spoiled in (old, whole.replace(number, f"slot {int(number[5:]) + 1}"), whole[:200], "nonsense"):
+        slot.write_text(spoiled)
+        code, said = check(*anchor)
+        assert code != 0 and any(mark in said for mark in ("FAIL", "??")), (spoiled, said)
+    slot.write_text(whole)
+    grown = head.read_text()
+    head.write_text("nonsense")
+    assert check(*anchor)[0] != 0
+    head.write_text(grown)
+    receipt.write_text(reply.text.replace("document.signed", "document.opened"))
+    code, said = check(*anchor)
+    assert code == 1 and "payload" in said, said
+
+
 @pytest.fixture
 def anchor_key(tmp_path) -> tuple[pathlib.Path, str, str]:
     """A data directory that has its keys, and name and key of its anchor log."""
@@ -271,6 +314,13 @@ def test_witnesses_authority_and_bucket_confirm_epochs_and_a_fork_is_refused(tmp
         covered = base64.b64decode(stamp.headers["attestary-stamped-text"])
         assert covered.decode().startswith(f"{origin}\n")
         assert authority.verifies(stamp.content, covered) and not authority.verifies(stamp.content, covered + b"x")
+
+        a_receipt_with_its_anchor(server, trust, tmp_path)
+        said = server.command("read", "anchor")
+        assert said.returncode == 0 and origin in said.stdout and '"name":"ours"' in said.stdout, said.stdout + said.stderr
+        told = json.loads(server.command("read", "anchor", "--json").stdout)
+        assert told["origin"] == origin and told["anchored"] >= now["anchored"]
+        assert server.command("ingest", "anchor").returncode == 4, "the key may not read"
 
         # Evidence takes the newest stamp along: verify ties it to the log, OpenSSL checks it out of the archive.
         server.export(tmp_path / "acme.zip")

@@ -114,6 +114,24 @@ def test_a_certificate_convinces_a_stranger(attestary, tmp_path):
         assert entry[36:52].hex() == line["event"]["id"].replace("-", "")
     forged = made["data"][0]["proof"].replace("index 1", "index 2")
     assert root_of(forged)[1] != root_of(made["data"][0]["proof"])[1]
+    # What a person's expert runs: the program itself, offline, on the file that the PDF carries.
+    trusted, file = tmp_path / "trust.txt", tmp_path / "certificate.json"
+    trusted.write_text(trust)
+    file.write_bytes(attached)
+    said = attestary.command("verify", "--no-state", "--trust", str(trusted), str(file)).stdout.decode()
+    assert "FAIL" not in said and "??" not in said and "a certificate" in said
+    first = json.dumps(made["data"][0]["event"], separators=(",", ":"), ensure_ascii=False)
+    assert first in attached.decode(), "events stand in it as the API gives them"
+    for old, new in (("LINK_SENT", "LINK_SEEN"), ("199.203.234.130", "199.203.234.131"), ('"seq":1,', '"seq":2,')):
+        assert old in first
+        file.write_text(attached.decode().replace(first, first.replace(old, new)))
+        refused = attestary.command("verify", "--no-state", "--trust", str(trusted), str(file), ok=False)
+        assert refused.returncode != 0 and b"FAIL" in refused.stdout, (old, refused.stdout)
+    # Two events change places; and a PDF is no certificate by itself.
+    made["data"][0], made["data"][1] = made["data"][1], made["data"][0]
+    file.write_text(json.dumps(made))
+    for what in (file, place):
+        assert attestary.command("verify", "--no-state", "--trust", str(trusted), str(what), ok=False).returncode != 0
     # No script, no link, nothing that a reader would fetch or run.
     plain = pypdf.PdfWriter(clone_from=reader)
     out = io.BytesIO()

@@ -14,12 +14,13 @@
 //! | 7 | did the log only grow? | `history`, [`growth`] |
 //! | 8 to 11 | is it anchored, when, how fresh, and what is not? | `anchor` |
 //!
-//! The ways in are [`bundle`], [`log()`] for a folder or server of tiles, [`proof_file`] and [`receipt()`]; each answers with a
+//! The ways in are [`bundle`], [`log()`] for a folder or server of tiles, [`proof_file`], [`certificate()`] and [`receipt()`]; each answers with a
 //! [`Report`]. Byte-exact rules: docs/reference/exports.md and docs/decisions/0004.
 
 #![forbid(unsafe_code)]
 
 mod anchor;
+mod certificate;
 pub mod container;
 mod cover;
 mod events;
@@ -39,6 +40,7 @@ mod verify;
 mod write;
 
 pub use attestary_ledger::{proof_file::PROOF_BYTES_MAX, slot_proof::SLOT_PROOF_BYTES_MAX};
+pub use certificate::{CERTIFICATE_BYTES_MAX, certificate};
 pub use growth::Growth;
 pub use line::{parse_check as parse_line, write_fields, write_gone, write_whole};
 pub use log::{LogFiles, log};

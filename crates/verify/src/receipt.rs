@@ -109,9 +109,11 @@ pub fn proof_file(bytes: &[u8], trust: &[u8], options: &Options) -> Report {
     }
 }
 
-type Head = (String, u64, attestary_ledger::Hash);
+/// Name, size and root of the log that a checkpoint was accepted for.
+pub(crate) type Head = (String, u64, attestary_ledger::Hash);
 
-fn proof(
+/// Judges a proof file, which is of `expected` where that is known.
+pub(crate) fn proof(
     bytes: &[u8],
     expected: Option<&Entry>,
     trust: Option<&TrustFile>,
@@ -238,6 +240,14 @@ fn history(head: &Checkpoint, options: &Options, board: &mut Board) {
     board.pass(StepName::History, detail);
 }
 
+/// Reads the Base64 of an entry.
+pub(crate) fn decoded(text: &str) -> Result<Entry, String> {
+    let bytes =
+        if text.len() == ENTRY_BYTES.div_ceil(3) * 4 { STANDARD.decode(text).ok() } else { None };
+    let bytes = bytes.ok_or("the entry is not the Base64 of 88 bytes")?;
+    Entry::decode(&bytes).map_err(|error| error.to_string())
+}
+
 /// Returns the entry, after everything else in the receipt was compared with it.
 fn entry(receipt: &Receipt<'_>) -> Result<Option<Entry>, (StepName, String)> {
     let entries = |why: String| (StepName::Entries, why);
@@ -245,10 +255,7 @@ fn entry(receipt: &Receipt<'_>) -> Result<Option<Entry>, (StepName, String)> {
     else {
         return Ok(None);
     };
-    let bytes =
-        if text.len() == ENTRY_BYTES.div_ceil(3) * 4 { STANDARD.decode(text).ok() } else { None };
-    let bytes = bytes.ok_or_else(|| entries("the entry is not the Base64 of 88 bytes".into()))?;
-    let entry = Entry::decode(&bytes).map_err(|error| entries(error.to_string()))?;
+    let entry = decoded(text).map_err(entries)?;
     let differs = |what: &str| Err(entries(format!("the receipt's {what} is not the entry's")));
     if receipt.origin.as_ref().is_some_and(|origin| origin_id(origin) != entry.origin) {
         return differs("origin");

@@ -1,5 +1,5 @@
-//! `attestary verify`: evidence checked on this machine, without trust in who made it: a bundle, a proof file or a folder of
-//! tiles without a network, or a log on a server.
+//! `attestary verify`: evidence checked on this machine, without trust in who made it: a bundle, a proof file, a certificate or a
+//! folder of tiles without a network, or a log on a server.
 //!
 //! Twelve checks, a line each. What was accepted is remembered in a state file, so that the next verification of the same log
 //! notices a log that was rewritten or forked in between.
@@ -15,8 +15,8 @@ use std::{
 use anyhow::Context as _;
 use attestary_store::{Clock as _, SystemClock};
 use attestary_verify::{
-    AnchorFiles, Known, LogFiles, Options, Outcome, PROOF_BYTES_MAX, Progress, Report,
-    SLOT_PROOF_BYTES_MAX, growth::GROWTH_BYTES_MAX,
+    AnchorFiles, CERTIFICATE_BYTES_MAX, Known, LogFiles, Options, Outcome, PROOF_BYTES_MAX,
+    Progress, Report, SLOT_PROOF_BYTES_MAX, growth::GROWTH_BYTES_MAX,
 };
 use clap::Args;
 use indicatif::ProgressBar;
@@ -67,7 +67,7 @@ impl Anchor {
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Verify {
-    /// Evidence bundle (zip), proof file, folder of tiles, or URL of a tenant (…/v1/tenants/NAME)
+    /// Evidence bundle (zip), proof file, certificate (JSON), folder of tiles, or URL of a tenant (…/v1/tenants/NAME)
     #[arg(value_name = "WHAT")]
     what: String,
     /// API key, for a URL
@@ -147,6 +147,15 @@ fn report(verify: &Verify, trust: &[u8], options: &Options) -> anyhow::Result<Re
     if magic == PROOF_MAGIC {
         let bytes = read_limited(path, PROOF_BYTES_MAX as u64)?;
         return Ok(attestary_verify::proof_file(&bytes, trust, options));
+    }
+    if magic.first() == Some(&b'{') {
+        let bytes = read_limited(path, CERTIFICATE_BYTES_MAX as u64)?;
+        return Ok(attestary_verify::certificate(&bytes, trust, options));
+    }
+    if magic.starts_with(b"%PDF-") {
+        let why =
+            "a PDF shows a certificate; verify the file that is attached to it (certificate.json)";
+        return Err(Failure::new(Exit::Usage, why).into());
     }
     file.rewind().with_context(cannot)?;
     let bar = progress::bar("verifying bytes of events", 0);

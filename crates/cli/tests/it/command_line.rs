@@ -169,6 +169,70 @@ fn a_tail_shows_what_comes_in_order() {
 }
 
 #[test]
+fn redaction_is_set_tried_and_looked_up_by_commands() {
+    use std::{io::Write as _, process::Stdio};
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let data = data.to_str().unwrap();
+    let _server = Server::start(data.as_ref());
+    let at = |arguments: &[&str]| run(&[arguments, &["--data", data]].concat());
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let rules = file(
+        "rules.json",
+        r#"{"rules":[{"name":"mail","pointers":["/actor/email"],"action":"hmac"}],"secrets":"mask"}"#,
+    );
+    check(&at(&["redaction", "set", &rules, "--tenant", "demo"]), 0, "\"mail\"", "");
+    check(&at(&["redaction", "show", "--tenant", "demo"]), 0, "/actor/email", "");
+    let nonsense = file("nonsense.json", "{");
+    check(&at(&["redaction", "set", &nonsense, "--tenant", "demo"]), 2, "", "is not JSON");
+    let wrong =
+        file("wrong.json", r#"{"rules":[{"name":"mail","pointers":["actor"],"action":"hmac"}]}"#);
+    check(&at(&["redaction", "set", &wrong, "--tenant", "demo"]), 4, "", "400");
+    check(&at(&["redaction", "show", "--tenant", "nobody"]), 4, "", "404");
+
+    // What an event would become, and what other rules would make of it; nothing is stored.
+    let event = file(
+        "event.json",
+        r#"{"tenant":"demo","action":"user.login","actor":{"type":"user","id":"u1","email":"ann@example.com"}}"#,
+    );
+    let tried = at(&["redaction", "preview", "demo", "--event", &event]);
+    check(&tried, 0, "hmac", "");
+    assert!(!String::from_utf8_lossy(&tried.stdout).contains("ann@example.com"));
+    let others = file(
+        "others.json",
+        r#"{"rules":[{"name":"nobody","pointers":["/actor/id"],"action":"drop"}]}"#,
+    );
+    let arguments = ["redaction", "preview", "demo", "--event", &event, "--rules", &others];
+    check(&at(&arguments), 0, "ann@example.com", "");
+    check(&at(&["redaction", "preview", "demo"]), 0, "{", "");
+
+    // The token is the one that stands in events; the value comes from standard input and appears nowhere.
+    let mut lookup = attestary()
+        .args(["redaction", "lookup", "demo", "--data", data])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    lookup.stdin.take().unwrap().write_all(b"ann@example.com\n").unwrap();
+    let found = lookup.wait_with_output().unwrap();
+    check(&found, 0, "token", "");
+    let found: serde_json::Value = serde_json::from_slice(&found.stdout).unwrap();
+    let token = found["token"].as_str().unwrap();
+    assert!(String::from_utf8_lossy(&tried.stdout).contains(token), "{token}");
+    let audit = at(&["query", "--tenant", "_audit", "--json"]);
+    assert!(!String::from_utf8_lossy(&audit.stdout).contains("ann@example.com"));
+
+    check(&at(&["redaction", "unset", "--tenant", "demo"]), 0, "", "no rules any more");
+    let kept = at(&["redaction", "preview", "demo", "--event", &event]);
+    check(&kept, 0, "ann@example.com", "");
+}
+
+#[test]
 fn keys_are_the_same_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let mut first = Server::start(dir.path());

@@ -68,7 +68,7 @@ pub(super) fn pages(
     sheet.paragraph("The checkpoint below is signed with the key of the log. It fixes every event of the log up to its size; \
         the attached file holds, for each event above, the entry, the seed of its salts and the proof that lead from the \
         event to the root of this checkpoint (RFC 6962, C2SP tlog-proof). Whoever holds the log's trust file, from a \
-        source of their own, can check all of it without the service that made it.");
+        source of their own, can check all of it without the service that made it: attestary verify --trust FILE certificate.json");
     sheet.gap();
     for line in certificate.checkpoint.lines() {
         sheet.paragraph(line);
