@@ -257,7 +257,7 @@ impl Service {
         let bytes = items.iter().map(formio::Item::bytes).sum();
         let work =
             move |service: &Self, caller: &Caller| service.check_items(caller, &items, &tenant);
-        let mut checked = self.work::<_, IntakeError>(caller, bytes, work).await?;
+        let mut checked = self.check::<_, IntakeError>(caller, bytes, work).await?;
         report.take_notes(&mut checked);
         for outcome in self.append(caller, checked.prepared).await? {
             match outcome {

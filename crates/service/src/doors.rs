@@ -135,7 +135,7 @@ impl Service {
             let events = map(service, caller)?;
             service.check_foreign(caller, &events, tenant.as_ref())
         };
-        let checked = self.work(caller, bytes, work).await?;
+        let checked = self.check(caller, bytes, work).await?;
         self.take_checked(caller, checked).await
     }
 

@@ -72,7 +72,7 @@ impl Service {
         }
         let bytes = body.len();
         let work = move |service: &Self, caller: &Caller| service.check_body(caller, &body, form);
-        let checked = self.work(caller, bytes, work).await?;
+        let checked = self.check(caller, bytes, work).await?;
         let outcomes = self.append(caller, checked.prepared).await?;
         Ok(Submitted { single: checked.single, outcomes })
     }

@@ -9,7 +9,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::app::{ALL, TestApp, event, send};
+use crate::app::{ALL, Lines, TestApp, event, send};
 
 async fn start_with(settings: Settings) -> TestApp {
     TestApp::start_in(Arc::new(tempfile::tempdir().unwrap()), settings, None).await
@@ -223,6 +223,38 @@ async fn large_bodies_share_a_bounded_room() {
     reply.problem("pushback", 503);
     assert_eq!(reply.headers["retry-after"], "1");
     app.post("/v1/events", &key, &batch[0]).await.ok(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_body_that_the_queue_has_no_room_for_is_refused_without_being_read() {
+    let app = TestApp::start().await;
+    let key = app.key(&ALL, None).await;
+    let dir = app.stop().await;
+    let mut settings = attestary_service::Settings::new(dir.path().to_owned());
+    // What is not sealed yet is too much already: a submission keeps its room in the queue and waits.
+    settings.store.unsealed_bytes_max = 0;
+    settings.store.queue_bytes_max = 16 * 1024;
+    let app = TestApp::start_with(dir, settings, Lines::default()).await;
+    let waiting = app.request("POST", "/v1/events", &key).json(&event("acme", "a.b"));
+    let waiting = tokio::spawn(send(waiting));
+    let no_json = |bytes: usize| {
+        let request = app.request("POST", "/v1/events", &key).body("x".repeat(bytes));
+        send(request.header("content-type", "application/json"))
+    };
+    let mut reply = no_json(20_000).await;
+    for _ in 0..1_000 {
+        if reply.status == 503 {
+            break;
+        }
+        reply.problem("invalid-event", 400);
+        reply = no_json(20_000).await;
+    }
+    reply.problem("pushback", 503);
+    assert_eq!(reply.headers["retry-after"], "1");
+    // Small ones cost less to look at than to hold back.
+    no_json(1).await.problem("invalid-event", 400);
+    waiting.await.unwrap().problem("pushback", 503);
+    no_json(20_000).await.problem("invalid-event", 400);
 }
 
 // seeds: IC-23

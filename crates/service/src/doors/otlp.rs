@@ -62,7 +62,7 @@ impl Service {
         self.permit(caller, Scope::Ingest, "events.submit").map_err(IntakeError::Access)?;
         let bytes = body.len();
         let work = move |service: &Self, caller: &Caller| service.parse_logs(caller, &body, form);
-        let Parsed { mut submissions, mut taken } = self.work(caller, bytes, work).await?;
+        let Parsed { mut submissions, mut taken } = self.check(caller, bytes, work).await?;
         metrics::counter!("attestary_otlp_ignored_total").increment(taken.ignored);
         while !submissions.is_empty() {
             let rest = submissions.split_off(submissions.len().min(self.limits().batch_events_max));

@@ -75,7 +75,7 @@ impl Service {
             })?;
             Ok((service.check_foreign(caller, &events, None)?, submitted))
         };
-        let (checked, submitted) = self.work::<_, IntakeError>(caller, bytes, work).await?;
+        let (checked, submitted) = self.check::<_, IntakeError>(caller, bytes, work).await?;
         let taken = self.take_checked(caller, checked).await?;
         let work = move |service: &Self, _: &Caller| {
             let events = taken.outcomes.into_iter().zip(submitted);

@@ -110,7 +110,7 @@ impl Service {
         let events = Arc::clone(&batch.events);
         let bytes = events.iter().map(Vec::len).sum();
         let work = move |service: &Self, caller: &Caller| service.check_each(caller, &events);
-        let checked = self.work::<_, IntakeError>(caller, bytes, work).await?;
+        let checked = self.check::<_, IntakeError>(caller, bytes, work).await?;
         let mut report = SyslogReport::default();
         report.refused.extend(checked.refused.into_iter().map(|(_, refused)| refused));
         for outcome in self.append(caller, checked.prepared).await? {

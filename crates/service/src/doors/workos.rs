@@ -110,7 +110,7 @@ impl Service {
             })?;
             service.check_foreign(caller, &events, None).map_err(in_workos_terms)
         };
-        let checked = self.work(caller, bytes, work).await?;
+        let checked = self.check(caller, bytes, work).await?;
         self.take_checked(caller, checked).await
     }
 

@@ -30,14 +30,19 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    /// Takes room for a submission. Returns false when the flow has to wait for its own first, or all are too many.
-    pub(super) fn take(&mut self, flow: Flow, bytes: usize, bytes_max: usize) -> bool {
+    /// Returns true when [`Self::take`] would find room now.
+    pub(super) fn has_room(&self, flow: Flow, bytes: usize, bytes_max: usize) -> bool {
         let free = bytes_max.saturating_sub(self.total);
         let own = self.flows.get(&flow).copied().unwrap_or(0);
         // One submission may be larger than what is free: otherwise it would never be taken.
         let fits = self.total == 0 || bytes <= free;
         let fair = own == 0 || flow == Flow::SERVICE || own + bytes <= free;
-        if !(fits && fair) {
+        fits && fair
+    }
+
+    /// Takes room for a submission. Returns false when the flow has to wait for its own first, or all are too many.
+    pub(super) fn take(&mut self, flow: Flow, bytes: usize, bytes_max: usize) -> bool {
+        if !self.has_room(flow, bytes, bytes_max) {
             return false;
         }
         self.total += bytes;
@@ -155,7 +160,9 @@ mod tests {
     fn a_submission_that_is_larger_than_all_is_taken_alone() {
         let flow = Flow::of("a");
         let mut shares = Shares::default();
+        assert!(shares.has_room(flow, 500, 100));
         assert!(shares.take(flow, 500, 100));
+        assert!(!shares.has_room(Flow::of("b"), 1, 100));
         assert!(!shares.take(Flow::of("b"), 1, 100));
         shares.give_back(flow, 500);
         assert!(shares.take(Flow::of("b"), 1, 100));

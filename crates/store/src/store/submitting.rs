@@ -109,6 +109,17 @@ impl Store {
         Ok(merge(sealed, outcomes))
     }
 
+    /// Asks whether a submission of about `bytes` bytes would be taken into the queue now. Takes no room, so it may be
+    /// refused all the same: this is for who wants to save the work on a body that comes too early.
+    pub fn ask_room(&self, flow: Flow, bytes: usize) -> Result<(), SubmitError> {
+        if self.0.found.full.load(Ordering::Acquire) && flow != Flow::SERVICE {
+            return Err(SubmitError::DiskFull);
+        }
+        let shares = self.0.gauge.queued.lock();
+        let has_room = shares.has_room(flow, bytes, self.0.settings.queue_bytes_max);
+        if has_room { Ok(()) } else { Err(PUSHBACK) }
+    }
+
     async fn enqueue(
         &self,
         flow: Flow,
