@@ -122,8 +122,8 @@ struct Results {
 pub(crate) async fn run(bench: Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Ingest(options) => ingest(&options).await,
-        Bench::Delivery(options) => print(&delivery::measure(&options).await?, options.json),
         Bench::Library(options) => print(&library::measure(&options).await?, options.json),
+        Bench::Delivery(options) => delivery::measure(&options).await,
         Bench::Query(options) => print(&query::measure(&options).await?, options.json),
         Bench::Neighbour(options) => print(&neighbour::measure(&options).await?, options.json),
         Bench::Tenants(options) => print(&tenants::measure(&options).await?, options.json),
