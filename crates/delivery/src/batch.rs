@@ -20,11 +20,14 @@ pub struct BatchLimits {
     /// The least time between a batch and the next one that is not full, in milliseconds. After a rest of that length
     /// a new event leaves at once.
     pub linger_ms: u64,
+    /// Batches under way at the same time. One keeps the order; with more, how many there are follows how fast the
+    /// receiver answers.
+    pub in_flight_max: usize,
 }
 
 impl Default for BatchLimits {
     fn default() -> Self {
-        Self { events_max: 500, bytes_max: 1_000_000, linger_ms: 5 }
+        Self { events_max: 500, bytes_max: 1_000_000, linger_ms: 5, in_flight_max: 1 }
     }
 }
 
@@ -35,6 +38,8 @@ impl BatchLimits {
     pub const BYTES_CEILING: usize = 5_000_000;
     /// The longest linger in milliseconds.
     pub const LINGER_CEILING_MS: u64 = 60_000;
+    /// The most batches that may be under way at the same time; times their bytes, this bounds one destination's memory.
+    pub const IN_FLIGHT_CEILING: usize = 16;
 
     /// Returns what is wrong with the limits.
     pub fn violations(&self) -> Vec<Violation> {
@@ -42,6 +47,7 @@ impl BatchLimits {
             ("/batch/events_max", 1, self.events_max as u64, Self::EVENTS_CEILING as u64),
             ("/batch/bytes_max", 10_000, self.bytes_max as u64, Self::BYTES_CEILING as u64),
             ("/batch/linger_ms", 0, self.linger_ms, Self::LINGER_CEILING_MS),
+            ("/batch/in_flight_max", 1, self.in_flight_max as u64, Self::IN_FLIGHT_CEILING as u64),
         ];
         let bad = checks.into_iter().filter(|(_, low, value, high)| value < low || value > high);
         bad.map(|(pointer, low, value, high)| {

@@ -395,6 +395,15 @@ impl DestinationConfig {
         matches!(self, Self::Webhook(_) | Self::Http(_) | Self::Mail(_)) || self.layout().is_some()
     }
 
+    /// Returns true when one batch at a time goes out, because the receiver or the connection knows no other order.
+    pub fn keeps_order(&self) -> bool {
+        match self {
+            Self::Loki(_) => true,
+            Self::Webhook(_) => false,
+            _ => self.http().is_none() && self.layout().is_none(),
+        }
+    }
+
     /// Returns keys and sizes of objects; `None` for what is no object store.
     fn layout(&self) -> Option<&object::Layout> {
         match self {

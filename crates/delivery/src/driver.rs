@@ -1,12 +1,13 @@
 //! The driver: one task per destination that does what the engine decides.
 //!
 //! The task reads and cuts a batch, saves what must be saved, sends, judges, and tells the engine. Between two sends
-//! the state is saved, so that what is remembered lags the truth by at most the batch in flight. A batch that failed
+//! the state is saved, so that what is remembered lags the truth by at most what is in flight. A batch that failed
 //! is dropped and read again at the next attempt: a dead destination costs a timer, not memory. Tasks share nothing
 //! but the traits handed in, so a hanging destination slows no other.
 
 mod checkpoints;
 mod fill;
+mod flight;
 mod gather;
 mod handle;
 mod send;
@@ -15,6 +16,7 @@ mod simulation;
 mod status;
 #[cfg(test)]
 mod tests;
+mod width;
 
 use std::{collections::VecDeque, ops::ControlFlow, path::PathBuf, sync::Arc, time::Duration};
 
@@ -27,6 +29,7 @@ use tokio::{
 pub use handle::{Handle, Stopped};
 pub use status::Status;
 
+use self::width::Width;
 use crate::{
     attempt::Attempt,
     checkpoint::Due,
@@ -103,16 +106,17 @@ fn spawn_with(
     let engine = Engine::new(spec.limits(), state);
     let (status, statuses) = watch::channel(status::snapshot(engine.state(), None, None));
     let size = parts.log.watch();
-    let transport = opener(&spec, &secrets, &parts);
+    let lanes = vec![opener(&spec, &secrets, &parts)];
     let now = Instant::now();
     // A fleet of failing destinations does not start in one instant.
     let wake_at = (engine.state().failures > 0)
         .then(|| now + Duration::from_millis(random_u64(&*parts.rng) % 1_000));
     let driver = Driver {
+        width: Width::new(spec.limits().in_flight_max),
         spec,
         secrets,
         engine,
-        transport,
+        lanes,
         opener,
         commands: received,
         deferred: VecDeque::new(),
@@ -139,12 +143,22 @@ enum Command {
     Stop(oneshot::Sender<()>),
 }
 
+/// Completes when the connection of a stream breaks, as [`Transport::broken`] does. A stream has one lane.
+async fn broken(lanes: &mut [Box<dyn Transport>]) -> Option<u64> {
+    match lanes.first_mut() {
+        Some(lane) => lane.broken().await,
+        None => std::future::pending().await,
+    }
+}
+
 struct Driver {
     spec: Spec,
     secrets: Secrets,
     engine: Engine,
     parts: Components,
-    transport: Box<dyn Transport>,
+    /// Transports that carry nothing at the moment.
+    lanes: Vec<Box<dyn Transport>>,
+    width: Width,
     opener: Opener,
     commands: mpsc::Receiver<Box<Command>>,
     /// Commands that came while an attempt was in flight; at most [`COMMANDS_MAX`].
@@ -238,7 +252,7 @@ impl Driver {
             if let Some((wait, size)) = self.gathers(&batch) {
                 return ControlFlow::Continue(Next::Gather(wait, size));
             }
-            self.send(batch).await?;
+            self.fly(batch).await?;
             return ControlFlow::Continue(Next::Again);
         }
         if batch.next_seq > batch.from_seq {
@@ -271,7 +285,7 @@ impl Driver {
             tokio::select! {
                 biased;
                 command = self.commands.recv() => return self.obey_or_end(command).await,
-                lost = self.transport.broken() => self.rewind(lost),
+                lost = broken(&mut self.lanes) => self.rewind(lost),
                 changed = self.size.changed() => {
                     if changed.is_ok() {
                         let size = *self.size.borrow();
@@ -333,7 +347,8 @@ impl Driver {
                 }
                 (self.spec, self.secrets) = (spec, secrets);
                 self.engine.change(self.spec.limits(), now);
-                self.transport = (self.opener)(&self.spec, &self.secrets, &self.parts);
+                self.lanes = vec![self.open_lane()];
+                self.width = Width::new(self.spec.limits().in_flight_max);
                 self.wake_at = None;
                 done
             }
@@ -354,6 +369,18 @@ impl Driver {
         self.publish();
         let _ = done.send(());
         Flow::Continue(())
+    }
+
+    fn open_lane(&self) -> Box<dyn Transport> {
+        (self.opener)(&self.spec, &self.secrets, &self.parts)
+    }
+
+    /// Returns a transport that carries nothing.
+    fn lane(&mut self) -> &mut dyn Transport {
+        if self.lanes.is_empty() {
+            self.lanes.push(self.open_lane());
+        }
+        &mut *self.lanes[0]
     }
 
     fn rewind(&mut self, lost: Option<u64>) {

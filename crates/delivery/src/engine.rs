@@ -5,14 +5,16 @@
 //!
 //! - The cursor passes an event only when the destination confirmed it, the filter excluded it, it was set aside
 //!   with a record, or retention removed it (a gap, recorded).
-//! - One batch is in flight; batches follow each other in log order.
+//! - One batch is in flight and batches follow each other in log order, unless the destination is set to take several
+//!   at a time; the cursor is contiguous also then.
 //! - A batch's range is fixed before its first attempt and stays until a verdict says that it must be another.
 //! - It never gives up. Pausing, resuming and changing the configuration do not move the cursor.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use attestary_event::Timestamp;
 
+mod ahead;
 mod partial;
 
 use crate::{
@@ -48,12 +50,15 @@ pub struct Settled {
 pub struct Engine {
     limits: BatchLimits,
     state: State,
+    /// Batches that were confirmed behind one that is not, in log order and without their bytes. Not saved: after a
+    /// crash they are sent again as they were.
+    landed: VecDeque<Batch>,
 }
 
 impl Engine {
     /// Returns an engine that goes on from a saved state.
     pub fn new(limits: BatchLimits, state: State) -> Self {
-        Self { limits, state }
+        Self { limits, state, landed: VecDeque::new() }
     }
 
     /// Returns the state to save.
@@ -73,12 +78,7 @@ impl Engine {
             let (events_max, bytes_max) = (usize::MAX, usize::MAX);
             return Window { from_seq, last_seq: Some(pending.last_seq), events_max, bytes_max };
         }
-        Window {
-            from_seq,
-            last_seq: self.state.ceiling,
-            events_max: self.limits.events_max,
-            bytes_max: self.state.bytes_cap.unwrap_or(self.limits.bytes_max),
-        }
+        self.window_at(from_seq)
     }
 
     /// Fixes the range of a batch before its first attempt. Returns true when the range is new.
@@ -87,10 +87,11 @@ impl Engine {
             return false;
         };
         assert_eq!(batch.from_seq, self.state.cursor, "a batch begins at the cursor");
-        let pending = Some(Pending { first_seq, last_seq });
-        let new = self.state.pending != pending;
-        self.state.pending = pending;
-        new
+        let range = Pending { first_seq, last_seq };
+        let known = self.state.pending == Some(range) || self.state.ahead.contains(&range);
+        self.state.pending = Some(range);
+        self.state.ahead.retain(|other| other.first_seq > last_seq);
+        !known
     }
 
     /// Passes a stretch in which the filter selects nothing.
@@ -125,6 +126,7 @@ impl Engine {
         if resend_from < self.state.cursor {
             self.state.cursor = resend_from;
             self.forget_range();
+            self.forget_ahead();
         }
     }
 
@@ -200,6 +202,7 @@ impl Engine {
     pub fn change(&mut self, limits: BatchLimits, now: Timestamp) {
         self.limits = limits;
         self.forget_range();
+        self.forget_ahead();
         // Another receiver, or another form: what was partly taken goes whole.
         self.state.settled.clear();
         self.state.bytes_cap = None;
@@ -333,11 +336,22 @@ impl Engine {
         None
     }
 
-    /// Moves the cursor forward and keeps the bisection's bounds in front of it.
+    /// Moves the cursor forward, over what is confirmed there already.
     fn advance(&mut self, next_seq: u64) {
+        self.move_to(next_seq);
+        self.arrive();
+    }
+
+    /// Moves the cursor forward and keeps the bisection's bounds and fixed ranges in front of it.
+    fn move_to(&mut self, next_seq: u64) {
         assert!(next_seq >= self.state.cursor, "the cursor never goes back by advancing");
         self.state.cursor = next_seq;
         self.state.settled.retain(|seq| *seq >= next_seq);
+        self.state.ahead.retain(|range| range.last_seq >= next_seq);
+        if let Some(range) = self.state.ahead.first_mut() {
+            // Retention may have cut into it.
+            range.first_seq = range.first_seq.max(next_seq);
+        }
         match self.state.suspect_until {
             // The first half was fine, so the refused event is in the rest: halve that.
             Some(suspect) if next_seq <= suspect => {

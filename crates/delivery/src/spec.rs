@@ -54,7 +54,9 @@ impl Spec {
         let limits = self.destination.own_limits().unwrap_or(self.batch);
         let events_max = limits.events_max.min(self.destination.events_ceiling(&self.format));
         let bytes_max = limits.bytes_max.min(self.destination.bytes_ceiling());
-        BatchLimits { events_max, bytes_max, ..limits }
+        let in_flight_max =
+            if self.destination.keeps_order() { 1 } else { limits.in_flight_max.max(1) };
+        BatchLimits { events_max, bytes_max, in_flight_max, ..limits }
     }
 }
 

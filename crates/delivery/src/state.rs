@@ -90,6 +90,9 @@ pub struct State {
     /// The batch that was being attempted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<Pending>,
+    /// The batches behind it that were being attempted at the same time; ascending.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ahead: Vec<Pending>,
     /// State and reason.
     pub health: Health,
     /// Failed attempts in a row.
@@ -161,6 +164,7 @@ impl State {
             version: VERSION,
             cursor,
             pending: None,
+            ahead: Vec::new(),
             health: Health::active(now),
             failures: 0,
             failing_since_ms: None,

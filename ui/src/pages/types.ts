@@ -46,6 +46,7 @@ const objects: Setting[] = [
   { name: 'events_max', kind: 'number', usual: '10000', more: true },
   { name: 'bytes_max', kind: 'number', usual: '8000000', more: true },
   { name: 'age_seconds', kind: 'number', usual: '60', more: true },
+  { name: 'in_flight_max', kind: 'number', usual: '4', more: true },
 ];
 const google: Setting[] = [
   { name: 'credentials', kind: 'longSecret', example: '{"type": "service_account", …}' },

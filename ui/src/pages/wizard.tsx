@@ -15,7 +15,7 @@ import { TYPES, configOf, isSecret, valuesOf, type Setting, type Values } from '
 const FORMATS = ['json', 'cef', 'leef', 'ecs', 'ocsf', 'structured-data', 'cloudevents', 'otlp', 'asim', 'udm', 'csv', 'template', 'ironcore', 'easysend', 'formio'];
 const TEMPLATE = '{{received_at}} {{/actor/id|quoted}} {{/action}} seq={{seq}} leaf={{leaf_hash}}';
 const STEPS = ['wizard.type', 'wizard.connection', 'wizard.filter', 'wizard.format', 'wizard.review'] as const;
-const BATCH = ['events_max', 'bytes_max', 'linger_ms'] as const;
+const BATCH = ['events_max', 'bytes_max', 'linger_ms', 'in_flight_max'] as const;
 
 type Input = { currentTarget: { value: string } };
 

@@ -80,8 +80,10 @@ pub(crate) struct BatchView {
     events_max: usize,
     /// Bytes in one batch: 10,000 to 5,000,000; 1,000,000 unless given.
     bytes_max: usize,
-    /// Milliseconds to wait for more when an event arrives at an idle destination: 0 to 60,000; 200 unless given.
+    /// The least milliseconds between a batch and the next one that is not full: 0 to 60,000; 5 unless given.
     linger_ms: u64,
+    /// Batches under way at the same time: 1 to 16; 1 unless given, which keeps the order.
+    in_flight_max: usize,
 }
 
 /// A tenant's destinations.
@@ -186,6 +188,7 @@ pub(super) fn view(destination: Destination) -> DestinationView {
             events_max: destination.batch.events_max,
             bytes_max: destination.batch.bytes_max,
             linger_ms: destination.batch.linger_ms,
+            in_flight_max: destination.batch.in_flight_max,
         },
         checkpoint_seconds: destination.checkpoint_seconds,
         managed_by: destination.managed_by,

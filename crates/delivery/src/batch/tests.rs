@@ -71,10 +71,13 @@ fn excluded_events_are_passed() {
 #[test]
 fn limits_have_limits() {
     assert_eq!(BatchLimits::default().violations(), []);
-    let wrong = BatchLimits { events_max: 0, bytes_max: 1, linger_ms: 60_001 };
+    let wrong = BatchLimits { events_max: 0, bytes_max: 1, linger_ms: 60_001, in_flight_max: 17 };
     let pointers: Vec<String> =
         wrong.violations().into_iter().map(|violation| violation.pointer).collect();
-    assert_eq!(pointers, ["/batch/events_max", "/batch/bytes_max", "/batch/linger_ms"]);
+    assert_eq!(
+        pointers,
+        ["/batch/events_max", "/batch/bytes_max", "/batch/linger_ms", "/batch/in_flight_max"]
+    );
     assert_eq!(BatchLimits { events_max: 1_000, ..BatchLimits::default() }.violations(), []);
 }
 

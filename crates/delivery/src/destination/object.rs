@@ -100,6 +100,9 @@ pub struct Layout {
     /// How old the first event may become before its object is written, in seconds.
     #[serde(default = "age_seconds")]
     pub age_seconds: u64,
+    /// Most objects that are written at the same time. Their keys hold the order.
+    #[serde(default = "in_flight_max")]
+    pub in_flight_max: usize,
 }
 
 /// Bounded by what the driver looks at before it obeys commands.
@@ -107,6 +110,8 @@ const EVENTS_CEILING: u64 = 20_000;
 /// Times the destinations that write at the same moment, this bounds delivery's memory.
 const BYTES_CEILING: u64 = 16_000_000;
 const AGE_CEILING_SECONDS: u64 = 3_600;
+/// Times the bytes of an object, this bounds one destination's memory.
+const IN_FLIGHT_CEILING: u64 = 8;
 
 fn events_max() -> usize {
     10_000
@@ -118,6 +123,10 @@ fn bytes_max() -> usize {
 
 fn age_seconds() -> u64 {
     60
+}
+
+fn in_flight_max() -> usize {
+    4
 }
 
 impl Layout {
@@ -147,6 +156,7 @@ impl Layout {
         let bytes = members.integer("bytes_max", 10_000, BYTES_CEILING);
         let age_seconds =
             members.integer("age_seconds", 1, AGE_CEILING_SECONDS).unwrap_or_else(age_seconds);
+        let in_flight = members.integer("in_flight_max", 1, IN_FLIGHT_CEILING);
         Self {
             prefix: prefix.to_owned(),
             compression,
@@ -155,12 +165,18 @@ impl Layout {
             events_max: events.map_or_else(events_max, |count| count as usize),
             bytes_max: bytes.map_or_else(bytes_max, |count| count as usize),
             age_seconds,
+            in_flight_max: in_flight.map_or_else(in_flight_max, |count| count as usize),
         }
     }
 
     /// Returns the limits of a batch.
     pub(super) fn limits(&self) -> BatchLimits {
-        BatchLimits { events_max: self.events_max, bytes_max: self.bytes_max, linger_ms: 0 }
+        BatchLimits {
+            events_max: self.events_max,
+            bytes_max: self.bytes_max,
+            linger_ms: 0,
+            in_flight_max: self.in_flight_max,
+        }
     }
 
     /// Returns why events in a format cannot be written so.

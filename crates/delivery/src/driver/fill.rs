@@ -8,8 +8,8 @@ use crate::{
     ports::ReadError,
 };
 
-/// Events asked of the log at once. A batch of 500 is one read; a selective filter takes several.
-const READ_EVENTS: usize = 512;
+/// Events asked of the log at once. A batch of the largest kind is one read; a selective filter takes several.
+const READ_EVENTS: usize = 1_024;
 /// Bytes asked of the log at once.
 const READ_BYTES: usize = 1_000_000;
 /// Events looked at before what was found is sent and commands are obeyed.
@@ -32,33 +32,39 @@ impl Driver {
     pub(super) async fn fill(&mut self) -> Result<Batch, ReadError> {
         // Set again when the end of the log is reached.
         self.empty_at = None;
-        'window: loop {
-            let window = self.engine.window();
-            let mut cut = Cut::new(window);
-            while !cut.is_complete() && cut.next_seq() - window.from_seq < SCAN_EVENTS_MAX {
-                let events =
-                    self.parts.log.read(cut.next_seq(), read_events(&window), READ_BYTES).await?;
-                if events.is_empty() {
-                    self.empty_at = Some(*self.size.borrow());
-                    break;
-                }
-                match self.offer(&mut cut, &events).await {
-                    Chunk::Passed => {}
-                    Chunk::Complete => break,
-                    Chunk::Missing(first) if cut.next_seq() == window.from_seq => {
-                        self.lose(first);
-                        continue 'window;
-                    }
-                    // What was cut before the gap goes first; the gap is met again at the cursor.
-                    Chunk::Missing(_) => break,
+        loop {
+            let (batch, missing) = self.cut(self.engine.window()).await?;
+            if batch.next_seq > batch.from_seq {
+                return Ok(batch);
+            }
+            match missing {
+                Some(first) => self.lose(first),
+                None => {
+                    self.oldest_ms = None;
+                    return Ok(batch);
                 }
             }
-            let batch = cut.finish();
-            if batch.records.is_empty() && batch.next_seq == batch.from_seq {
-                self.oldest_ms = None;
-            }
-            return Ok(batch);
         }
+    }
+
+    /// Cuts a batch from a window. With the seq of the first event after a gap in the log, when the batch ends there.
+    pub(super) async fn cut(&mut self, window: Window) -> Result<(Batch, Option<u64>), ReadError> {
+        let mut cut = Cut::new(window);
+        while !cut.is_complete() && cut.next_seq() - window.from_seq < SCAN_EVENTS_MAX {
+            let events =
+                self.parts.log.read(cut.next_seq(), read_events(&window), READ_BYTES).await?;
+            if events.is_empty() {
+                self.empty_at = Some(*self.size.borrow());
+                break;
+            }
+            match self.offer(&mut cut, &events).await {
+                Chunk::Passed => {}
+                Chunk::Complete => break,
+                // What was cut before the gap goes first; the gap is met again at the cursor.
+                Chunk::Missing(first) => return Ok((cut.finish(), Some(first))),
+            }
+        }
+        Ok((cut.finish(), None))
     }
 
     async fn offer(&mut self, cut: &mut Cut, events: &[Event]) -> Chunk {

@@ -1,11 +1,11 @@
-//! One attempt: the request goes out, the reply is judged, the engine is told.
+//! What every attempt has: its request, its record, and what the engine is told; and the test that a person asks for.
 
 use std::time::Duration;
 
 use attestary_event::{Event, EventId, Timestamp, View};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
-use super::{COMMANDS_MAX, Command, Driver, Flow, STOP_GRACE};
+use super::Driver;
 use crate::{
     attempt::Attempt,
     batch::{Batch, Kind},
@@ -17,24 +17,6 @@ use crate::{
 };
 
 impl Driver {
-    /// Sends a batch whose range is fixed, and acts on what comes back.
-    pub(super) async fn send(&mut self, batch: Batch) -> Flow {
-        let fresh = self.engine.fix(&batch);
-        self.dirty |= fresh && self.spec.destination.fixes_range();
-        // What was confirmed before, and the range when it is part of the request, is saved before the send.
-        self.persist().await?;
-        let (first, last) =
-            batch.first_seq().zip(batch.last_seq()).expect("only batches with events are sent");
-        let request = self.request(&batch, &format!("{}-{first}-{last}", self.spec.label()));
-        let (at, begun) = (self.parts.clock.now(), Instant::now());
-        self.sent_at = Some(begun);
-        let reply = self.carry(request).await?;
-        let verdict = self.spec.destination.judge(&reply, batch.records.len());
-        self.record(&batch, &reply, &verdict, at, begun.elapsed());
-        self.settle(&batch, &reply, &verdict);
-        Flow::Continue(())
-    }
-
     /// Sends one synthetic event.
     pub(super) async fn test(&mut self) -> std::ops::ControlFlow<(), Attempt> {
         let at = self.parts.clock.now();
@@ -46,7 +28,7 @@ impl Driver {
             &format!("{}-test-{}", self.spec.id, ulid(at.0.max(0).unsigned_abs(), random)),
         );
         let begun = Instant::now();
-        let reply = self.transport.carry(request).await;
+        let reply = self.lane().carry(request).await;
         let verdict = self.spec.destination.judge(&reply, batch.records.len());
         self.record(&batch, &reply, &verdict, at, begun.elapsed());
         if let Reply::Failed(failure) = &reply {
@@ -63,52 +45,8 @@ impl Driver {
         self.spec.destination.request(batch, &envelope)
     }
 
-    /// Carries a request; commands that come meanwhile wait, except a pause and a stop.
-    pub(super) async fn carry(&mut self, request: Request) -> std::ops::ControlFlow<(), Reply> {
-        let mut stop_at = None;
-        let mut stops = Vec::new();
-        let mut carrying = self.transport.carry(request);
-        let reply = loop {
-            let grace = async {
-                match stop_at {
-                    Some(at) => sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                biased;
-                reply = &mut carrying => break Some(reply),
-                () = grace => break None,
-                command = self.commands.recv(), if self.deferred.len() < COMMANDS_MAX => match command.map(|command| *command) {
-                    Some(Command::Pause(detail, done)) => {
-                        self.engine.pause(&detail, self.parts.clock.now());
-                        // Saved now if it can be; else with the outcome, before anything else is sent.
-                        self.dirty = self.parts.memory.save(&self.spec.id, self.engine.state(), &self.facts).await.is_err();
-                        let _ = done.send(());
-                    }
-                    Some(Command::Stop(done)) => {
-                        stop_at.get_or_insert_with(|| Instant::now() + STOP_GRACE);
-                        stops.push(Box::new(Command::Stop(done)));
-                    }
-                    Some(command) => self.deferred.push_back(Box::new(command)),
-                    None => break None,
-                },
-            }
-        };
-        drop(carrying);
-        // A stop is obeyed before whatever else waits.
-        stops.into_iter().for_each(|stop| self.deferred.push_front(stop));
-        match reply {
-            Some(reply) => std::ops::ControlFlow::Continue(reply),
-            None => {
-                // The outcome is unknown, so the batch counts as not delivered.
-                let _ = self.persist().await;
-                std::ops::ControlFlow::Break(())
-            }
-        }
-    }
-
-    fn settle(&mut self, batch: &Batch, reply: &Reply, verdict: &Verdict) {
+    /// Tells the engine what came back for the batch at the cursor.
+    pub(super) fn settle(&mut self, batch: &Batch, reply: &Reply, verdict: &Verdict) {
         let before = self.engine.state().health.phase;
         let (now, random) = (self.parts.clock.now(), random_u64(&*self.parts.rng));
         let settled = self.engine.settle(batch, verdict, excerpt(reply), now, random);
@@ -123,6 +61,7 @@ impl Driver {
         }
     }
 
+    /// Writes an attempt down.
     pub(super) fn record(
         &mut self,
         batch: &Batch,

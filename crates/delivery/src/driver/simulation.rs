@@ -4,7 +4,9 @@
 //! One seed is one day. The world watches every accepted batch and every saved state and knows what may be sent twice
 //! and what may not. Planted bugs at the seams must be caught, or the watching proves nothing.
 
+mod counts;
 mod items;
+mod receiver;
 mod world;
 
 use super::*;
@@ -13,7 +15,8 @@ use crate::{
     secret::SigningSecret,
 };
 use attestary_event::{EnvironmentId, TenantId, filter::Filter};
-use world::{Chance, World};
+use counts::{Chance, Counts};
+use world::World;
 
 /// A bug planted at a seam.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,11 +37,15 @@ enum Mutant {
     RestartRepeats,
     /// Any object that stands where the batch belongs counts as the batch.
     AnyObjectCounts,
+    /// The cursor is saved behind a batch that is under way behind an open one.
+    CursorPassesOpenBatch,
+    /// The ranges of the batches behind the first one are not saved.
+    RangesBehindForgotten,
     /// The receipt of an earlier state is saved with the new one.
     ReceiptStale,
 }
 
-const MUTANTS: [Mutant; 9] = [
+const MUTANTS: [Mutant; 11] = [
     Mutant::CursorSavedBeforeConfirmation,
     Mutant::CursorPassesFailedBatch,
     Mutant::RefusedEventsDropped,
@@ -47,17 +54,24 @@ const MUTANTS: [Mutant; 9] = [
     Mutant::RestartSkips,
     Mutant::RestartRepeats,
     Mutant::AnyObjectCounts,
+    Mutant::CursorPassesOpenBatch,
+    Mutant::RangesBehindForgotten,
     Mutant::ReceiptStale,
 ];
 
 const DAY: Duration = Duration::from_hours(24);
+
+/// Batches that may be under way at the same time: on every other day of an object store several.
+fn in_flight_max(seed: u64) -> u64 {
+    if seed % 6 == 1 { 2 + seed % 4 } else { 1 }
+}
 
 /// What the destination of a day is: every third day it is an object store.
 fn destination(seed: u64, limits: &BatchLimits) -> DestinationConfig {
     let (kind, config) = if seed % 3 == 1 {
         let config = serde_json::json!({
             "bucket": "audit", "region": "eu-central-1", "access_key_id": "a", "secret_access_key": "b",
-            "events_max": limits.events_max, "bytes_max": limits.bytes_max, "age_seconds": 1 + seed % 400,
+            "events_max": limits.events_max, "bytes_max": limits.bytes_max, "age_seconds": 1 + seed % 400, "in_flight_max": in_flight_max(seed),
         });
         ("s3", config)
     } else {
@@ -101,18 +115,19 @@ fn components(world: &Arc<World>) -> Components {
 
 fn start(world: &Arc<World>, seed: u64, limits: BatchLimits) -> Handle {
     let opener = world.clone();
-    let opener: Opener = Box::new(move |_, _, _| Box::new(world::Receiver::new(opener.clone())));
+    let opener: Opener = Box::new(move |_, _, _| Box::new(receiver::Receiver::new(opener.clone())));
     spawn_with(spec(seed, limits), secrets(), world.restored(), components(world), opener)
 }
 
 /// Runs one day and the quiet evening after it.
-async fn day(seed: u64, mutant: Option<Mutant>) -> Result<world::Counts, String> {
-    let world = World::new(seed, mutant);
+async fn day(seed: u64, mutant: Option<Mutant>) -> Result<Counts, String> {
+    let world = World::new(seed, mutant, in_flight_max(seed) > 1);
     let mut chance = Chance::new(seed ^ 0x5eed);
     let limits = BatchLimits {
         events_max: 1 + chance.below(40) as usize,
         bytes_max: 20_000,
         linger_ms: 200,
+        in_flight_max: 1,
     };
     let mut handle = start(&world, seed, limits);
     let begun = Instant::now();
@@ -125,8 +140,10 @@ async fn day(seed: u64, mutant: Option<Mutant>) -> Result<world::Counts, String>
             7 => world.change_weather(&mut chance),
             8 => {
                 drop(handle);
-                // The aborted task must have gone before the next one starts, as a killed process has.
-                tokio::task::yield_now().await;
+                // The aborted tasks must have gone before the next ones start, as a killed process has.
+                for _ in 0..4 {
+                    tokio::task::yield_now().await;
+                }
                 world.crashed();
                 handle = start(&world, seed, limits);
             }
@@ -150,7 +167,7 @@ async fn day(seed: u64, mutant: Option<Mutant>) -> Result<world::Counts, String>
     world.verdict()
 }
 
-fn run(seed: u64, mutant: Option<Mutant>) -> Result<world::Counts, String> {
+fn run(seed: u64, mutant: Option<Mutant>) -> Result<Counts, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -160,7 +177,7 @@ fn run(seed: u64, mutant: Option<Mutant>) -> Result<world::Counts, String> {
 }
 
 /// Runs one day without planted bugs.
-fn certain(seed: u64) -> world::Counts {
+fn certain(seed: u64) -> Counts {
     run(seed, None).unwrap_or_else(|problem| panic!("seed {seed}: {problem}"))
 }
 
@@ -174,11 +191,10 @@ fn destination_days_lose_and_reorder_nothing() {
     let total = given.map_or(DAYS, |given| given.parse().expect("a number of days"));
     let threads = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
     let counts = std::thread::scope(|scope| {
-        let days = |first: u64| {
-            (first..total).step_by(threads as usize).map(certain).sum::<world::Counts>()
-        };
+        let days =
+            |first: u64| (first..total).step_by(threads as usize).map(certain).sum::<Counts>();
         let running: Vec<_> = (0..threads).map(|first| scope.spawn(move || days(first))).collect();
-        running.into_iter().map(|days| days.join().expect("no day fails")).sum::<world::Counts>()
+        running.into_iter().map(|days| days.join().expect("no day fails")).sum::<Counts>()
     });
     // A generator that never produces a situation proves nothing about it.
     assert!(counts.is_plenty(), "{counts:?}");
@@ -190,6 +206,7 @@ fn every_planted_bug_is_caught() {
     for mutant in MUTANTS {
         let caught = (0..200).find_map(|seed| run(seed, Some(mutant)).err());
         assert!(caught.is_some(), "{mutant:?} was not caught in 200 days");
+        println!("{mutant:?}: {}", caught.unwrap_or_default());
     }
 }
 

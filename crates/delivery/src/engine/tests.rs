@@ -11,7 +11,7 @@ use crate::{
 
 pub(super) const NOW: Timestamp = Timestamp(1_000_000);
 pub(super) const LIMITS: BatchLimits =
-    BatchLimits { events_max: 8, bytes_max: 1_000_000, linger_ms: 0 };
+    BatchLimits { events_max: 8, bytes_max: 1_000_000, linger_ms: 0, in_flight_max: 1 };
 
 pub(super) fn engine(cursor: u64) -> Engine {
     Engine::new(LIMITS, State::new(cursor, NOW))

@@ -164,7 +164,11 @@ fn batch_limits(
     }
     let limits: BatchLimits = serde_json::from_value(given.clone())
         .map_err(|error| vec![Violation::new("/batch", error.to_string())])?;
-    let violations = limits.violations();
+    let mut violations = limits.violations();
+    if limits.in_flight_max > 1 && destination.is_some_and(DestinationConfig::keeps_order) {
+        let detail = "must be 1: this type keeps the order, so one batch is under way at a time";
+        violations.push(Violation::new("/batch/in_flight_max", detail));
+    }
     if violations.is_empty() { Ok(limits) } else { Err(violations) }
 }
 

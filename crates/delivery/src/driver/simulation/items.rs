@@ -264,7 +264,7 @@ fn begin(cluster: &Arc<Cluster>) -> Handle {
         DestinationConfig::validate("elasticsearch", &config, ManagedBy::Operator).unwrap();
     let mut spec = crate::spec::sample(destination);
     spec.format = spec.destination.default_format();
-    spec.batch = BatchLimits { events_max: 12, bytes_max: 20_000, linger_ms: 0 };
+    spec.batch = BatchLimits { events_max: 12, bytes_max: 20_000, linger_ms: 0, in_flight_max: 1 };
     let parts = Components {
         log: cluster.clone(),
         memory: cluster.clone(),
@@ -291,10 +291,14 @@ async fn day(seed: u64, bug: Option<Bug>) -> Result<BTreeMap<&'static str, u64>,
         }
         if chance.below(6) == 0 {
             drop(handle);
-            tokio::task::yield_now().await;
+            for _ in 0..4 {
+                tokio::task::yield_now().await;
+            }
             handle = begin(&cluster);
         }
     }
+    // A save that failed is tried again within half a minute; a stop would not wait for it.
+    sleep(Duration::from_secs(120)).await;
     handle.stop().await;
     cluster.with(|inner| {
         if inner.saved.cursor != EVENTS {
