@@ -20,19 +20,19 @@ pub static FILES: &[File] = &[
         bytes: include_bytes!("../dist/assets/client-ChfFWPbO.js"),
     },
     File {
-        path: "assets/connect-DR0HQs4-.js",
+        path: "assets/connect-CwsVYRII.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/connect-DR0HQs4-.js"),
+        bytes: include_bytes!("../dist/assets/connect-CwsVYRII.js"),
     },
     File {
-        path: "assets/connect.de-DE2Ny9Ih.js",
+        path: "assets/connect.de-DaUdOtEE.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/connect.de-DE2Ny9Ih.js"),
+        bytes: include_bytes!("../dist/assets/connect.de-DaUdOtEE.js"),
     },
     File {
-        path: "assets/console-DscBYXfL.js",
+        path: "assets/console-BNSnelSD.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../dist/assets/console-DscBYXfL.js"),
+        bytes: include_bytes!("../dist/assets/console-BNSnelSD.js"),
     },
     File {
         path: "assets/console.de-B8br17IF.js",

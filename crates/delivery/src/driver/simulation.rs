@@ -206,7 +206,6 @@ fn every_planted_bug_is_caught() {
     for mutant in MUTANTS {
         let caught = (0..200).find_map(|seed| run(seed, Some(mutant)).err());
         assert!(caught.is_some(), "{mutant:?} was not caught in 200 days");
-        println!("{mutant:?}: {}", caught.unwrap_or_default());
     }
 }
 

@@ -28,14 +28,21 @@ impl Engine {
     /// such range.
     pub(super) fn window_at(&self, from_seq: u64) -> Window {
         let fixed = self.state.ahead.iter().find(|range| range.last_seq >= from_seq);
-        if let Some(range) = fixed.filter(|range| range.first_seq == from_seq) {
+        if let Some(range) = fixed.filter(|range| range.first_seq <= from_seq) {
             let (events_max, bytes_max) = (usize::MAX, usize::MAX);
             return Window { from_seq, last_seq: Some(range.last_seq), events_max, bytes_max };
         }
         let before = fixed.map(|range| range.first_seq - 1);
         Window {
             from_seq,
-            last_seq: self.state.ceiling.into_iter().chain(before).min(),
+            // A bound that lies behind would make a window of nothing, for ever.
+            last_seq: self
+                .state
+                .ceiling
+                .into_iter()
+                .chain(before)
+                .filter(|last| *last >= from_seq)
+                .min(),
             events_max: self.limits.events_max,
             bytes_max: self.state.bytes_cap.unwrap_or(self.limits.bytes_max),
         }
