@@ -36,6 +36,9 @@ struct Latency {
     p99: f64,
 }
 
+/// One of a round's figures.
+type Pick = fn(&Latency) -> f64;
+
 /// Latency at the rate of the aims.
 pub(super) async fn live(options: &Delivery, server: &Server) -> anyhow::Result<Vec<Figure>> {
     let api = Api::new(server);
@@ -87,7 +90,7 @@ pub(super) async fn isolation(options: &Delivery, server: &Server) -> anyhow::Re
         "a neighbour was not asked"
     );
     let mut figures = Vec::new();
-    let picks: [(&str, fn(&Latency) -> f64); 2] = [("p50", |l| l.p50), ("p99", |l| l.p99)];
+    let picks: [(&str, Pick); 2] = [("p50", |round| round.p50), ("p99", |round| round.p99)];
     for (name, pick) in picks {
         let of = |rounds: &[Latency]| rounds.iter().map(pick).collect::<Vec<_>>();
         let (alone, beside) = (of(&alone), of(&beside));
