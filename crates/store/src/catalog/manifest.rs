@@ -358,13 +358,14 @@ fn select_manifest(connection: &Connection) -> Result<Manifest> {
 fn segment_row(row: &Row<'_>) -> Result<SegmentMeta> {
     let id: String = row.get(0)?;
     let crcs: Vec<u8> = row.get(6)?;
-    let extents = extent::decode(&row.get::<_, Vec<u8>>(9)?)
+    let events = unsigned(row.get(3)?);
+    let extents = extent::decode(&row.get::<_, Vec<u8>>(9)?, events)
         .ok_or_else(|| CatalogError::corrupt(format!("extents of segment {id}")))?;
     Ok(SegmentMeta {
         id,
         path: row.get(1)?,
         bytes: unsigned(row.get(2)?),
-        events: unsigned(row.get(3)?),
+        events,
         format_version: row.get(4)?,
         sha256: row.get(5)?,
         crcs: crcs.as_chunks().0.iter().map(|crc| u32::from_le_bytes(*crc)).collect(),

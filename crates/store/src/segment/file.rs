@@ -157,6 +157,12 @@ impl SegmentFile {
         columns: &[Column],
         rows: &[Rows],
     ) -> Result<impl Iterator<Item = Result<RecordBatch, SegmentError>> + use<>, SegmentError> {
+        // The rows come from the catalog, which may be damaged in its turn.
+        let count = self.bounds.last().copied().unwrap_or(0);
+        if let Some(beyond) = rows.iter().find(|range| range.start > range.end || range.end > count)
+        {
+            return Err(self.corrupt(format!("rows {beyond:?} of {count} are asked for")));
+        }
         let reader = self.reader(metadata, columns, rows);
         let reader = reader.map_err(|source| SegmentError::of_parquet(&self.path, &source))?;
         let path = self.path.clone();

@@ -325,3 +325,15 @@ fn the_cache_keeps_its_limits() {
         "the least recently used one went"
     );
 }
+
+#[test]
+fn rows_beyond_the_end_are_damage_and_no_panic() {
+    let segments = memory_segments();
+    let meta = seal(&segments, "s1", &plain_log(3, 20));
+    let file = segments.open(&meta).unwrap();
+    for rows in [0..21, 20..21, 21..25, std::ops::Range { start: 7, end: 3 }] {
+        let read = file.batches(&[schema::Column::Seq], &[rows]).map(Iterator::count);
+        assert!(matches!(read, Err(SegmentError::Corrupt { .. })), "{read:?}");
+    }
+    assert_eq!(file.batches(&[schema::Column::Seq], &[0..20]).unwrap().count(), 1);
+}

@@ -61,12 +61,22 @@ pub(super) fn encode(extents: &[Extent]) -> Vec<u8> {
     out
 }
 
-/// Returns `None` when the bytes are not whole records, sorted by slot, each with rows and ordered seqs.
-pub(super) fn decode(bytes: &[u8]) -> Option<Vec<Extent>> {
+/// Returns the extents of a segment of `events` rows.
+///
+/// `None` when the bytes are not whole records, sorted by slot and row without overlaps, each with rows that the segment has
+/// and ordered seqs.
+pub(super) fn decode(bytes: &[u8], events: u64) -> Option<Vec<Extent>> {
     let (records, rest) = bytes.as_chunks::<EXTENT_BYTES>();
     let extents: Vec<Extent> = records.iter().map(decode_one).collect();
-    let sorted = extents.array_windows().all(|[a, b]| a.slot < b.slot);
-    let sound = extents.iter().all(|extent| extent.rows > 0 && extent.seq_first <= extent.seq_last);
+    let end = |extent: &Extent| u64::from(extent.row_start) + u64::from(extent.rows);
+    let sorted =
+        extents.array_windows().all(|[a, b]| a.slot < b.slot && end(a) <= u64::from(b.row_start));
+    let sound = extents.iter().all(|extent| {
+        let rows = u64::from(extent.rows);
+        rows > 0
+            && end(extent) <= events.min(u64::from(u32::MAX))
+            && extent.seq_last.checked_sub(extent.seq_first).is_some_and(|more| more >= rows - 1)
+    });
     (rest.is_empty() && sorted && sound).then_some(extents)
 }
 
@@ -86,5 +96,47 @@ fn decode_one(record: &[u8; EXTENT_BYTES]) -> Extent {
         occurred_max_ms: word(5).cast_signed(),
         received_min_ms: word(6),
         received_max_ms: word(7),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO: [Extent; 2] = [extent(3, 0, 45, 44), extent(9, 45, 20, 30)];
+
+    const fn extent(slot: u64, row_start: u32, rows: u32, seq_last: u64) -> Extent {
+        Extent {
+            slot,
+            row_start,
+            rows,
+            seq_first: 0,
+            seq_last,
+            occurred_min_ms: 1,
+            occurred_max_ms: 2,
+            received_min_ms: 3,
+            received_max_ms: 4,
+        }
+    }
+
+    #[track_caller]
+    fn check(change: impl Fn(&mut [Extent; 2]), events: u64, expected: bool) {
+        let mut extents = TWO;
+        change(&mut extents);
+        let decoded = decode(&encode(&extents), events);
+        assert_eq!(decoded, expected.then(|| extents.to_vec()));
+    }
+
+    #[test]
+    fn extents_that_the_segment_cannot_have_are_damage() {
+        check(|_| {}, 65, true);
+        check(|_| {}, 64, false);
+        check(|extents| extents[1].row_start = 44, 65, false);
+        check(|extents| extents[1].row_start = u32::MAX, u64::MAX, false);
+        check(|extents| extents[1].slot = 3, 65, false);
+        check(|extents| extents[0].rows = 0, 65, false);
+        check(|extents| extents[0].seq_last = 43, 65, false);
+        check(|extents| extents[1].seq_first = 31, 65, false);
+        assert_eq!(decode(&encode(&TWO)[1..], 65), None);
     }
 }
