@@ -102,13 +102,17 @@ async fn the_size_of_batches_and_the_wait_for_more_are_chosen() {
         (json!({ "events_max": 0 }), "/batch/events_max"),
         (json!({ "bytes_max": 9_999 }), "/batch/bytes_max"),
         (json!({ "linger_ms": 60_001 }), "/batch/linger_ms"),
+        (json!({ "in_flight_max": 17 }), "/batch/in_flight_max"),
+        (json!({ "in_flight_max": 0 }), "/batch/in_flight_max"),
         (json!({ "poll": 1 }), "/batch"),
     ] {
         let problem = app.post(path, &key, &new(limits)).await.problem("invalid-body", 400);
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
     }
     // What the seed's own settings say: 1,000 events, 2 s.
-    let seed = json!({ "events_max": 1_000, "bytes_max": 5_000_000, "linger_ms": 2_000 });
+    let seed = json!({
+        "events_max": 1_000, "bytes_max": 5_000_000, "linger_ms": 2_000, "in_flight_max": 1
+    });
     let made = app.post(path, &key, &new(seed.clone())).await.ok(201);
     assert_eq!(made["batch"], seed);
     let mut sizes = Vec::new();
@@ -122,7 +126,7 @@ async fn the_size_of_batches_and_the_wait_for_more_are_chosen() {
     let changed = send(app.request("PATCH", &path, &key).json(&change)).await.ok(200);
     assert_eq!(
         changed["batch"],
-        json!({ "events_max": 2, "bytes_max": 1_000_000, "linger_ms": 0 })
+        json!({ "events_max": 2, "bytes_max": 1_000_000, "linger_ms": 0, "in_flight_max": 1 })
     );
     app.post("/v1/events", &key, &json!(batch[..5])).await.ok(201);
     let mut sizes = Vec::new();
