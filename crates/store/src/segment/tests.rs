@@ -335,5 +335,8 @@ fn rows_beyond_the_end_are_damage_and_no_panic() {
         let read = file.batches(&[schema::Column::Seq], &[rows]).map(Iterator::count);
         assert!(matches!(read, Err(SegmentError::Corrupt { .. })), "{read:?}");
     }
-    assert_eq!(file.batches(&[schema::Column::Seq], &[0..20]).unwrap().count(), 1);
+    assert_eq!(
+        file.batches(&[schema::Column::Seq], std::slice::from_ref(&(0..20))).unwrap().count(),
+        1
+    );
 }
