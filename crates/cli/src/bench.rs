@@ -133,8 +133,7 @@ pub(crate) async fn run(bench: Bench) -> anyhow::Result<()> {
 }
 
 async fn ingest(options: &Ingest) -> anyhow::Result<()> {
-    let scratch = options.scratch.clone().unwrap_or_else(std::env::temp_dir);
-    let scratch = Scratch::new(scratch.join(format!("attestary-bench-{}", std::process::id())))?;
+    let scratch = Scratch::new(options.scratch.clone())?;
     let ours = measure_ours(options, &scratch.0).await?;
     let ceilings = measure_ceilings(options, &scratch.0).await?;
     let peer = match options.against {
@@ -282,7 +281,10 @@ fn phase(name: &str, span: Span) -> ProgressBar {
 struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new(path: PathBuf) -> anyhow::Result<Self> {
+    /// Makes it below `parent`, or where the system keeps what is temporary.
+    fn new(parent: Option<PathBuf>) -> anyhow::Result<Self> {
+        let parent = parent.unwrap_or_else(std::env::temp_dir);
+        let path = parent.join(format!("attestary-bench-{}", std::process::id()));
         std::fs::create_dir_all(&path)
             .with_context(|| format!("cannot make {}", path.display()))?;
         Ok(Self(path))

@@ -13,22 +13,17 @@ use crate::{
 
 /// Copies the named members of the body; those that are absent, null or empty are left out.
 pub(crate) fn copy_members(view: &View<'_>, names: &[&str], object: &mut ObjectWriter<'_>) {
-    copy(view, "", names, object);
+    copy_inner(view, "", names, object);
 }
 
-/// Copies the named members of an object in the body, such as `context`.
+/// Copies the named members of an object in the body, such as `context` (of the whole body for ""). It is walked once,
+/// and only when the event has one of them.
 pub(crate) fn copy_inner(
     view: &View<'_>,
     outer: &str,
     names: &[&str],
     object: &mut ObjectWriter<'_>,
 ) {
-    copy(view, outer, names, object);
-}
-
-/// Copies members of the member `outer` (of the whole body for ""), which is walked once, and only when the event
-/// has one of them.
-fn copy(view: &View<'_>, outer: &str, names: &[&str], object: &mut ObjectWriter<'_>) {
     let body = &*view.event.body;
     let inside = || if outer.is_empty() { Some(body) } else { member(body, outer) };
     let mut pointer = String::with_capacity(64);

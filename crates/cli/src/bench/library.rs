@@ -44,8 +44,7 @@ pub(crate) struct Library {
 
 /// Loads the engine, then the disk alone.
 pub(crate) async fn measure(options: &Library) -> anyhow::Result<Vec<Figure>> {
-    let scratch = options.scratch.clone().unwrap_or_else(std::env::temp_dir);
-    let scratch = Scratch::new(scratch.join(format!("attestary-bench-{}", std::process::id())))?;
+    let scratch = Scratch::new(options.scratch.clone())?;
     let settings = Settings::new(scratch.0.join("library"));
     let (clock, rng) = (Arc::new(SystemClock::default()), Arc::new(SystemRng::default()));
     let store = tokio::task::spawn_blocking(move || Store::open(settings, clock, rng)).await??;

@@ -65,8 +65,7 @@ struct Round {
 
 /// Measures the victim alone and beside the flood.
 pub(crate) async fn measure(options: &Neighbour) -> anyhow::Result<Vec<Figure>> {
-    let scratch = options.scratch.clone().unwrap_or_else(std::env::temp_dir);
-    let scratch = Scratch::new(scratch.join(format!("attestary-bench-{}", std::process::id())))?;
+    let scratch = Scratch::new(options.scratch.clone())?;
     let server = Server::start(&scratch.0.join("attestary")).await?;
     let neighbour = new_key(&server).await.context("cannot make the neighbour's key")?;
     let (mut alone, mut beside, mut floods) = (Vec::new(), Vec::new(), Vec::new());

@@ -99,8 +99,7 @@ fn filtered(filter: &str) -> String {
 
 /// Fills a log and asks.
 pub(crate) async fn measure(options: &Query) -> anyhow::Result<Vec<Figure>> {
-    let scratch = options.scratch.clone().unwrap_or_else(std::env::temp_dir);
-    let scratch = Scratch::new(scratch.join(format!("attestary-bench-{}", std::process::id())))?;
+    let scratch = Scratch::new(options.scratch.clone())?;
     let server = Server::start(&scratch.0.join("attestary")).await?;
     let span = Span { time: UNBOUNDED_TIME, events: options.events };
     let bar = phase("filling up", span);

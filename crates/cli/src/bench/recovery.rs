@@ -39,8 +39,7 @@ pub(crate) struct Recovery {
 
 /// Loads, kills and starts; the journal keeps what was not sealed.
 pub(crate) async fn measure(options: &Recovery) -> anyhow::Result<Vec<Figure>> {
-    let scratch = options.scratch.clone().unwrap_or_else(std::env::temp_dir);
-    let scratch = Scratch::new(scratch.join(format!("attestary-bench-{}", std::process::id())))?;
+    let scratch = Scratch::new(options.scratch.clone())?;
     let data = scratch.0.join("attestary");
     let mut server = Server::start(&data).await?;
     let (mut seconds, mut bytes) = (Vec::new(), Vec::new());

@@ -49,8 +49,7 @@ pub(crate) struct Tenants {
 
 /// Fills a directory, then starts servers on it and on an empty one.
 pub(crate) async fn measure(options: &Tenants) -> anyhow::Result<Vec<Figure>> {
-    let scratch = options.scratch.clone().unwrap_or_else(std::env::temp_dir);
-    let scratch = Scratch::new(scratch.join(format!("attestary-bench-{}", std::process::id())))?;
+    let scratch = Scratch::new(options.scratch.clone())?;
     let (empty, full) = (scratch.0.join("empty"), scratch.0.join("full"));
     let (_, without, environment) = start(&empty, 0).await?;
     let bar = phase("tenants", Span { time: UNBOUNDED_TIME, events: options.tenants });
