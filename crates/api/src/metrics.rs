@@ -74,6 +74,10 @@ fn describe() {
         "attestary_dedupe_ids",
         "Sealed ids that are recognised when they come again."
     );
+    metrics::describe_gauge!(
+        "attestary_dedupe_from_timestamp_seconds",
+        "Since when sealed ids are recognised, once older ones were given up."
+    );
     metrics::describe_gauge!("attestary_store_sealed_bytes", "Bytes of sealed segments.");
     metrics::describe_gauge!(
         "attestary_signing_refused",

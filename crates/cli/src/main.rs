@@ -24,6 +24,11 @@ use clap::{Parser, Subcommand};
 
 use crate::{client::Target, exit::code_of};
 
+/// Sealing and reading take and give back much memory on many threads; this allocator keeps less of it.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// The audit and security event log for SaaS applications.
 #[derive(Debug, Parser)]
 #[command(name = "attestary", version, max_term_width = 100, after_help = EXIT_CODES)]

@@ -4,26 +4,15 @@
 //! padding (FIPS 180-4 section 5.1.1) and compressing the blocks at once costs about half of what a hasher with a
 //! buffer of its own does. Longer messages go through [`Sha256`].
 
-use sha2::{Digest as _, Sha256, block_api::compress256};
+use attestary_sha256::{INITIAL, compress, compress_pair, digest};
+use sha2::{Digest as _, Sha256};
 
 use crate::Hash;
 
-const BLOCK: usize = 64;
+pub(crate) const BLOCK: usize = 64;
 
 /// Bytes of padding: a one bit and the length as u64.
 const PADDING_BYTES: usize = 9;
-
-/// FIPS 180-4 section 5.3.3.
-const INITIAL: [u32; 8] = [
-    0x6a09_e667,
-    0xbb67_ae85,
-    0x3c6e_f372,
-    0xa54f_f53a,
-    0x510e_527f,
-    0x9b05_688c,
-    0x1f83_d9ab,
-    0x5be0_cd19,
-];
 
 /// A message of at most `BLOCKS` blocks, padding included.
 #[derive(Clone)]
@@ -58,9 +47,66 @@ impl<const BLOCKS: usize> Short<BLOCKS> {
         bytes[used * BLOCK - 8..used * BLOCK]
             .copy_from_slice(&(self.length as u64 * 8).to_be_bytes());
         let mut state = INITIAL;
-        compress256(&mut state, &self.blocks[..used]);
+        compress(&mut state, &self.blocks[..used]);
         digest(&state)
     }
+}
+
+/// A message that is written over by the next one: what it held is not cleared.
+pub(crate) struct Reused<const BLOCKS: usize> {
+    blocks: [[u8; BLOCK]; BLOCKS],
+    length: usize,
+}
+
+impl<const BLOCKS: usize> Reused<BLOCKS> {
+    /// The longest message in bytes.
+    pub(crate) const BYTES_MAX: usize = BLOCKS * BLOCK - PADDING_BYTES;
+
+    /// Returns the empty message.
+    pub(crate) fn new() -> Self {
+        Self { blocks: [[0; BLOCK]; BLOCKS], length: 0 }
+    }
+
+    /// Begins the next message.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.length = 0;
+    }
+
+    /// Appends bytes; panics beyond [`Self::BYTES_MAX`].
+    #[inline]
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        let end = self.length + bytes.len();
+        self.blocks.as_flattened_mut()[self.length..end].copy_from_slice(bytes);
+        self.length = end;
+    }
+
+    /// Pads the message (FIPS 180-4 section 5.1.1) and returns its blocks.
+    #[inline]
+    fn padded(&mut self) -> &[[u8; BLOCK]] {
+        let used = (self.length + PADDING_BYTES).div_ceil(BLOCK);
+        let bytes = self.blocks.as_flattened_mut();
+        bytes[self.length] = 0x80;
+        let end = used * BLOCK - 8;
+        bytes[self.length + 1..end].fill(0);
+        bytes[end..end + 8].copy_from_slice(&(self.length as u64 * 8).to_be_bytes());
+        &self.blocks[..used]
+    }
+}
+
+/// Returns the SHA-256 of two messages, which are hashed at once.
+#[inline]
+pub(crate) fn hash_pair<const BLOCKS: usize>(messages: &mut [Reused<BLOCKS>; 2]) -> [Hash; 2] {
+    let [first, second] = messages;
+    let (first, second) = (first.padded(), second.padded());
+    let mut states = [INITIAL; 2];
+    for (first, second) in first.iter().zip(second) {
+        compress_pair(&mut states, [first, second]);
+    }
+    let both = first.len().min(second.len());
+    compress(&mut states[0], &first[both..]);
+    compress(&mut states[1], &second[both..]);
+    [digest(&states[0]), digest(&states[1])]
 }
 
 /// A message of any length that is made of hashes after a few bytes.
@@ -87,7 +133,7 @@ impl Long {
         self.filled += hash.len();
         if self.filled >= BLOCK {
             let (block, rest) = self.pending.split_at_mut(BLOCK);
-            compress256(&mut self.state, block.as_chunks::<BLOCK>().0);
+            compress(&mut self.state, block.as_chunks::<BLOCK>().0);
             block.copy_from_slice(rest);
             self.filled -= BLOCK;
             self.blocks += 1;
@@ -101,7 +147,7 @@ impl Long {
         self.pending[self.filled..].fill(0);
         self.pending[self.filled] = 0x80;
         self.pending[end - 8..end].copy_from_slice(&(length * 8).to_be_bytes());
-        compress256(&mut self.state, self.pending[..end].as_chunks::<BLOCK>().0);
+        compress(&mut self.state, self.pending[..end].as_chunks::<BLOCK>().0);
         digest(&self.state)
     }
 }
@@ -113,14 +159,6 @@ pub(crate) fn hash_parts(parts: &[&[u8]]) -> Hash {
         hasher.update(part);
     }
     hasher.finalize().into()
-}
-
-fn digest(state: &[u32; 8]) -> Hash {
-    let mut hash = [0; 32];
-    for (bytes, word) in hash.as_chunks_mut::<4>().0.iter_mut().zip(state) {
-        *bytes = word.to_be_bytes();
-    }
-    hash
 }
 
 #[cfg(test)]
@@ -136,6 +174,22 @@ mod tests {
             message.push(first);
             message.push(second);
             assert_eq!(message.hash(), hash_parts(&[&bytes[..length]]), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn pairs_hash_as_the_standard_says_whatever_was_there_before() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        let mut messages = [Reused::<4>::new(), Reused::new()];
+        for length in 0..=Reused::<4>::BYTES_MAX {
+            let lengths = [length, (length * 7 + 100) % (Reused::<4>::BYTES_MAX + 1)];
+            for (message, length) in messages.iter_mut().zip(lengths) {
+                message.clear();
+                message.push(&bytes[..length / 2]);
+                message.push(&bytes[length / 2..length]);
+            }
+            let expected = lengths.map(|length| hash_parts(&[&bytes[..length]]));
+            assert_eq!(hash_pair(&mut messages), expected, "{lengths:?}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     Hash,
-    block::{Long, Short, hash_parts},
+    block::{Long, Reused, Short, hash_pair, hash_parts},
 };
 
 /// Returns the salt of field `j`: half `j mod 2` of `SHA-256("AES1" ‖ seed ‖ u32 ⌊j/2⌋)`.
@@ -44,14 +44,24 @@ const FIXED_BYTES: usize = 4 + 16 + 2 + 1 + 4;
 #[inline]
 fn disclosure<const BLOCKS: usize>(salt: &[u8; 16], pointer: &str, kind: u8, value: &[u8]) -> Hash {
     let mut message = Short::<BLOCKS>::new();
-    message.push(b"AEF1");
-    message.push(salt);
-    message.push(&(pointer.len() as u16).to_be_bytes());
-    message.push(pointer.as_bytes());
-    message.push(&[kind]);
-    message.push(&(value.len() as u32).to_be_bytes());
-    message.push(value);
+    each_part(salt, (pointer, kind, value), |part| message.push(part));
     message.hash()
+}
+
+/// Gives out what a disclosure is made of, in its order.
+#[inline]
+fn each_part(
+    salt: &[u8; 16],
+    (pointer, kind, value): (&str, u8, &[u8]),
+    mut push: impl FnMut(&[u8]),
+) {
+    push(b"AEF1");
+    push(salt);
+    push(&(pointer.len() as u16).to_be_bytes());
+    push(pointer.as_bytes());
+    push(&[kind]);
+    push(&(value.len() as u32).to_be_bytes());
+    push(value);
 }
 
 /// Returns the root over all fields: `SHA-256("AER1" ‖ u16 n ‖ h_0 ‖ … ‖ h_{n-1})`.
@@ -64,16 +74,76 @@ pub fn fields_hash<'a>(
 ) -> Hash {
     let [high, low] = (fields.len() as u16).to_be_bytes();
     let mut root = Long::new(&[b'A', b'E', b'R', b'1', high, low]);
-    let mut pair = [0; 32];
-    for (j, (pointer, kind, value)) in fields.enumerate() {
-        if j.is_multiple_of(2) {
-            pair = salt_pair(seed, (j / 2) as u32);
+    let (mut salts, mut pair) = (SaltPairs::new(seed), Pair::new());
+    let mut fields = fields;
+    while let Some(first) = fields.next() {
+        let salts = salts.next_pair();
+        match fields.next() {
+            Some(second) => pair.hash(&salts, first, second).iter().for_each(|h| root.push(h)),
+            None => {
+                let (pointer, kind, value) = first;
+                root.push(&field_hash(&salts[0], pointer, kind, value));
+            }
         }
-        let (even, odd) = pair.as_chunks::<16>().0.split_at(1);
-        let salt = if j.is_multiple_of(2) { &even[0] } else { &odd[0] };
-        root.push(&field_hash(salt, pointer, kind, value));
     }
     root.hash()
+}
+
+/// The salts of one field after the other, worked out for four fields at once.
+struct SaltPairs {
+    messages: [Reused<1>; 2],
+    seed: [u8; 16],
+    next: u32,
+    ready: Option<Hash>,
+}
+
+impl SaltPairs {
+    fn new(seed: &[u8; 16]) -> Self {
+        Self { messages: [Reused::new(), Reused::new()], seed: *seed, next: 0, ready: None }
+    }
+
+    fn next_pair(&mut self) -> [[u8; 16]; 2] {
+        let pair = self.ready.take().unwrap_or_else(|| {
+            for (message, index) in self.messages.iter_mut().zip(self.next..) {
+                message.clear();
+                message.push(b"AES1");
+                message.push(&self.seed);
+                message.push(&index.to_be_bytes());
+            }
+            self.next += 2;
+            let [first, second] = hash_pair(&mut self.messages);
+            self.ready = Some(second);
+            first
+        });
+        let (halves, _) = pair.as_chunks::<16>();
+        [halves[0], halves[1]]
+    }
+}
+
+type Field<'a> = (&'a str, u8, &'a [u8]);
+
+/// Two disclosures that are hashed at once.
+struct Pair([Reused<8>; 2]);
+
+impl Pair {
+    fn new() -> Self {
+        Self([Reused::new(), Reused::new()])
+    }
+
+    fn hash(&mut self, salts: &[[u8; 16]; 2], first: Field<'_>, second: Field<'_>) -> [Hash; 2] {
+        let length = |field: &Field<'_>| FIXED_BYTES + field.0.len() + field.2.len();
+        let longest = length(&first).max(length(&second));
+        let fields = [(&salts[0], first), (&salts[1], second)];
+        if longest > Reused::<8>::BYTES_MAX {
+            return fields
+                .map(|(salt, (pointer, kind, value))| field_hash(salt, pointer, kind, value));
+        }
+        for (message, (salt, field)) in self.0.iter_mut().zip(fields) {
+            message.clear();
+            each_part(salt, field, |part| message.push(part));
+        }
+        hash_pair(&mut self.0)
+    }
 }
 
 #[cfg(test)]

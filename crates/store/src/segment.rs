@@ -16,6 +16,7 @@
 mod blocks;
 mod cache;
 mod file;
+pub(crate) mod id_runs;
 pub(crate) mod merge;
 mod remote;
 pub(crate) mod removed;
@@ -240,6 +241,8 @@ pub struct Segments {
     /// Set when the store is a cloud's: requests then run on its runtime, and reads go through its cache.
     remote: Option<Arc<remote::Remote>>,
     cache: Mutex<cache::Cache>,
+    /// Set where repeated ids are looked up.
+    id_runs: Option<id_runs::IdRuns>,
     sizes: schema::Sizes,
 }
 
@@ -256,7 +259,7 @@ impl Segments {
     pub fn new(store: Arc<dyn ObjectStore>, limits: CacheLimits) -> Self {
         let sizes = schema::Sizes::STANDARD;
         let cache = Mutex::new(cache::Cache::new(limits));
-        Self { store, root: None, remote: None, cache, sizes }
+        Self { store, root: None, remote: None, cache, id_runs: None, sizes }
     }
 
     /// Uses an existing local directory; every write is synced with its directory.
@@ -277,6 +280,11 @@ impl Segments {
         let remote = Arc::new(remote::Remote::new(objects, dir)?);
         let store = Arc::clone(remote.store());
         Ok(Self { remote: Some(remote), ..Self::new(store, limits) })
+    }
+
+    /// Keeps the ids of every segment apart, in `runs`.
+    pub(crate) fn with_id_runs(self, runs: id_runs::IdRuns) -> Self {
+        Self { id_runs: Some(runs), ..self }
     }
 
     /// Runs store I/O to its end on this (blocking) thread.
@@ -303,6 +311,11 @@ impl Segments {
         format!("segments/{id}.parquet")
     }
 
+    /// Returns the id in a segment's path.
+    fn id_of(path: &str) -> Option<&str> {
+        path.strip_prefix("segments/")?.strip_suffix(".parquet")
+    }
+
     /// Writes a new object for `written`; it is durable when this returns. Refuses to replace an object.
     pub fn put(
         &self,
@@ -312,6 +325,11 @@ impl Segments {
         written: Written,
     ) -> Result<SegmentMeta, SegmentError> {
         let meta = written.meta(id, partition, created_ms);
+        if let Some(runs) = &self.id_runs {
+            let source = source::Source::memory(written.bytes.clone(), &meta);
+            let file = SegmentFile::open(source, &meta, self.sizes)?;
+            runs.write(&meta, file.ids()?.into_iter());
+        }
         self.put_whole(&meta, written.bytes)?;
         Ok(meta)
     }
@@ -344,6 +362,9 @@ impl Segments {
     /// Deletes an object, which may be gone already. Call it for tombstones and abandoned intents only.
     pub fn delete(&self, path: &str) -> Result<(), SegmentError> {
         self.cache.lock().remove(path);
+        if let Some((runs, id)) = self.id_runs.as_ref().zip(Self::id_of(path)) {
+            runs.remove(id);
+        }
         if let Some(remote) = &self.remote {
             remote.forget(path);
         }
@@ -410,9 +431,39 @@ impl Segments {
         SegmentFile::open(self.source(meta)?, meta, self.sizes)
     }
 
-    /// Returns the ids of all events in a segment, without leaving it in the cache.
-    pub(crate) fn ids(&self, meta: &SegmentMeta) -> Result<Vec<EventId>, SegmentError> {
-        self.open_uncached(meta)?.ids()
+    /// Returns the hashes of all ids of a segment, from its run; a run that is missing is made.
+    pub(crate) fn id_hashes(&self, meta: &SegmentMeta) -> Result<Vec<u64>, SegmentError> {
+        let Some(runs) = &self.id_runs else { return Ok(vec![]) };
+        if let Some(hashes) = runs.hashes(meta) {
+            return Ok(hashes);
+        }
+        let ids = self.open_uncached(meta)?.ids()?;
+        runs.write(meta, ids.iter().copied());
+        Ok(ids.iter().map(|(id, _)| runs.hasher().hash(*id)).collect())
+    }
+
+    /// Returns the rows within `rows` that may hold one of `ids`, ascending. `None`: that is not known without reading
+    /// the segment.
+    pub(crate) fn rows_of_ids(
+        &self,
+        meta: &SegmentMeta,
+        rows: &Rows,
+        ids: &[EventId],
+    ) -> Option<Vec<u32>> {
+        self.id_runs.as_ref()?.find(meta, rows, ids)
+    }
+
+    /// Gives up what is kept apart of the ids of a segment.
+    pub(crate) fn drop_id_run(&self, meta: &SegmentMeta) {
+        if let Some(runs) = &self.id_runs {
+            runs.remove(&meta.id);
+        }
+    }
+
+    /// Returns what hashes ids as the runs do.
+    pub(crate) fn id_hasher(&self) -> id_runs::IdHasher {
+        let without = || id_runs::IdHasher::new(&[0; 16]);
+        self.id_runs.as_ref().map_or_else(without, id_runs::IdRuns::hasher)
     }
 
     fn source(&self, meta: &SegmentMeta) -> Result<source::Source, SegmentError> {

@@ -121,6 +121,8 @@ pub struct Health {
     pub sealed_bytes: u64,
     /// Sealed ids that are recognised when they come again.
     pub dedupe_ids: usize,
+    /// Since when sealed ids are recognised, in milliseconds since the epoch, once older ones were given up.
+    pub dedupe_from_ms: Option<u64>,
     /// Logs that grew since their head was last fixed for signing.
     pub unsigned_logs: usize,
     /// Signing batches of this process.
@@ -197,6 +199,7 @@ impl Store {
             sealed_events: manifest.segments.iter().map(|segment| segment.events).sum(),
             sealed_bytes: manifest.segments.iter().map(|segment| segment.bytes).sum(),
             dedupe_ids: self.0.ids.ids(),
+            dedupe_from_ms: self.0.ids.window_from_ms(),
             unsigned_logs: self.0.view.unsigned(),
             signing_batches: self.0.signer.batches(),
             signing_refused: self.0.signer.refusal().is_some(),

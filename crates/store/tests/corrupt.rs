@@ -1,8 +1,9 @@
 //! Single-byte corruption of a small store: each byte of each file, three ways.
 //!
 //! For every mutation: a check names damage, or everything that the store serves is what it was. The store opens, and
-//! what it serves is right or refused, never wrong. The short form takes a sample; `ATTESTARY_CORRUPT_STEP=1` takes
-//! every byte.
+//! what it serves is right or refused, never wrong, and an id that comes again is known or refused. The short form takes
+//! a sample; `ATTESTARY_CORRUPT_STEP=1` takes every byte, with one of the three changes in turn or, with
+//! `ATTESTARY_CORRUPT_WAYS=3`, with each of them.
 
 #![expect(
     clippy::disallowed_methods,
@@ -14,12 +15,15 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use attestary_event::{EnvironmentId, EventId, Fields, TenantId};
 use attestary_store::{
-    Settings, Store, SystemClock, SystemRng, check,
+    Outcome, Settings, Store, SystemClock, SystemRng, check,
     record::{Parts, Prepared},
 };
 
@@ -123,7 +127,7 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 
 fn copy(from: &Path, to: &Path) {
     let _ = fs::remove_dir_all(to);
-    for part in ["segments", "journal/0000"] {
+    for part in ["segments", "journal/0000", "ids"] {
         fs::create_dir_all(to.join(part)).unwrap();
     }
     for file in files(from).into_iter().chain(["lock".into()]) {
@@ -142,53 +146,79 @@ struct Tally {
     worst: usize,
 }
 
+impl Tally {
+    fn add(&mut self, other: &Self) {
+        self.mutations += other.mutations;
+        self.detected += other.detected;
+        self.irrelevant += other.irrelevant;
+        self.refused_to_open += other.refused_to_open;
+        self.worst = self.worst.max(other.worst);
+    }
+}
+
+/// One changed byte.
+struct Mutation {
+    file: usize,
+    at: usize,
+    mask: u8,
+}
+
+fn number(name: &str, otherwise: usize) -> usize {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+/// Every `step`-th byte of every file: with one of the three changes in turn, or with `ways` of them.
+fn mutations(sizes: &[usize], step: usize, ways: usize) -> Vec<Mutation> {
+    let mut all = Vec::new();
+    for (file, &size) in sizes.iter().enumerate() {
+        for (turn, at) in (0..size).step_by(step).enumerate() {
+            let masks = (turn..turn + ways).map(|way| MUTATIONS[way % MUTATIONS.len()]);
+            all.extend(masks.map(|mask| Mutation { file, at, mask }));
+        }
+    }
+    all
+}
+
+/// The store that is damaged, and what it serves while it is sound.
+struct Sound {
+    dir: PathBuf,
+    files: Vec<(PathBuf, Vec<u8>)>,
+    expected: Served,
+}
+
+/// What became of the mutations, by kind of file; and what went wrong.
+type Verdicts = (BTreeMap<String, Tally>, Vec<String>);
+
 #[test]
 fn no_changed_byte_is_served_as_intact() {
-    let step = std::env::var("ATTESTARY_CORRUPT_STEP").ok().and_then(|text| text.parse().ok());
-    let step: usize = step.unwrap_or(STEP);
+    let step = number("ATTESTARY_CORRUPT_STEP", STEP);
+    let ways = number("ATTESTARY_CORRUPT_WAYS", 1).clamp(1, MUTATIONS.len());
     // In memory, where there is one: nothing here is about durability.
     let root = match fs::metadata("/dev/shm") {
         Ok(_) => tempfile::tempdir_in("/dev/shm").unwrap(),
         Err(_) => tempfile::tempdir().unwrap(),
     };
-    let (sound, work) = (root.path().join("sound"), root.path().join("work"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(make(&sound));
-    copy(&sound, &work);
-    let expected = runtime.block_on(async {
-        let store = open(&work).unwrap();
-        let served = serve(&store).await;
-        store.close().await;
-        served
-    });
-    assert_eq!(expected.len(), 183);
-    assert!(expected.values().all(Option::is_some));
-
-    let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
-    let mut faults = Vec::new();
-    let mut turn = 0;
-    for file in files(&sound) {
-        let kind = file.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
-        let bytes = fs::read(sound.join(&file)).unwrap();
-        for at in (0..bytes.len()).step_by(step) {
-            for mutation in MUTATIONS {
-                // A sample takes one of the three at each place.
-                turn += 1;
-                if step > 1 && turn % MUTATIONS.len() != at / step % MUTATIONS.len() {
-                    continue;
-                }
-                copy(&sound, &work);
-                let mut changed = bytes.clone();
-                changed[at] ^= mutation;
-                fs::write(work.join(&file), &changed).unwrap();
-                let tally = tallies.entry(kind.clone()).or_default();
-                let verdict = judge(&runtime, &work, &expected, tally);
-                if let Err(fault) = verdict {
-                    faults.push(format!("{} byte {at} ^ {:#x}: {fault}", file.display(), mutation));
-                }
+    let sound = Sound::make(root.path());
+    let sizes: Vec<usize> = sound.files.iter().map(|(_, bytes)| bytes.len()).collect();
+    let (all, next) = (mutations(&sizes, step, ways), AtomicUsize::new(0));
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let (tallies, mut faults) = std::thread::scope(|scope| {
+        let work = |worker: usize| root.path().join(format!("work{worker}"));
+        let started = (0..workers).map(|worker| {
+            let (sound, all, next, work) = (&sound, &all, &next, work(worker));
+            scope.spawn(move || sound.judge_all(all, next, &work))
+        });
+        let started: Vec<_> = started.collect();
+        let mut verdicts = Verdicts::default();
+        for worker in started {
+            let (tallies, faults) = worker.join().unwrap();
+            for (kind, tally) in tallies {
+                verdicts.0.entry(kind).or_default().add(&tally);
             }
+            verdicts.1.extend(faults);
         }
-    }
+        verdicts
+    });
     for (kind, tally) in &tallies {
         println!("{kind}: {tally:?}");
     }
@@ -197,6 +227,49 @@ fn no_changed_byte_is_served_as_intact() {
     assert!(tallies["journal"].detected > 0 && tallies["segments"].detected > 0);
     // One record of the journal; one batch where its table or header is hit.
     assert!(tallies["journal"].worst <= 60);
+    // What is kept of ids beside the segments can be made again.
+    assert_eq!((tallies["ids"].detected, tallies["ids"].worst), (0, 0));
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+impl Sound {
+    fn make(root: &Path) -> Self {
+        let (dir, work, runtime) = (root.join("sound"), root.join("first"), runtime());
+        runtime.block_on(make(&dir));
+        copy(&dir, &work);
+        let expected = runtime.block_on(async {
+            let store = open(&work).unwrap();
+            let served = serve(&store).await;
+            store.close().await;
+            served
+        });
+        assert_eq!(expected.len(), 183);
+        assert!(expected.values().all(Option::is_some));
+        let read = |file: PathBuf| (file.clone(), fs::read(dir.join(file)).unwrap());
+        let files = files(&dir).into_iter().map(read).collect();
+        Self { dir, files, expected }
+    }
+
+    fn judge_all(&self, all: &[Mutation], next: &AtomicUsize, work: &Path) -> Verdicts {
+        let (mut verdicts, runtime) = (Verdicts::default(), runtime());
+        while let Some(mutation) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let (file, bytes) = &self.files[mutation.file];
+            let kind = file.components().next().unwrap().as_os_str().to_string_lossy();
+            copy(&self.dir, work);
+            let mut changed = bytes.clone();
+            changed[mutation.at] ^= mutation.mask;
+            fs::write(work.join(file), &changed).unwrap();
+            let tally = verdicts.0.entry(kind.into_owned()).or_default();
+            if let Err(fault) = judge(&runtime, work, &self.expected, tally) {
+                let Mutation { at, mask, .. } = mutation;
+                verdicts.1.push(format!("{} byte {at} ^ {mask:#x}: {fault}", file.display()));
+            }
+        }
+        verdicts
+    }
 }
 
 fn judge(
@@ -214,16 +287,23 @@ fn judge(
     let served = runtime.block_on(async {
         let store = open(work).map_err(|error| error.to_string())?;
         let served = serve(&store).await;
+        // The first event of all, which is sealed.
+        let again = store.submit(vec![event(0)]).await;
         store.close().await;
-        Ok::<_, String>(served)
+        Ok::<_, String>((served, again))
     });
-    let served = match served {
+    let (served, again) = match served {
         Ok(served) => served,
         Err(error) => {
             tally.refused_to_open += 1;
             return if detected { Ok(()) } else { Err(format!("not detected, and {error}")) };
         }
     };
+    match again.map(|outcomes| outcomes.into_iter().next()) {
+        Ok(Some(Outcome::Duplicate(receipt))) if receipt.seq == 1 => {}
+        _ if detected => {}
+        other => return Err(format!("an id that came again was answered with {other:?}")),
+    }
     let mut lost = 0;
     for (place, facts) in expected {
         match served.get(place) {

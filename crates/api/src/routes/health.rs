@@ -53,6 +53,9 @@ pub(crate) async fn metrics(Shared(state): Shared<State>) -> Response {
     metrics::gauge!("attestary_store_segments").set(health.segments as f64);
     metrics::gauge!("attestary_store_sealed_events").set(health.sealed_events as f64);
     metrics::gauge!("attestary_dedupe_ids").set(health.dedupe_ids as f64);
+    if let Some(from_ms) = health.dedupe_from_ms {
+        metrics::gauge!("attestary_dedupe_from_timestamp_seconds").set(from_ms as f64 / 1e3);
+    }
     metrics::gauge!("attestary_signing_refused").set(f64::from(u8::from(health.signing_refused)));
     metrics::gauge!("attestary_signing_unsigned_logs").set(health.unsigned_logs as f64);
     metrics::counter!("attestary_signing_batches_total").absolute(health.signing_batches);

@@ -8,7 +8,7 @@ use attestary_ledger::Hash;
 
 use super::{Order, ReadView};
 use crate::{
-    catalog::{Extent, Manifest},
+    catalog::{Extent, Manifest, SegmentMeta},
     segment::{
         EventRows, Log, Logs, Rows, SegmentError, SegmentFile, Segments, key_columns,
         schema::Column,
@@ -48,9 +48,13 @@ pub fn find_ids(
         if wanted.is_empty() {
             break;
         }
-        let file = segments.open(meta)?;
-        let rows = rows_of_ids(&file, extent, &wanted)?;
-        for (id, answer) in answers(&file, &rows, &view.log(slot)?)? {
+        let rows = rows_of_ids(segments, meta, extent, &wanted)?;
+        if rows.is_empty() {
+            continue;
+        }
+        let answers = answers(&*segments.open(meta)?, &rows, &view.log(slot)?)?;
+        // A run finds rows by a hash: other ids may have the same.
+        for (id, answer) in answers.into_iter().filter(|(id, _)| wanted.contains(id)) {
             let known = found.entry(id).or_insert_with(|| answer.clone());
             if answer.seq < known.seq {
                 *known = answer;
@@ -60,8 +64,22 @@ pub fn find_ids(
     Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
 }
 
-/// Returns the rows of `extent` whose id is one of `ids`, as ascending ranges of one row.
+/// Returns the rows of `extent` whose id may be one of `ids`, as ascending ranges of one row: from the segment's run of
+/// ids, or from its column of ids when it has none.
 fn rows_of_ids(
+    segments: &Segments,
+    meta: &SegmentMeta,
+    extent: &Extent,
+    ids: &[EventId],
+) -> Result<Vec<Rows>, SegmentError> {
+    let within = extent.row_start..extent.row_start + extent.rows;
+    match segments.rows_of_ids(meta, &within, ids) {
+        Some(rows) => Ok(rows.into_iter().map(|row| row..row + 1).collect()),
+        None => scanned_rows_of_ids(&*segments.open(meta)?, extent, ids),
+    }
+}
+
+fn scanned_rows_of_ids(
     file: &SegmentFile,
     extent: &Extent,
     ids: &[EventId],
@@ -122,11 +140,11 @@ impl ReadView<'_> {
             if found.as_ref().is_some_and(|event| event.seq < extent.seq_first) {
                 break;
             }
-            let file = self.segments.open(meta)?;
-            let rows = rows_of_ids(&file, extent, &[id])?;
+            let rows = rows_of_ids(self.segments, meta, extent, &[id])?;
             let mut event = None;
             for row in &rows {
-                event = one_event(&file, row, &log)?;
+                let found = one_event(&*self.segments.open(meta)?, row, &log)?;
+                event = found.filter(|event| event.id == id);
                 if event.is_some() {
                     break;
                 }

@@ -7,6 +7,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::*;
 use crate::segment::{
+    id_runs::IdRuns,
     merge::{Step, merge},
     schema,
     tests::{Sample, log, memory_segments, plain_log, sample_log, seal},
@@ -61,7 +62,15 @@ struct World {
 impl World {
     /// Seals the samples as their places say, each segment with neighbours before and after.
     fn of(samples: &[Sample], places: &[usize], segments_count: usize) -> Self {
-        let segments = memory_segments();
+        Self::in_segments(memory_segments(), samples, places, segments_count)
+    }
+
+    fn in_segments(
+        segments: Segments,
+        samples: &[Sample],
+        places: &[usize],
+        segments_count: usize,
+    ) -> Self {
         let (before, after) = (plain_log(SLOT - 1, 28), plain_log(SLOT + 1, 28));
         let mut manifest = Manifest { version: 1, segments: vec![] };
         for place in 0..segments_count {
@@ -352,11 +361,17 @@ proptest! {
             digest: Some(record.digest()),
             leaf_hash: record.leaf_hash(),
         })).collect();
-        let found = find_ids(&world.manifest, &world.segments, &log, SLOT, &ids).unwrap();
-        prop_assert_eq!(found, expected);
-        for id in ids {
-            let expected = samples.iter().find(|sample| sample.record().id() == id).map(Sample::event);
-            prop_assert_eq!(world.view().event_by_id(SLOT, id).unwrap(), expected);
+        // From the columns of the segments, and from their runs.
+        let dir = tempfile::tempdir().unwrap();
+        let runs = IdRuns::open(dir.path(), [3; 16]).unwrap();
+        let with_runs = World::in_segments(memory_segments().with_id_runs(runs), &samples, places, 4);
+        for world in [world, with_runs] {
+            let found = find_ids(&world.manifest, &world.segments, &log, SLOT, &ids).unwrap();
+            prop_assert_eq!(&found, &expected);
+            for &id in &ids {
+                let expected = samples.iter().find(|sample| sample.record().id() == id).map(Sample::event);
+                prop_assert_eq!(world.view().event_by_id(SLOT, id).unwrap(), expected);
+            }
         }
     }
 }

@@ -244,14 +244,17 @@ impl SegmentFile {
         Ok(bloom)
     }
 
-    /// Returns the ids of all rows.
-    pub(super) fn ids(&self) -> Result<Vec<EventId>, SegmentError> {
+    /// Returns the ids of all rows, each with its row.
+    pub(super) fn ids(&self) -> Result<Vec<(EventId, u32)>, SegmentError> {
         let rows = *self.bounds.last().expect("starts with 0");
         let mut ids = Vec::with_capacity(rows as usize);
+        let mut first = 0;
         for batch in self.batches(&[Column::Id], std::slice::from_ref(&(0..rows)))? {
             let batch = batch?;
             let values = batch.column(0).as_fixed_size_binary();
-            ids.extend(values.iter().flatten().filter_map(|id| Some(EventId(id.try_into().ok()?))));
+            let found = (first..).zip(values.iter());
+            ids.extend(found.filter_map(|(row, id)| Some((EventId(id?.try_into().ok()?), row))));
+            first += batch.num_rows() as u32;
         }
         Ok(ids)
     }

@@ -40,12 +40,18 @@ pub(crate) struct Source {
 
 #[derive(Debug, Clone)]
 enum Place {
+    Memory(Bytes),
     File(Arc<File>),
     Object(Arc<dyn ObjectStore>, ObjectPath),
     Remote(Arc<Remote>, ObjectPath),
 }
 
 impl Source {
+    /// Reads an object that is still in memory.
+    pub(super) fn memory(bytes: Bytes, meta: &SegmentMeta) -> Self {
+        Self::of(Place::Memory(bytes), meta)
+    }
+
     /// Opens a local file.
     pub(super) fn file(file: &Path, meta: &SegmentMeta) -> Result<Self, SegmentError> {
         let opened = File::open(file).map_err(|source| match source.kind() {
@@ -90,6 +96,7 @@ impl Source {
 
     fn fetch(&self, start: u64, end: u64) -> io::Result<Bytes> {
         match &self.place {
+            Place::Memory(bytes) => Ok(bytes.slice(start as usize..end as usize)),
             Place::File(file) => {
                 let mut buffer = vec![0; (end - start) as usize];
                 file.read_exact_at(&mut buffer, start)?;

@@ -30,7 +30,7 @@ use crate::{
     journal::{JournalError, Position},
     partition::{Nonce as _, Partition},
     seam::{Clock, Rng},
-    segment::{CacheLimits, SegmentError, Segments},
+    segment::{CacheLimits, SegmentError, Segments, id_runs::IdRuns},
     signing::{
         Signing,
         register::{FileRegister, RegisterError},
@@ -101,6 +101,11 @@ impl Store {
         let segments =
             Segments::configured(&settings.dir, settings.objects.as_ref(), CacheLimits::default())
                 .map_err(OpenError::Segments)?;
+        let path = settings.dir.join("ids");
+        let runs = IdRuns::open(&path, world.random())
+            .map_err(|source| OpenError::Directory { path, source })?;
+        runs.keep(loaded.manifest.segments.iter().map(|meta| meta.id.as_str()));
+        let segments = segments.with_id_runs(runs);
         if settings.objects.is_some() {
             check_place(&segments, &loaded)?;
         }
@@ -223,7 +228,7 @@ fn start(
     let manifest = Arc::new(parking_lot::Mutex::new(()));
     let sealed_events: u64 = view.manifest().segments.iter().map(|segment| segment.events).sum();
     let known_ids = usize::try_from(sealed_events).unwrap_or(usize::MAX);
-    let ids = Arc::new(IdFilter::new(settings.dedupe_ids_max, known_ids));
+    let ids = Arc::new(IdFilter::new(settings.dedupe_ids_max, known_ids, segments.id_hasher()));
     let stop = Arc::new(AtomicBool::new(false));
     let restorer = ids::Restorer {
         view: Arc::clone(&view),

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::{view::View, world::World, writer::Message};
+use super::{ids, view::View, world::World, writer::Message};
 use crate::{
     catalog::{Catalog, CatalogError, JournalPosition, SealCommit},
     id_filter::IdFilter,
@@ -98,8 +98,8 @@ impl Sealer {
             new_segments.push(
                 self.segments.put(&id, self.number, now_ms, written).map_err(SealError::Segment)?,
             );
+            self.ids.add(&ids, now_ms);
         }
-        self.ids.add(ids.into_iter());
         let commit = SealCommit {
             partition: self.number,
             position: JournalPosition {
@@ -116,6 +116,10 @@ impl Sealer {
         let _one_at_a_time = self.manifest.lock();
         let version = self.catalog.commit_seal(&commit).map_err(SealError::Catalog)?;
         let manifest = self.catalog.manifest().map_err(SealError::Catalog)?;
+        if self.ids.window_from_ms().is_some() {
+            let (_, given_up) = ids::window(&manifest, self.ids.ids_max());
+            given_up.iter().for_each(|meta| self.segments.drop_id_run(meta));
+        }
         self.view.set_manifest(manifest, true);
         // Full means that it was woken already.
         let _ = self.sealed.try_send(());

@@ -166,6 +166,53 @@ async fn repeats_get_the_first_receipt_wherever_it_is() {
 }
 
 #[tokio::test]
+async fn repeats_are_recognised_whatever_became_of_the_id_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, tenant) = names();
+    let runs = dir.path().join("ids");
+    let listed = || {
+        let names = std::fs::read_dir(&runs).unwrap().map(|entry| entry.unwrap().path());
+        let mut names: Vec<_> = names.filter(|path| path.extension().is_some()).collect();
+        names.sort();
+        names
+    };
+    let store = open(&dir);
+    let first = store.submit((1..=40).map(|n| event(&tenant, n, "x")).collect()).await.unwrap();
+    store.seal().await;
+    store.close().await;
+    drop(store);
+    let sound = listed();
+    let bytes = std::fs::read(&sound[0]).unwrap();
+    assert_eq!(sound.len(), 1);
+
+    let spoil: [&dyn Fn(); 5] = [
+        &|| (),
+        &|| std::fs::remove_dir_all(&runs).unwrap(),
+        &|| std::fs::write(&sound[0], &bytes[..5_000]).unwrap(),
+        &|| std::fs::write(&sound[0], vec![0; bytes.len()]).unwrap(),
+        &|| std::fs::write(runs.join("key"), [1; 16]).unwrap(),
+    ];
+    for (turn, spoil) in spoil.iter().enumerate() {
+        spoil();
+        std::fs::write(runs.join("01UNKNOWN.ids"), b"of no segment").unwrap_or_default();
+        let store = open(&dir);
+        let again =
+            store.submit(vec![event(&tenant, 7, "x"), event(&tenant, 8, "y")]).await.unwrap();
+        assert!(matches!(&again[0], Outcome::Duplicate(r) if r == receipt(&first[6])), "{turn}");
+        assert!(matches!(&again[1], Outcome::Conflict(r) if r == receipt(&first[7])), "{turn}");
+        let id = EventId(9u128.to_be_bytes());
+        assert_eq!(store.event(&names().0, &tenant, id).await.unwrap().unwrap().seq, 9);
+        // The run is made again in the background, or was sound.
+        while std::fs::read(&sound[0]).is_ok_and(|now| now.len() != bytes.len())
+            || listed() != sound
+        {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        store.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_deleted_tenant_is_gone_and_comes_back_as_another_log() {
     let dir = tempfile::tempdir().unwrap();
     let (environment, tenant) = names();
@@ -226,11 +273,13 @@ async fn segments_are_merged_and_nothing_else_changes() {
     drop(store);
     let files = || std::fs::read_dir(dir.path().join("segments")).unwrap().count();
     assert_eq!(files(), 2, "replaced segments are deleted");
+    let runs = || std::fs::read_dir(dir.path().join("ids")).unwrap().count();
+    assert_eq!(runs(), 3, "a run for each of them, and the key");
 
     let store = open();
     assert_eq!(seqs(&store, "").await.len(), 10);
     assert!(store.delete_log(&environment, &tenant).await.unwrap());
-    assert_eq!(files(), 1);
+    assert_eq!((files(), runs()), (1, 2));
     store.close().await;
 }
 
