@@ -47,6 +47,8 @@ impl DataPlace {
     /// Returns the settings of the store.
     fn settings(&self) -> anyhow::Result<attestary_store::Settings> {
         let mut settings = Settings::read(self.config.as_deref(), variables())?.service.store;
+        // How data is spread is the server's to change.
+        settings.partitions = None;
         if let Some(data) = &self.data {
             settings.dir.clone_from(data);
         }

@@ -17,7 +17,7 @@ use attestary_api::Cidr;
 use attestary_delivery::{Allow, Policy};
 use attestary_event::{EnvironmentId, Limits, TenantId, Violation};
 use attestary_service::{MasterKey, Rates, otlp::Names};
-use attestary_store::segment::Objects;
+use attestary_store::{PARTITIONS_MAX, segment::Objects};
 use serde::Deserialize;
 use toml::Table;
 
@@ -138,6 +138,7 @@ pub(crate) struct SyslogTable {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Store {
+    partitions: u32,
     journal_file_bytes: u64,
     seal_events_max: usize,
     seal_bytes_max: usize,
@@ -323,6 +324,7 @@ fn service(file: File) -> Result<attestary_service::Settings, Failure> {
     };
     let (store, table) = (&mut settings.store, file.store);
     store.log_name = file.log_name;
+    store.partitions = Some(partitions(table.partitions)?);
     store.journal_file_bytes =
         at_least("store.journal_file_bytes", table.journal_file_bytes, 1 << 20)?;
     store.seal_events_max = at_least("store.seal_events_max", table.seal_events_max, 1)?;
@@ -348,6 +350,14 @@ fn service(file: File) -> Result<attestary_service::Settings, Failure> {
     settings.exports.bytes_max = file.exports.bytes_max;
     settings.exports.kept = Duration::from_secs(file.exports.kept_hours.clamp(1, 100_000) * 3_600);
     Ok(settings)
+}
+
+fn partitions(given: u32) -> Result<u32, Failure> {
+    if given > PARTITIONS_MAX {
+        let detail = format!("is at most {PARTITIONS_MAX}; given: {given}");
+        return Err(wrong("store.partitions", detail));
+    }
+    at_least("store.partitions", given, 1)
 }
 
 fn otlp_events(patterns: Vec<String>) -> Result<Names, Failure> {
@@ -694,6 +704,17 @@ mod tests {
             "LIMITS__EVENT_BYTES_MAX",
             "262145",
             Err("the setting limits.event_bytes_max is at most 262144; given: 262145"),
+        );
+        check("STORE__PARTITIONS", "64", Ok(()));
+        check(
+            "STORE__PARTITIONS",
+            "0",
+            Err("the setting store.partitions is at least 1; given: 0"),
+        );
+        check(
+            "STORE__PARTITIONS",
+            "65",
+            Err("the setting store.partitions is at most 64; given: 65"),
         );
         check(
             "STORE__UNSEALED_BYTES_MAX",

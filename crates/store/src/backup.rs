@@ -15,6 +15,7 @@
 
 mod files;
 mod journal;
+mod moment;
 mod restore;
 mod snapshot;
 mod take;

@@ -18,7 +18,7 @@ mod tests;
 use std::{collections::VecDeque, io};
 
 use format::{BATCH_HEADER_BYTES, BatchHeader, FILE_HEADER_BYTES, FileHeader};
-pub use inspect::{Inspection, inspect};
+pub use inspect::{End, Inspection, end_of, inspect};
 pub use read::{Damage, Replay};
 pub use scrub::{Scrub, Scrubbed};
 
@@ -235,6 +235,11 @@ impl<D: Disk> Journal<D> {
     pub fn records_bytes_max(&self) -> u64 {
         // Eight bytes: a batch is filled up to a multiple of that.
         self.file_bytes - FILE_HEADER_BYTES - BATCH_HEADER_BYTES as u64 - 8
+    }
+
+    /// Refuses everything from now on, as after a failed write.
+    pub fn poison(&mut self) {
+        self.poisoned = true;
     }
 
     /// Returns true when the newest batch is not yet covered by the mark of a later one.

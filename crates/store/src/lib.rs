@@ -14,7 +14,9 @@ pub mod disk;
 pub mod exports;
 mod id_filter;
 pub mod journal;
+mod lease;
 pub mod partition;
+mod placement;
 pub mod planted;
 pub mod query;
 pub mod record;
@@ -30,6 +32,7 @@ pub mod tail;
 
 pub use catalog::Catalog;
 pub use partition::{Outcome, Receipt};
+pub use placement::PARTITIONS_MAX;
 pub use query::{
     Axis, Division, Facet, FacetValue, Facets, Histogram, Order, Page, Reach, Remains,
     TooManyBuckets,

@@ -11,6 +11,7 @@ use crate::{
     catalog::HeadRow,
     disk::Disk,
     journal::{BatchBuilder, Damage, Journal, JournalError, Position, Replay},
+    lease::Lease,
     planted::{Bug, planted},
     record::{self, Decision, LogName, Prepared, Record},
     slots::Slots,
@@ -104,6 +105,8 @@ pub struct Frozen {
 pub struct Partition<D: Disk> {
     journal: Journal<D>,
     state: State,
+    /// Slots for logs that begin here.
+    lease: Lease,
 }
 
 /// What is decided in the batch that is being built and not yet applied.
@@ -112,7 +115,7 @@ struct Pending {
     logs: HashMap<u64, PendingLog>,
     slots: Slots,
     ids: Ids,
-    next_slot: u64,
+    lease: Lease,
 }
 
 struct PendingLog {
@@ -145,7 +148,8 @@ impl<D: Disk> Partition<D> {
             }
             state
         };
-        Ok((Self { journal, state }, applied))
+        let lease = Lease::All(state.next_slot());
+        Ok((Self { journal, state, lease }, applied))
     }
 
     /// Returns the state.
@@ -156,6 +160,11 @@ impl<D: Disk> Partition<D> {
     /// Returns the state for the changes that are not events.
     pub fn state_mut(&mut self) -> &mut State {
         &mut self.state
+    }
+
+    /// Sets which slots logs get that begin here; without this, all from the lowest on that was never given out.
+    pub(crate) fn set_lease(&mut self, lease: Lease) {
+        self.lease = lease;
     }
 
     /// Returns the journal.
@@ -176,7 +185,7 @@ impl<D: Disk> Partition<D> {
         let (count, bytes) =
             events.clone().fold((0, 0), |(count, bytes), event| (count + 1, bytes + event.bytes()));
         let mut pending = Pending {
-            next_slot: self.state.next_slot(),
+            lease: self.lease.clone(),
             ids: Ids::with_capacity(count),
             ..Pending::default()
         };
@@ -188,6 +197,7 @@ impl<D: Disk> Partition<D> {
             return Ok((outcomes, Applied::default()));
         }
         let applied = self.write(batch, world)?;
+        self.lease = pending.lease;
         Ok((outcomes, applied))
     }
 
@@ -216,10 +226,12 @@ impl<D: Disk> Partition<D> {
         if self.state.slot(environment, tenant).is_some() {
             return Ok(None);
         }
-        let mut pending = Pending { next_slot: self.state.next_slot(), ..Pending::default() };
+        let mut pending = Pending { lease: self.lease.clone(), ..Pending::default() };
         let mut batch = BatchBuilder::with_capacity(1, 1024);
         self.begin_log(environment, tenant, now_ms, &mut pending, &mut batch, world);
-        self.write(batch, world).map(Some)
+        let applied = self.write(batch, world)?;
+        self.lease = pending.lease;
+        Ok(Some(applied))
     }
 
     /// Takes a consistent cut of everything applied so far. Events committed from now on belong to the next seal.
@@ -301,8 +313,7 @@ impl<D: Disk> Partition<D> {
         batch: &mut BatchBuilder,
         world: &mut impl Genesis,
     ) -> u64 {
-        let slot = pending.next_slot;
-        pending.next_slot += 1;
+        let slot = pending.lease.take();
         let (genesis, log_id) = world.genesis(environment, tenant, slot);
         let origin_id = attestary_ledger::origin_id(&self.state.origin(&log_id));
         let mut log =

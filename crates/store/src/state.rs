@@ -229,6 +229,11 @@ impl State {
         self.floor
     }
 
+    /// Notes that nothing may be written.
+    pub(crate) fn set_read_only(&mut self) {
+        self.read_only = true;
+    }
+
     /// Returns true when nothing may be written.
     pub fn read_only(&self) -> bool {
         self.read_only

@@ -1,4 +1,4 @@
-//! The engine behind one handle: partition thread, sealing thread, catalog, segments and queries.
+//! The engine behind one handle: partition threads, sealing thread, catalog, segments and queries.
 //!
 //! [`Store::submit`] answers after the events are on stable storage and applied. Reads never block the runtime:
 //! segment and catalog work runs on blocking threads. Opening recovers; there is no other way in.
@@ -17,10 +17,13 @@ mod nodes;
 mod opening;
 mod proving;
 mod reading;
+mod recovery;
 pub mod removal;
+mod repartition;
 mod sealer;
 pub mod settings;
 mod signer;
+mod splitting;
 mod submitting;
 #[cfg(test)]
 mod tests;
@@ -57,6 +60,7 @@ pub use view::LogHead;
 use crate::{
     catalog::Catalog,
     id_filter::IdFilter,
+    placement::Placement,
     segment::Segments,
     store::{
         nodes::NodeCache,
@@ -80,14 +84,16 @@ struct Inner {
     ids: Arc<IdFilter>,
     gauge: Arc<Gauge>,
     found: Arc<upkeep::Found>,
-    partition: SyncSender<Message>,
+    placement: Placement,
+    /// Their queues.
+    partitions: Arc<[SyncSender<Message>]>,
     manifest: Arc<parking_lot::Mutex<()>>,
     nodes: Arc<NodeCache>,
     epochs: Arc<epochs::EpochState>,
     signer: SignerHandle,
     /// Origin of the anchor log.
     anchor_origin: String,
-    /// Epoch of this process as the partition's owner.
+    /// Epoch of this process as the owner of the first partition and of the registers.
     owner_epoch: u64,
     /// Ends what runs in the background.
     stop: Arc<AtomicBool>,
@@ -213,21 +219,15 @@ impl Store {
 
     /// Seals everything accepted so far and waits until that is committed.
     pub async fn seal(&self) {
-        let (reply, done) = oneshot::channel();
-        if self.send(Message::Seal { reply }).await {
-            let _ = done.await;
-        }
+        self.send_to_all(|reply| Message::Seal { reply }).await;
     }
 
-    /// Stops the partition after everything queued is durable. Later submissions are refused.
+    /// Stops the partitions after everything queued is durable. Later submissions are refused.
     pub async fn close(&self) {
         // Work in the background ends meanwhile.
         self.0.stop.store(true, Ordering::Relaxed);
         self.0.signer.stop().await;
-        let (reply, done) = oneshot::channel();
-        if self.send(Message::Close { reply }).await {
-            let _ = done.await;
-        }
+        self.send_to_all(|reply| Message::Close { reply }).await;
         let threads = std::mem::take(&mut *self.0.threads.lock());
         // What rests between its turns is woken, so that it sees that it should stop.
         threads.iter().for_each(|thread| thread.thread().unpark());
@@ -235,12 +235,26 @@ impl Store {
         let _ = tokio::task::spawn_blocking(join).await;
     }
 
-    /// Sends a control message, waiting for room in the queue. Returns false when the partition has stopped.
-    async fn send(&self, message: Message) -> bool {
+    /// Sends a control message to every partition and waits until all of them have answered or stopped.
+    async fn send_to_all(&self, message: impl Fn(oneshot::Sender<()>) -> Message) {
+        let mut answers = Vec::with_capacity(self.0.partitions.len());
+        for partition in 0..self.0.placement.partitions() {
+            let (reply, answer) = oneshot::channel();
+            if self.send(partition, message(reply)).await {
+                answers.push(answer);
+            }
+        }
+        for answer in answers {
+            let _ = answer.await;
+        }
+    }
+
+    /// Sends a message to a partition, waiting for room in its queue. Returns false when the partition has stopped.
+    async fn send(&self, partition: u32, message: Message) -> bool {
         use std::sync::mpsc::TrySendError;
         let mut message = message;
         loop {
-            match self.0.partition.try_send(message) {
+            match self.0.partitions[partition as usize].try_send(message) {
                 Ok(()) => return true,
                 Err(TrySendError::Disconnected(_)) => return false,
                 Err(TrySendError::Full(back)) => message = back,

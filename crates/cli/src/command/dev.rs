@@ -14,6 +14,7 @@ use attestary_event::EnvironmentId;
 use attestary_service::{
     Caller, NewKey, NewLink, Origin, Person, Role as PersonRole, Scope, Service, otlp::Names,
 };
+use attestary_store::PARTITIONS_MAX;
 use clap::Args;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -47,6 +48,9 @@ pub(crate) struct Dev {
     /// Directory for everything; made when it is missing
     #[arg(long, env = "ATTESTARY_DATA", value_name = "DIR", default_value = "attestary-data")]
     data: PathBuf,
+    /// Partitions of the store, 1 to 64; without this, as many as the directory has
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(PARTITIONS_MAX)))]
+    partitions: Option<u32>,
     /// Print one line of JSON once ready, and nothing else
     #[arg(long)]
     json: bool,
@@ -81,6 +85,7 @@ fn settings(dev: &Dev, data: &Path) -> anyhow::Result<Settings> {
     settings.environments = vec![EnvironmentId::parse(ENVIRONMENT).expect("a valid name")];
     let defaults = attestary_service::Settings::new(data.to_owned());
     settings.service.store.dir = defaults.store.dir;
+    settings.service.store.partitions = dev.partitions;
     settings.service.file_root = defaults.file_root;
     settings.service.outbound.loopback = true;
     // Every record that has an event name.

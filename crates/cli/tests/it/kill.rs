@@ -26,6 +26,9 @@ const WITHIN_MS: u64 = 400;
 /// The whole oracle runs this often, and at the end.
 const CHECK_EVERY: u64 = 25;
 
+/// How many cycles have one number of partitions, without `ATTESTARY_KILL_PARTITIONS`.
+const SAME_PARTITIONS: u64 = 5;
+
 const CLIENTS: u64 = 6;
 
 const TENANTS: [&str; 5] = ["acme", "globex", "initech", "tenant/ä", "umbrella"];
@@ -46,6 +49,7 @@ fn no_acknowledged_event_is_lost_to_kills() {
     let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
     let cycles = number("ATTESTARY_KILL_CYCLES").unwrap_or(CYCLES);
     let within_ms = number("ATTESTARY_KILL_WITHIN_MS").unwrap_or(WITHIN_MS).max(21);
+    let partitions = number("ATTESTARY_KILL_PARTITIONS");
     let seed = number("ATTESTARY_KILL_SEED").unwrap_or(u64::from(std::process::id()));
     let _ = rustls::crypto::ring::default_provider().install_default();
     eprintln!("{cycles} cycles, ATTESTARY_KILL_SEED={seed}");
@@ -59,7 +63,10 @@ fn no_acknowledged_event_is_lost_to_kills() {
     let mut unacknowledged: Vec<Vec<Value>> = vec![Vec::new(); CLIENTS as usize];
     for cycle in 1..=cycles {
         let started = Instant::now();
-        let mut server = Server::start(data.path());
+        // One and two in turn: the first kills of each turn come soon after the number changed.
+        let partitions = partitions.unwrap_or(1 + (cycle - 1) / SAME_PARTITIONS % 2);
+        let mut server =
+            Server::start_with(data.path(), &["--partitions", &partitions.to_string()]);
         runtime.block_on(wait_until_ready(server.fact("url")));
         slowest = slowest.max(started.elapsed());
         let stop = Arc::new(AtomicBool::new(false));

@@ -39,9 +39,15 @@ pub(crate) struct Server {
 impl Server {
     /// Starts on a directory and waits for the line that says it is ready.
     pub(crate) fn start(data: &Path) -> Self {
+        Self::start_with(data, &[])
+    }
+
+    /// Starts with more options.
+    pub(crate) fn start_with(data: &Path, options: &[&str]) -> Self {
         let mut child = attestary()
             .args(["dev", "--json", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
+            .args(options)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

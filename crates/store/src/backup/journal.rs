@@ -68,6 +68,22 @@ pub(super) fn copy(directory: &Path, from: Position) -> Result<Copied, BackupErr
     Ok(copied)
 }
 
+/// Returns the highest generation of the files in `directory`, 0 when none was begun.
+pub(super) fn newest(directory: &Path) -> Result<u64, BackupError> {
+    let mut newest = 0;
+    for name in files::names(directory)? {
+        if !name.ends_with(".journal") {
+            continue;
+        }
+        let path = directory.join(&name);
+        let file = File::open(&path).map_err(failed("open", &path))?;
+        if let HeaderRead::Valid(header) = FileHeader::decode(&head(&file, &path)?) {
+            newest = newest.max(header.generation);
+        }
+    }
+    Ok(newest)
+}
+
 /// Returns how much of a file to keep: what is written, and the zeros with which a batch may end. Its last row begins
 /// with an offset, which is not zero, so less than a row and its padding are.
 fn used(bytes: &[u8]) -> usize {
@@ -75,7 +91,8 @@ fn used(bytes: &[u8]) -> usize {
     (written + ROW_BYTES + 8).next_multiple_of(8).min(bytes.len())
 }
 
-fn head(file: &File, path: &Path) -> Result<Vec<u8>, BackupError> {
+/// Returns the header of a file.
+pub(super) fn head(file: &File, path: &Path) -> Result<Vec<u8>, BackupError> {
     let mut head = vec![0; FILE_HEADER_BYTES as usize];
     let count = read_at(file, path, 0, &mut head)?;
     head.truncate(count);
@@ -94,7 +111,13 @@ fn backwards(file: &File, path: &Path) -> Result<Vec<u8>, BackupError> {
     Ok(bytes)
 }
 
-fn read_at(file: &File, path: &Path, offset: u64, out: &mut [u8]) -> Result<usize, BackupError> {
+/// Reads at `offset` until `out` is full or the file ends.
+pub(super) fn read_at(
+    file: &File,
+    path: &Path,
+    offset: u64,
+    out: &mut [u8],
+) -> Result<usize, BackupError> {
     let mut done = 0;
     while done < out.len() {
         let read = file.read_at(&mut out[done..], offset + done as u64);
@@ -106,30 +129,18 @@ fn read_at(file: &File, path: &Path, offset: u64, out: &mut [u8]) -> Result<usiz
     Ok(done)
 }
 
-/// Returns where a partition's unsealed events begin.
-pub(super) fn position(loaded: &Loaded, partition: u32) -> Position {
-    loaded.positions.get(&partition).map_or(Position::default(), |at| Position {
-        generation: at.generation,
-        offset: at.offset,
-        batch: at.batch,
-        owner_epoch: at.owner_epoch,
-    })
-}
-
-/// Returns the partitions under `journal`, each with its directory.
-pub(super) fn partitions(journal: &Path) -> Result<Vec<(u32, PathBuf)>, BackupError> {
-    let entries = match std::fs::read_dir(journal) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
-        entries => entries.map_err(failed("list", journal))?,
-    };
+/// Returns the partitions that have a directory under `journal`, each with it.
+pub(super) fn partitions(
+    loaded: &Loaded,
+    journal: &Path,
+) -> Result<Vec<(u32, PathBuf)>, BackupError> {
     let mut found = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(failed("list", journal))?;
-        if let Some(number) = entry.file_name().to_str().and_then(|name| name.parse().ok()) {
-            found.push((number, entry.path()));
+    for number in 0..loaded.partitions {
+        let path = journal.join(format!("{number:04}"));
+        if path.try_exists().map_err(failed("look for", &path))? {
+            found.push((number, path));
         }
     }
-    found.sort_unstable();
     Ok(found)
 }
 
@@ -147,9 +158,9 @@ pub(super) struct Summary {
 pub(super) fn summary(loaded: &Loaded, journal: &Path) -> Result<Summary, BackupError> {
     let log_name = loaded.installation.as_ref().map_or("", |installation| &installation.log_name);
     let mut fold = Fold(State::restore(log_name, loaded.next_slot, loaded.heads.clone()));
-    for (partition, path) in partitions(journal)? {
+    for (partition, path) in partitions(loaded, journal)? {
         let mut disk = RealDisk::new(path.clone()).map_err(failed("open", &path))?;
-        inspect(&mut disk, partition, position(loaded, partition), &mut fold)
+        inspect(&mut disk, partition, loaded.position(partition), &mut fold)
             .map_err(BackupError::Journal)?;
     }
     let mut summary = Summary { logs: 0, events: 0, roots: [0; 32], damaged: fold.0.read_only() };

@@ -3,7 +3,9 @@
 use attestary_event::event::hex;
 use std::{collections::HashSet, fs, path::Path, path::PathBuf};
 
-use super::{BackupError, FORMAT_VERSION, Snapshot, failed, files, journal, snapshot::snapshots};
+use super::{
+    BackupError, FORMAT_VERSION, Snapshot, failed, files, journal, moment, snapshot::snapshots,
+};
 use crate::{
     catalog::{Catalog, CatalogError, Loaded},
     segment::{SegmentError, Segments, sha256},
@@ -133,11 +135,20 @@ impl Taking<'_> {
     }
 
     fn journals(&self, loaded: &Loaded, own: &mut Vec<String>) -> Result<bool, BackupError> {
-        for (partition, path) in journal::partitions(&self.options.dir.join("journal"))? {
-            let copied = journal::copy(&path, journal::position(loaded, partition))?;
-            if !copied.whole {
-                return Ok(false);
-            }
+        let found = journal::partitions(loaded, &self.options.dir.join("journal"))?;
+        // A journal that is gone went with a change of their number, after the catalog was copied.
+        let sealed = |partition| loaded.position(partition).generation > 0;
+        if (0..loaded.partitions).any(|number| {
+            sealed(number) && !found.iter().any(|(partition, _)| *partition == number)
+        }) {
+            return Ok(false);
+        }
+        let journals = found.iter().map(|(partition, path)| {
+            let from = loaded.position(*partition);
+            (path.clone(), from)
+        });
+        let Some(all) = moment::copy_all(journals.collect())? else { return Ok(false) };
+        for ((partition, _), copied) in found.into_iter().zip(all) {
             let part = format!("journal/{partition:04}");
             files::directory(&self.directory.join(&part))?;
             for (name, bytes) in copied.files {

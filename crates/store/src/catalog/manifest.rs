@@ -20,6 +20,7 @@ use super::{
     keys::{installation, meta},
     signed, unsigned,
 };
+use crate::journal::Position;
 
 pub use extent::Extent;
 
@@ -146,6 +147,10 @@ pub struct SwapCommit {
 pub struct Loaded {
     /// `None` before [`Catalog::install`].
     pub installation: Option<Installation>,
+    /// How many partitions the logs are spread over.
+    pub partitions: u32,
+    /// Journals of partitions from that number up to this one may still be there and hold nothing.
+    pub journals: u32,
     /// By partition; a partition that never sealed has none.
     pub positions: BTreeMap<u32, JournalPosition>,
     /// Lowest slot that no sealed log has.
@@ -156,6 +161,18 @@ pub struct Loaded {
     pub manifest: Manifest,
     /// Paths that were announced and never committed: their objects, if any, are to be deleted.
     pub intents: Vec<String>,
+}
+
+impl Loaded {
+    /// Returns where a partition's unsealed events begin.
+    pub(crate) fn position(&self, partition: u32) -> Position {
+        self.positions.get(&partition).map_or(Position::default(), |at| Position {
+            generation: at.generation,
+            offset: at.offset,
+            batch: at.batch,
+            owner_epoch: at.owner_epoch,
+        })
+    }
 }
 
 impl Catalog {
@@ -200,6 +217,33 @@ impl Catalog {
         })
     }
 
+    /// Spreads the logs over another number of partitions from the next start on. The caller has sealed everything;
+    /// new partitions begin under a later owner epoch than any before.
+    pub fn set_partitions(&self, partitions: u32) -> Result<()> {
+        self.write(|transaction| {
+            let journals = count(transaction, "journals")?.max(count(transaction, "partitions")?);
+            set_meta(transaction, "journals", u64::from(journals))?;
+            set_meta(transaction, "partitions", u64::from(partitions))?;
+            let text = "DELETE FROM positions WHERE partition >= ?1";
+            transaction.prepare_cached(text)?.execute([partitions])?;
+            // The first partition is in every start, so its epoch is the highest.
+            let text = "INSERT INTO positions (partition, generation, offset, batch, owner_epoch)
+                        SELECT ?1, 0, 0, 0, owner_epoch FROM positions WHERE partition = 0
+                        ON CONFLICT (partition) DO NOTHING";
+            let mut insert = transaction.prepare_cached(text)?;
+            (1..partitions).try_for_each(|partition| insert.execute([partition]).map(drop))?;
+            Ok(())
+        })
+    }
+
+    /// Notes that the journals of partitions that are no more are gone.
+    pub fn forget_journals(&self) -> Result<()> {
+        self.write(|transaction| {
+            let partitions = count(transaction, "partitions")?;
+            set_meta(transaction, "journals", u64::from(partitions))
+        })
+    }
+
     /// Commits a rewrite of segments, all or nothing, and returns the new manifest version.
     pub fn commit_swap(&self, commit: &SwapCommit) -> Result<u64> {
         self.write(|transaction| swap(transaction, commit))
@@ -215,6 +259,8 @@ impl Catalog {
         self.write(|transaction| {
             Ok(Loaded {
                 installation: installation(transaction)?,
+                partitions: count(transaction, "partitions")?,
+                journals: count(transaction, "journals")?,
                 positions: select_positions(transaction)?,
                 next_slot: next_slot(transaction)?,
                 heads: select_heads(transaction)?,
@@ -223,6 +269,12 @@ impl Catalog {
             })
         })
     }
+}
+
+/// Returns a number that directories without it have as 1.
+fn count(connection: &Connection, name: &str) -> Result<u32> {
+    let number = meta(connection, name)?.map_or(1, unsigned);
+    u32::try_from(number).map_err(|_| CatalogError::corrupt(format!("meta {name}: {number}")))
 }
 
 pub(super) fn set_meta(transaction: &Transaction<'_>, name: &str, value: u64) -> Result<()> {

@@ -59,6 +59,14 @@ impl Catalog {
         })
     }
 
+    /// Returns the highest slot that has a fixed head.
+    pub fn last_signed_slot(&self) -> Result<Option<u64>> {
+        self.read(|connection| {
+            let text = "SELECT max(slot) FROM signed_heads";
+            Ok(optional_unsigned(connection.prepare_cached(text)?.query_row([], |row| row.get(0))?))
+        })
+    }
+
     /// Commits a signing batch. Refused as a conflict: a batch that does not follow the last one, and a head that is not
     /// larger than the log's last one.
     pub fn commit_heads(

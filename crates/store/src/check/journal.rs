@@ -9,7 +9,7 @@ use super::{CheckError, Report, catalog::chain};
 use crate::{
     catalog::Loaded,
     disk::RealDisk,
-    journal::{Damage, Position, Replay, inspect},
+    journal::{Damage, Replay, inspect},
     record::Record,
     state::State,
 };
@@ -39,11 +39,16 @@ pub(super) fn check(dir: &Path, loaded: &Loaded, report: &mut Report) -> Result<
     let log_name = loaded.installation.as_ref().map_or("", |installation| &installation.log_name);
     let state = State::restore(log_name, loaded.next_slot, loaded.heads.clone());
     let mut fold = Fold { state, report, place: String::new() };
-    let found = partitions(dir);
-    for partition in loaded.positions.keys() {
-        if !found.iter().any(|(number, _)| number == partition) {
+    let (found, others): (Vec<_>, Vec<_>) =
+        partitions(dir).into_iter().partition(|(number, _)| *number < loaded.partitions);
+    for (partition, position) in &loaded.positions {
+        // A partition that never sealed may have been stopped before it began its journal.
+        if position.generation > 0 && !found.iter().any(|(number, _)| number == partition) {
             fold.report.damage(&place(*partition), "the journal of the partition is gone");
         }
+    }
+    for (number, _) in others {
+        fold.report.note(&place(number), others_detail(number < loaded.journals));
     }
     for (partition, path) in found {
         fold.place = place(partition);
@@ -51,6 +56,14 @@ pub(super) fn check(dir: &Path, loaded: &Loaded, report: &mut Report) -> Result<
     }
     fold.finish();
     Ok(())
+}
+
+fn others_detail(known: bool) -> &'static str {
+    if known {
+        "is left of a partition that is no more: the next start deletes it"
+    } else {
+        "is of no partition: nothing reads it"
+    }
 }
 
 fn place(partition: u32) -> String {
@@ -67,13 +80,7 @@ impl Fold<'_> {
     fn partition(&mut self, number: u32, path: &Path, loaded: &Loaded) -> Result<(), CheckError> {
         let mut disk = RealDisk::new(path.to_owned())
             .map_err(|source| CheckError::Read { path: path.to_owned(), source })?;
-        let from = loaded.positions.get(&number).map_or(Position::default(), |at| Position {
-            generation: at.generation,
-            offset: at.offset,
-            batch: at.batch,
-            owner_epoch: at.owner_epoch,
-        });
-        match inspect(&mut disk, number, from, self) {
+        match inspect(&mut disk, number, loaded.position(number), self) {
             Ok(found) => {
                 for name in found.half_headers {
                     let detail = "one of the two headers is damaged; the other one is used";

@@ -46,6 +46,76 @@ pub fn inspect<D: Disk>(
     Ok(found)
 }
 
+/// The end of a copy of a journal: behind its last whole batch.
+#[derive(Debug)]
+pub struct End {
+    /// Index of the file.
+    pub file: usize,
+    /// Where in it.
+    pub offset: u64,
+    header: FileHeader,
+    batch: u64,
+}
+
+impl End {
+    /// Returns the generation of the file.
+    pub fn generation(&self) -> u64 {
+        self.header.generation
+    }
+
+    /// Returns the length of the next batch when `bytes`, which lie at this place, begin with it whole.
+    pub fn follows(&self, bytes: &[u8]) -> Option<usize> {
+        let batch = format::read_batch(bytes, self.header.seed(self.offset))?;
+        let header = &batch.header;
+        let next = header.generation == self.header.generation && header.batch == self.batch;
+        (next && batch.bad.is_empty() && batch.bytes <= bytes.len() as u64)
+            .then_some(batch.bytes as usize)
+    }
+
+    /// Returns true when `bytes`, which lie at this place, begin with a batch of this use of the file, whole or not.
+    pub fn begins(&self, bytes: &[u8]) -> bool {
+        begins_with_a_batch(bytes, self.header.generation)
+    }
+
+    /// Goes on behind a batch of `bytes` bytes.
+    pub fn pass(&mut self, bytes: u64) {
+        self.offset += bytes;
+        self.batch += 1;
+    }
+}
+
+/// Finds the end of a copy whose files, name and bytes, are those from `from` on. `None` when there is none.
+pub fn end_of(files: &mut [(String, Vec<u8>)], from: Position) -> Option<End> {
+    let header = |bytes: &[u8]| match FileHeader::decode(bytes) {
+        HeaderRead::Valid(header) => Some(header),
+        _ => None,
+    };
+    let headers: Vec<_> = files.iter().map(|(_, bytes)| header(bytes)).collect::<Option<_>>()?;
+    let read = files.iter_mut().zip(headers).map(|((name, bytes), header)| {
+        let (name, bytes) = (name.clone(), std::mem::take(bytes));
+        JournalFile { name, file: (), header, bytes }
+    });
+    let read: Vec<_> = read.collect();
+    let walked = read::walk(&read, from, &mut Nothing);
+    let end = walked.end.map(|(file, offset)| End {
+        file,
+        offset,
+        header: read[file].header,
+        batch: walked.walk.batch,
+    });
+    for (place, file) in files.iter_mut().zip(read) {
+        place.1 = file.bytes;
+    }
+    end
+}
+
+struct Nothing;
+
+impl Replay for Nothing {
+    fn batch(&mut self, _: Vec<u8>, _: Vec<(u32, u32)>) {}
+    fn damage(&mut self, _: super::Damage) {}
+}
+
 fn load<D: Disk>(
     disk: &mut D,
     partition: u32,
@@ -93,6 +163,11 @@ fn load<D: Disk>(
 
 /// Bytes of an earlier use of the file have another generation.
 fn begins_a_batch<F>(file: &JournalFile<F>, offset: u64) -> bool {
-    let Some(head) = file.bytes.get(offset as usize..offset as usize + 16) else { return false };
-    head.starts_with(format::BATCH_MAGIC) && head[8..] == file.header.generation.to_le_bytes()
+    let bytes = file.bytes.get(offset as usize..).unwrap_or_default();
+    begins_with_a_batch(bytes, file.header.generation)
+}
+
+fn begins_with_a_batch(bytes: &[u8], generation: u64) -> bool {
+    let Some(head) = bytes.get(..16) else { return false };
+    head.starts_with(format::BATCH_MAGIC) && head[8..] == generation.to_le_bytes()
 }

@@ -15,6 +15,7 @@ impl Writer {
             return;
         }
         let events: Vec<&Prepared> = group.iter().flat_map(|one| &one.events).collect();
+        self.heed_failure();
         let (outcomes, error) = self.commit_events(&events);
         self.answer(group, outcomes, error);
     }
@@ -44,7 +45,7 @@ impl Writer {
                 Ok((decided, applied)) => {
                     outcomes.extend(decided);
                     if !applied.places.is_empty() {
-                        self.view.publish(self.partition.state(), applied);
+                        self.view.publish(self.number, self.partition.state(), applied);
                         let now = self.world.clock.monotonic();
                         self.oldest_unsealed.get_or_insert(now);
                     }
@@ -79,7 +80,7 @@ impl Writer {
         }
     }
 
-    fn refusal(&mut self, error: &JournalError) -> Refusal {
+    fn refusal(&self, error: &JournalError) -> Refusal {
         if error.is_full() {
             tracing::warn!(error = error as &dyn std::error::Error, "events are refused");
             return Refusal::Full;

@@ -28,7 +28,7 @@ struct Run {
 
 /// Returns the next merge: `fan_in` runs of the lowest level that has as many. None when nothing is to be merged.
 pub(super) fn next(manifest: &Manifest, fan_in: usize) -> Option<Job> {
-    let jobs = levels(manifest).into_iter().filter_map(|((_, level), mut runs)| {
+    let jobs = levels(manifest).into_iter().filter_map(|(level, mut runs)| {
         if runs.len() < fan_in {
             return None;
         }
@@ -39,19 +39,19 @@ pub(super) fn next(manifest: &Manifest, fan_in: usize) -> Option<Job> {
     jobs.filter(|job| job.bytes() <= JOB_BYTES_MAX).find(|job| job.is_apart(manifest))
 }
 
-/// Returns the runs by partition and level, oldest first.
-fn levels(manifest: &Manifest) -> BTreeMap<(u32, u32), Vec<Run>> {
-    let mut runs: BTreeMap<(u32, u32, &str), Run> = BTreeMap::new();
+/// Returns the runs by level, oldest first. Whose seals they are does not matter: a log may have changed its partition,
+/// and then its rows in runs of one partition enclose those in runs of another.
+fn levels(manifest: &Manifest) -> BTreeMap<u32, Vec<Run>> {
+    let mut runs: BTreeMap<(u32, &str), Run> = BTreeMap::new();
     for meta in &manifest.segments {
-        let run = runs
-            .entry((meta.partition, meta.level, &meta.run))
-            .or_insert(Run { created_ms: 0, segments: vec![] });
+        let run =
+            runs.entry((meta.level, &meta.run)).or_insert(Run { created_ms: 0, segments: vec![] });
         run.created_ms = run.created_ms.max(meta.created_ms);
         run.segments.push(Arc::clone(meta));
     }
-    let mut levels: BTreeMap<(u32, u32), Vec<Run>> = BTreeMap::new();
-    for ((partition, level, _), run) in runs {
-        levels.entry((partition, level)).or_default().push(run);
+    let mut levels: BTreeMap<u32, Vec<Run>> = BTreeMap::new();
+    for ((level, _), run) in runs {
+        levels.entry(level).or_default().push(run);
     }
     for runs in levels.values_mut() {
         // Names are ULIDs, so the sort keeps seals of one millisecond in their order.
@@ -153,6 +153,15 @@ mod tests {
         };
         check(run(1).to_vec(), 2, None);
         check([run(1), run(2)].concat(), 2, Some((&["r1p1", "r1p2", "r2p1", "r2p2"], 2)));
+    }
+
+    #[test]
+    fn seals_of_several_partitions_are_merged_together() {
+        let seal = |n: u64, partition| SegmentMeta {
+            partition,
+            ..segment(&format!("s{n}"), 0, &format!("s{n}"), n, &[(1, n * 10)])
+        };
+        check(vec![seal(1, 0), seal(2, 1), seal(3, 0)], 2, Some((&["s1", "s2"], 1)));
     }
 
     #[test]

@@ -38,7 +38,8 @@ impl Store {
             return Ok(false);
         };
         let (reply, done) = oneshot::channel();
-        if !self.send(Message::Delete { slot, reply }).await || done.await.is_err() {
+        let partition = self.0.placement.of(environment, tenant);
+        if !self.send(partition, Message::Delete { slot, reply }).await || done.await.is_err() {
             return Err(DeleteError::Stopping);
         }
         // The seal leaves the deleted log's unsealed events out and commits its head as deleted.
@@ -73,7 +74,7 @@ impl Inner {
         }
         self.catalog.commit_swap(&commit).map_err(DeleteError::Catalog)?;
         let manifest = self.catalog.manifest().map_err(DeleteError::Catalog)?;
-        self.view.set_manifest(manifest, false);
+        self.view.set_manifest(manifest, None);
         for path in &paths {
             self.segments.delete(path).map_err(DeleteError::Segment)?;
         }

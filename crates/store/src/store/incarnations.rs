@@ -14,7 +14,7 @@ use std::{collections::HashMap, ops::Range, sync::Arc};
 use attestary_event::{EventId, id::ulid};
 use attestary_ledger::{Entry, Frontier, Hash, origin_id};
 
-use super::{Inner, Store, epochs, opening::PARTITION, world::Previous};
+use super::{Inner, Store, epochs, opening::REGISTER, world::Previous};
 use crate::{
     catalog::{
         AnchorLogRow, CatalogError, HeadRow, IncarnationRow, Manifest, Renewal, SegmentMeta,
@@ -141,11 +141,11 @@ impl Store {
 impl Inner {
     pub(super) fn renew(&self) -> Result<Renewals, RenewError> {
         let register_dir = self.settings.register();
-        let heads = FileRegister::open(register_dir.clone(), PARTITION).map_err(register)?;
+        let heads = FileRegister::open(register_dir.clone(), REGISTER).map_err(register)?;
         let anchor = FileRegister::of_anchor(register_dir).map_err(register)?;
         let (heads_at, anchor_at) =
             (heads.read().map_err(register)?, anchor.read().map_err(register)?);
-        let logs_need = self.need(PARTITION, &heads_at)?;
+        let logs_need = self.need(REGISTER, &heads_at)?;
         let anchor_need = match (self.need(epochs::PARTITION, &anchor_at)?, &logs_need) {
             // Old and new heads of a slot must not stand in one anchor log.
             (Repair::Nothing | Repair::Owner, Repair::Renew(_)) => logs_need.clone(),
@@ -160,7 +160,7 @@ impl Inner {
         if matches!(logs_need, Repair::Renew(_)) {
             // The batch holds the new heads, so that another renewal of the same backup is another batch.
             let heads: Vec<Head> = renewal.swap.heads.iter().filter_map(new_head).collect();
-            renewal.signing = Some((PARTITION, heads_at.mark.next(PARTITION, &heads)));
+            renewal.signing = Some((REGISTER, heads_at.mark.next(REGISTER, &heads)));
         }
         if matches!(anchor_need, Repair::Renew(_)) {
             let next = anchor_at.mark.next(epochs::PARTITION, &[]);

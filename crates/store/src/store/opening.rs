@@ -16,32 +16,32 @@ use super::{
     flow::Backlog,
     ids,
     nodes::NodeCache,
+    recovery::{Recovered, recover},
+    repartition,
     sealer::Sealer,
     signer::{self, Signer, SignerHandle},
     upkeep,
-    view::View,
     world::World,
     writer::{Gauge, Writer},
 };
 use crate::{
     catalog::{Catalog, CatalogError, Installation, Loaded},
-    disk::RealDisk,
     id_filter::IdFilter,
-    journal::{JournalError, Position},
-    partition::{Nonce as _, Partition},
+    journal::JournalError,
+    partition::Partition,
+    placement::{PARTITIONS_MAX, Placement},
     seam::{Clock, Rng},
     segment::{CacheLimits, SegmentError, Segments, id_runs::IdRuns},
     signing::{
         Signing,
         register::{FileRegister, RegisterError},
     },
-    state::State,
 };
 
 /// Submissions that may wait; their bytes have a bound of their own.
 const QUEUE_MESSAGES: usize = 8 * 1024;
-/// The one partition there is until more are configured.
-pub(super) const PARTITION: u32 = 0;
+/// Heads of the logs of all partitions are fixed in one register, the first partition's.
+pub(super) const REGISTER: u32 = 0;
 
 /// Why a data directory cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +78,38 @@ pub enum OpenError {
     /// The journal cannot be recovered.
     #[error("cannot recover the journal")]
     Journal(#[source] JournalError),
+    /// A number of partitions that no store has.
+    #[error("a store has 1 to {PARTITIONS_MAX} partitions; given: {given}")]
+    Partitions {
+        /// What was asked for.
+        given: u32,
+    },
+    /// The number of partitions cannot be changed over damage.
+    #[error(
+        "acknowledged events are damaged: {from} partitions cannot become {to}; start with {from} and run a check"
+    )]
+    Damaged {
+        /// The present number.
+        from: u32,
+        /// What was asked for.
+        to: u32,
+    },
+    /// The number of partitions cannot be changed because not everything can be sealed.
+    #[error("{from} partitions cannot become {to}: not everything can be sealed")]
+    Repartition {
+        /// The present number.
+        from: u32,
+        /// What was asked for.
+        to: u32,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A journal is where a new partition would begin its own.
+    #[error("{path} is the journal of no partition: move it away")]
+    Stranger {
+        /// Where it is.
+        path: PathBuf,
+    },
     /// The head register cannot be reached.
     #[error("cannot reach the head register")]
     Register(#[source] RegisterError),
@@ -110,32 +142,20 @@ impl Store {
             check_place(&segments, &loaded)?;
         }
         collect_garbage(&catalog, &segments, &loaded.intents);
-
-        let position =
-            loaded.positions.get(&PARTITION).map_or(Position::default(), |at| Position {
-                generation: at.generation,
-                offset: at.offset,
-                batch: at.batch,
-                owner_epoch: at.owner_epoch,
-            });
-        let state = State::restore(&world.log_name, loaded.next_slot, loaded.heads);
-        let path = settings.dir.join("journal").join(format!("{PARTITION:04}"));
-        let disk =
-            RealDisk::new(path.clone()).map_err(|source| OpenError::Directory { path, source })?;
-        let nonce = world.nonce();
-        let (partition, replayed) = Partition::recover(
-            disk,
-            PARTITION,
-            settings.journal_file_bytes,
-            position,
-            state,
-            nonce,
-        )
-        .map_err(OpenError::Journal)?;
-        report_damage(partition.state());
-        let view = Arc::new(View::new(partition.state(), loaded.manifest, replayed));
-        Ok(Self(Arc::new(start(settings, world, catalog, segments, view, partition, directory)?)))
+        let base =
+            Base { settings, world, catalog: Arc::new(catalog), segments: Arc::new(segments) };
+        let loaded = repartition::settle(&base, loaded)?;
+        let recovered = recover(&base, loaded)?;
+        Ok(Self(Arc::new(start(base, recovered, directory)?)))
     }
+}
+
+/// What everything else is opened with.
+pub(super) struct Base {
+    pub(super) settings: Settings,
+    pub(super) world: World,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) segments: Arc<Segments>,
 }
 
 fn lock(settings: &Settings) -> Result<File, OpenError> {
@@ -200,31 +220,10 @@ fn collect_garbage(catalog: &Catalog, segments: &Segments, intents: &[String]) {
     }
 }
 
-fn report_damage(state: &State) {
-    if state.read_only() {
-        tracing::error!(
-            "whole journal batches are damaged: the store is read only; run a check of the data directory"
-        );
-    }
-    for (slot, log) in state.logs().filter(|(_, log)| !log.damaged.is_empty()) {
-        tracing::error!(
-            environment = %log.environment, tenant.id = %log.tenant, slot, seqs = ?log.damaged,
-            "acknowledged events are damaged: the tenant's log is read only from there on"
-        );
-    }
-}
-
-fn start(
-    settings: Settings,
-    world: World,
-    catalog: Catalog,
-    segments: Segments,
-    view: Arc<View>,
-    mut partition: Partition<RealDisk>,
-    directory: File,
-) -> Result<Inner, OpenError> {
-    let (catalog, segments, gauge) =
-        (Arc::new(catalog), Arc::new(segments), Arc::new(Gauge::default()));
+fn start(base: Base, recovered: Recovered, directory: File) -> Result<Inner, OpenError> {
+    let Base { settings, world, catalog, segments } = base;
+    let Recovered { mut partitions, view } = recovered;
+    let gauge = Arc::<Gauge>::default();
     let manifest = Arc::new(parking_lot::Mutex::new(()));
     let sealed_events: u64 = view.manifest().segments.iter().map(|segment| segment.events).sum();
     let known_ids = usize::try_from(sealed_events).unwrap_or(usize::MAX);
@@ -236,9 +235,11 @@ fn start(
         ids: Arc::clone(&ids),
         stop: Arc::clone(&stop),
     };
-    let (sender, queue) = mpsc::sync_channel(QUEUE_MESSAGES);
-    // One seal at a time: the second place is never used, so the partition never waits here.
-    let (sealer_sender, seals) = mpsc::sync_channel(1);
+    let (senders, queues): (Vec<_>, Vec<_>) =
+        partitions.iter().map(|_| mpsc::sync_channel(QUEUE_MESSAGES)).unzip();
+    let senders: Arc<[_]> = senders.into();
+    // One seal of each at a time: there is a place for every one of them, so no partition waits here.
+    let (sealer_sender, seals) = mpsc::sync_channel(partitions.len());
     let (sealed_sender, sealed) = mpsc::sync_channel(1);
     let compactor = Compactor {
         world: world.clone(),
@@ -250,14 +251,12 @@ fn start(
         fan_in: settings.merge_runs,
     };
     let sealer = Sealer {
-        number: PARTITION,
         world: world.clone(),
         catalog: Arc::clone(&catalog),
         segments: Arc::clone(&segments),
         view: Arc::clone(&view),
         ids: Arc::clone(&ids),
         manifest: Arc::clone(&manifest),
-        partition: sender.clone(),
         sealed: sealed_sender,
     };
     let nodes = Arc::new(NodeCache::default());
@@ -267,9 +266,9 @@ fn start(
     let anchor_origin = epochs::anchor_origin(&world.log_name, anchor_log.as_deref());
     let anchor_register =
         FileRegister::of_anchor(register_dir.clone()).map_err(OpenError::Register)?;
-    let register = FileRegister::open(register_dir, PARTITION).map_err(OpenError::Register)?;
-    let owner_epoch = partition.journal().position().owner_epoch;
-    let local = signer::CatalogHeads { catalog: Arc::clone(&catalog), partition: PARTITION };
+    let register = FileRegister::open(register_dir, REGISTER).map_err(OpenError::Register)?;
+    let owner_epoch = partitions[REGISTER as usize].journal().position().owner_epoch;
+    let local = signer::CatalogHeads { catalog: Arc::clone(&catalog), partition: REGISTER };
     let (signer_handle, signer_state, demands) = SignerHandle::new();
     let epoch_state = Arc::<EpochState>::default();
     let mut signer = Signer {
@@ -280,33 +279,20 @@ fn start(
             Arc::clone(&epoch_state),
             world.log_name.clone(),
         ),
-        signing: Signing::new(local, register, PARTITION, owner_epoch),
+        signing: Signing::new(local, register, REGISTER, owner_epoch),
         catalog: Arc::clone(&catalog),
         segments: Arc::clone(&segments),
         view: Arc::clone(&view),
         nodes: Arc::clone(&nodes),
         state: signer_state,
-        partition: sender.clone(),
+        partitions: Arc::clone(&senders),
         clock: Arc::clone(&world.clock),
         every: settings.signing_every,
         unproved: hashbrown::HashMap::new(),
         ready: false,
     };
-    signer.load(partition.state()).map_err(OpenError::Catalog)?;
-    let oldest_unsealed = (view.live().0 > 0).then(|| world.clock.monotonic());
-    let writer = Writer {
-        partition,
-        backlog: Backlog::default(),
-        world: world.clone(),
-        settings: settings.clone(),
-        view: Arc::clone(&view),
-        gauge: Arc::clone(&gauge),
-        sealer: sealer_sender,
-        sealing: false,
-        oldest_unsealed,
-        waiting: vec![],
-        failure: None,
-    };
+    let states: Vec<_> = partitions.iter().map(Partition::state).collect();
+    signer.load(&states).map_err(OpenError::Catalog)?;
     let found = Arc::new(upkeep::Found::default());
     let keeper = upkeep::Keeper {
         settings: settings.clone(),
@@ -319,14 +305,36 @@ fn start(
     };
     let failed = |source| OpenError::Directory { path: settings.dir.clone(), source };
     let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
-    let threads = vec![
-        named("partition").spawn(move || writer.run(&queue)).map_err(failed)?,
-        named("sealer").spawn(move || sealer.run(&seals)).map_err(failed)?,
+    let placement = Placement::over(partitions.len() as u32);
+    let mut threads = Vec::new();
+    for ((number, partition), queue) in (0..).zip(partitions).zip(queues) {
+        let writer = Writer {
+            number,
+            partitions: placement.partitions(),
+            partition,
+            backlog: Backlog::default(),
+            world: world.clone(),
+            settings: settings.clone(),
+            view: Arc::clone(&view),
+            gauge: Arc::clone(&gauge),
+            sealer: sealer_sender.clone(),
+            sealing: false,
+            oldest_unsealed: (view.live(number).events > 0).then(|| world.clock.monotonic()),
+            waiting: vec![],
+        };
+        let name = format!("partition {number}");
+        threads.push(named(&name).spawn(move || writer.run(&queue)).map_err(failed)?);
+    }
+    // The sealer ends when the partitions have.
+    drop(sealer_sender);
+    let sealed_by = Arc::clone(&senders);
+    threads.extend([
+        named("sealer").spawn(move || sealer.run(&seals, &sealed_by)).map_err(failed)?,
         named("ids").spawn(move || restorer.run()).map_err(failed)?,
         named("merger").spawn(move || compactor.run(&sealed)).map_err(failed)?,
         named("signer").spawn(move || signer.run(&demands)).map_err(failed)?,
         named("upkeep").spawn(move || keeper.run()).map_err(failed)?,
-    ];
+    ]);
     let threads = parking_lot::Mutex::new(threads);
     Ok(Inner {
         settings,
@@ -337,7 +345,8 @@ fn start(
         ids,
         gauge,
         found,
-        partition: sender,
+        placement,
+        partitions: senders,
         manifest,
         nodes,
         epochs: epoch_state,

@@ -155,7 +155,7 @@ impl Store {
         let mut tries = 0;
         loop {
             self.seal().await;
-            match self.wipe_journal().await? {
+            match self.wipe_journals().await? {
                 crate::journal::Scrubbed::Done => break,
                 _ if tries == WIPE_TRIES => {
                     let reason = "more is accepted than can be sealed in between".to_owned();
@@ -168,11 +168,23 @@ impl Store {
         purged.map_err(RemovalError::Catalog)
     }
 
-    async fn wipe_journal(&self) -> Result<crate::journal::Scrubbed, RemovalError> {
+    /// Wipes every partition's journal, up to the first that is blocked.
+    async fn wipe_journals(&self) -> Result<crate::journal::Scrubbed, RemovalError> {
+        for partition in 0..self.0.placement.partitions() {
+            match self.wipe_journal(partition).await? {
+                crate::journal::Scrubbed::Done => {}
+                blocked => return Ok(blocked),
+            }
+        }
+        Ok(crate::journal::Scrubbed::Done)
+    }
+
+    async fn wipe_journal(&self, partition: u32) -> Result<crate::journal::Scrubbed, RemovalError> {
         let mut scrub = crate::journal::Scrub::default();
         loop {
             let (reply, answer) = oneshot::channel();
-            if !self.send(Message::Scrub { scrub, bytes_max: WIPE_BYTES, reply }).await {
+            let message = Message::Scrub { scrub, bytes_max: WIPE_BYTES, reply };
+            if !self.send(partition, message).await {
                 return Err(RemovalError::Stopping);
             }
             let (back, scrubbed) = answer.await.map_err(|_| RemovalError::Stopping)?;
@@ -327,7 +339,7 @@ impl Inner {
             }
             self.world.step("committed");
             let manifest = self.catalog.manifest().map_err(RemovalError::Catalog)?;
-            self.view.set_manifest(manifest, false);
+            self.view.set_manifest(manifest, None);
         }
         if !planted(Bug::KeepOldObject) {
             self.segments.delete(&meta.path).map_err(RemovalError::Segment)?;

@@ -1,6 +1,7 @@
 //! The sealing thread: writes frozen events as a segment and commits segment, journal position and heads together.
 
 use std::{
+    collections::VecDeque,
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, SyncSender},
@@ -23,13 +24,14 @@ use crate::{
 const RETRY_DELAY: Duration = Duration::from_secs(2);
 
 pub(super) struct Seal {
+    pub(super) partition: u32,
     pub(super) frozen: Frozen,
     pub(super) tail: Arc<Tail>,
     pub(super) waiting: Vec<oneshot::Sender<()>>,
 }
 
 #[derive(Debug, thiserror::Error)]
-enum SealError {
+pub(super) enum SealError {
     #[error("cannot write the segment")]
     Segment(#[source] SegmentError),
     #[error("cannot commit the segment")]
@@ -37,7 +39,6 @@ enum SealError {
 }
 
 pub(super) struct Sealer {
-    pub(super) number: u32,
     pub(super) world: World,
     pub(super) catalog: Arc<Catalog>,
     pub(super) segments: Arc<Segments>,
@@ -45,42 +46,48 @@ pub(super) struct Sealer {
     pub(super) ids: Arc<IdFilter>,
     /// Serialises everything that replaces the manifest.
     pub(super) manifest: Arc<parking_lot::Mutex<()>>,
-    pub(super) partition: SyncSender<Message>,
     /// Wakes the merging thread.
     pub(super) sealed: SyncSender<()>,
 }
 
 impl Sealer {
-    pub(super) fn run(self, seals: &Receiver<Seal>) {
-        while let Ok(Seal { frozen, tail, waiting }) = seals.recv() {
-            let version = loop {
-                match self.seal(&frozen, &tail) {
-                    Ok(version) => break version,
-                    Err(error) => {
-                        tracing::error!(
-                            error = &error as &dyn std::error::Error,
-                            "sealing failed and is tried again"
-                        );
-                        // Nothing is sent while a seal is under way: this is a wait that ends when the store goes.
-                        if !matches!(
-                            seals.recv_timeout(RETRY_DELAY),
-                            Err(RecvTimeoutError::Timeout)
-                        ) {
-                            return;
-                        }
+    /// Seals for all partitions, one after the other, until they are gone.
+    pub(super) fn run(self, seals: &Receiver<Seal>, partitions: &[SyncSender<Message>]) {
+        let mut failed = VecDeque::new();
+        while let Some(seal) = failed.pop_front().or_else(|| seals.recv().ok()) {
+            let Seal { partition, frozen, tail, waiting } = seal;
+            match self.seal(partition, &frozen, &tail) {
+                Ok(version) => {
+                    for waiter in waiting {
+                        let _ = waiter.send(());
                     }
+                    // A partition that is gone needs no news; others may still seal.
+                    let sealed = Message::Sealed { frozen: Box::new(frozen), version };
+                    let _ = partitions[partition as usize].send(sealed);
                 }
-            };
-            for waiter in waiting {
-                let _ = waiter.send(());
-            }
-            if self.partition.send(Message::Sealed { frozen: Box::new(frozen), version }).is_err() {
-                return;
+                Err(error) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "sealing failed and is tried again"
+                    );
+                    match seals.recv_timeout(RETRY_DELAY) {
+                        Ok(other) => failed.push_back(other),
+                        Err(RecvTimeoutError::Timeout) => {}
+                        Err(RecvTimeoutError::Disconnected) => return,
+                    }
+                    failed.push_back(Seal { partition, frozen, tail, waiting });
+                }
             }
         }
     }
 
-    fn seal(&self, frozen: &Frozen, tail: &Tail) -> Result<u64, SealError> {
+    /// Seals what a partition froze and returns the new manifest version.
+    pub(super) fn seal(
+        &self,
+        partition: u32,
+        frozen: &Frozen,
+        tail: &Tail,
+    ) -> Result<u64, SealError> {
         let mut rows = tail.sorted(|slot| self.view.has(slot)).peekable();
         let mut new_segments = Vec::new();
         let mut ids = Vec::with_capacity(tail.events());
@@ -96,12 +103,12 @@ impl Sealer {
             let id = attestary_event::id::ulid(now_ms, self.world.random());
             self.catalog.intend(&[Segments::path(&id)]).map_err(SealError::Catalog)?;
             new_segments.push(
-                self.segments.put(&id, self.number, now_ms, written).map_err(SealError::Segment)?,
+                self.segments.put(&id, partition, now_ms, written).map_err(SealError::Segment)?,
             );
             self.ids.add(&ids, now_ms);
         }
         let commit = SealCommit {
-            partition: self.number,
+            partition,
             position: JournalPosition {
                 generation: frozen.position.generation,
                 offset: frozen.position.offset,
@@ -120,7 +127,7 @@ impl Sealer {
             let (_, given_up) = ids::window(&manifest, self.ids.ids_max());
             given_up.iter().for_each(|meta| self.segments.drop_id_run(meta));
         }
-        self.view.set_manifest(manifest, true);
+        self.view.set_manifest(manifest, Some(partition));
         // Full means that it was woken already.
         let _ = self.sealed.try_send(());
         Ok(version)

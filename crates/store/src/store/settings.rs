@@ -11,18 +11,21 @@ pub struct Settings {
     pub dir: PathBuf,
     /// The installation's part of every log's origin; used when the directory is initialised, ignored after.
     pub log_name: String,
+    /// How many partitions the logs are spread over, each with a journal and a thread of its own: 1 to
+    /// [`PARTITIONS_MAX`](crate::PARTITIONS_MAX). `None` means as many as the directory has, 1 in a new one.
+    pub partitions: Option<u32>,
     /// Bytes of one journal file. 64 MiB: a seal's worth, written again and again. It must hold any one event; what
     /// more a group of events takes is spread over several batches.
     pub journal_file_bytes: u64,
-    /// Unsealed events that start a seal.
+    /// Unsealed events of all partitions that start a seal.
     pub seal_events_max: usize,
-    /// Unsealed bytes that start a seal.
+    /// Unsealed bytes of all partitions that start a seal.
     pub seal_bytes_max: usize,
     /// Age of the oldest unsealed event that starts a seal.
     pub seal_age: Duration,
     /// Unsealed bytes at which intake is pushed back: sealing does not keep up.
     pub unsealed_bytes_max: usize,
-    /// Bytes of submitted events that may wait for the partition; beyond, intake is pushed back.
+    /// Bytes of submitted events that may wait for the partitions; beyond, intake is pushed back.
     pub queue_bytes_max: usize,
     /// Sealed ids that are recognised when they come again: 2 bytes of memory each, the oldest go first.
     pub dedupe_ids_max: usize,
@@ -49,6 +52,7 @@ impl Settings {
         Self {
             dir,
             log_name: "attestary.local".to_owned(),
+            partitions: Some(1),
             journal_file_bytes: 64 << 20,
             seal_events_max: 128 * 1024,
             seal_bytes_max: 80 << 20,

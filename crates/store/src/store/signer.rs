@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use attestary_ledger::tree;
+use attestary_ledger::{Frontier, tree};
 use hashbrown::{HashMap, HashSet};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::oneshot;
@@ -134,7 +134,7 @@ pub(super) struct Signer {
     pub(super) view: Arc<View>,
     pub(super) nodes: Arc<NodeCache>,
     pub(super) state: Arc<SignerState>,
-    pub(super) partition: SyncSender<Message>,
+    pub(super) partitions: Arc<[SyncSender<Message>]>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) every: Duration,
     pub(super) epochs: Epochs,
@@ -146,11 +146,11 @@ pub(super) struct Signer {
 
 impl Signer {
     /// Compares the heads of earlier processes with the recovered logs, and notes which logs have grown since.
-    pub(super) fn load(&mut self, state: &State) -> Result<(), CatalogError> {
+    pub(super) fn load(&mut self, states: &[&State]) -> Result<(), CatalogError> {
         let heads = self.catalog.signed_heads()?;
         let mut current = HashSet::new();
         for head in heads {
-            let log = state.log(head.slot);
+            let log = states.iter().find_map(|state| state.log(head.slot));
             let size = log.map_or(0, super::super::state::LogState::size);
             let damaged = log.is_some_and(|log| !log.damaged.is_empty());
             if head.size > size && !damaged {
@@ -165,10 +165,11 @@ impl Signer {
                 self.unproved.insert(head.slot, head);
             }
         }
-        if state.read_only() {
+        if states.iter().any(|state| state.read_only()) {
             self.refuse(Refusal::Damaged);
         }
-        let grown = state.logs().filter(|(slot, log)| !log.deleted && !current.contains(slot));
+        let logs = states.iter().flat_map(|state| state.logs());
+        let grown = logs.filter(|(slot, log)| !log.deleted && !current.contains(slot));
         self.view.put_back_unsigned(grown.map(|(slot, _)| slot));
         // Readers expect the heads of before from the first moment on; what fails now is tried again.
         if let Err(error) = self.show_earlier().and_then(|()| self.epochs.settle()) {
@@ -277,21 +278,41 @@ impl Signer {
 
     /// Returns the present heads of those logs that have grown since their last one.
     fn heads(&mut self, slots: &[u64]) -> Result<Vec<Head>, SigningError<CatalogError>> {
-        let (reply, answer) = oneshot::channel();
-        let asked = self.partition.send(Message::Frontiers { slots: slots.to_vec(), reply });
-        let frontiers = match asked {
-            Ok(()) => answer.blocking_recv().unwrap_or_default(),
-            Err(_) => Vec::new(),
-        };
         let mut heads = Vec::with_capacity(slots.len());
-        for (&slot, frontier) in slots.iter().zip(&frontiers) {
-            let Some(frontier) = frontier else { continue };
+        for (slot, frontier) in self.frontiers(slots) {
             let shown = self.view.fixed_head(slot).map_or(0, |head| head.size);
             if frontier.size() > shown && self.proved(slot)? {
                 heads.push(Head { slot, size: frontier.size(), root: frontier.root() });
             }
         }
         Ok(heads)
+    }
+
+    /// Asks every partition for the right edges of its own logs; a log that is gone or damaged has none.
+    fn frontiers(&self, slots: &[u64]) -> Vec<(u64, Frontier)> {
+        let mut own = vec![Vec::new(); self.partitions.len()];
+        for (&slot, partition) in slots.iter().zip(self.view.partitions_of(slots)) {
+            if let Some(partition) = partition {
+                own[partition as usize].push(slot);
+            }
+        }
+        let mut asked = Vec::with_capacity(own.len());
+        for (partition, slots) in self.partitions.iter().zip(own) {
+            let (reply, answer) = oneshot::channel();
+            let message = Message::Frontiers { slots: slots.clone(), reply };
+            if !slots.is_empty() && partition.send(message).is_ok() {
+                asked.push((slots, answer));
+            }
+        }
+        let mut frontiers = Vec::with_capacity(slots.len());
+        for (slots, answer) in asked {
+            let found = answer.blocking_recv().unwrap_or_default();
+            let found = slots.into_iter().zip(found);
+            frontiers.extend(found.filter_map(|(slot, frontier)| Some((slot, frontier?))));
+        }
+        // A batch hashes its heads in their order.
+        frontiers.sort_unstable_by_key(|(slot, _)| *slot);
+        frontiers
     }
 
     /// Says whether the log's last head, if another process fixed it, is one of this log's tree.

@@ -1,4 +1,4 @@
-//! Submitting: look repeats up in the segments, wait for the partition, answer with receipts.
+//! Submitting: look repeats up in the segments, wait for the partitions, answer with receipts.
 
 use std::{
     sync::{atomic::Ordering, mpsc::TrySendError},
@@ -12,6 +12,7 @@ use super::{
     LogHead, Store,
     flow::Flow,
     reading::ReadError,
+    splitting::{Places, parts},
     writer::{Message, Refusal, Room, Submission},
 };
 use crate::{
@@ -131,10 +132,26 @@ impl Store {
             return Err(SubmitError::DiskFull);
         }
         let room = self.admit(flow, events.iter().map(Prepared::bytes).sum()).await?;
-        let (reply, answer) = oneshot::channel();
-        let submission = Submission { events, room, looked_at, reply };
-        match self.0.partition.try_send(Message::Submit(submission)) {
-            Ok(()) => answer.await.map_err(|_| SubmitError::Closed),
+        match self.places(&events) {
+            Places::One(partition) => {
+                let (reply, answer) = oneshot::channel();
+                self.hand_over(partition, Submission { events, room, looked_at, reply })?;
+                answer.await.map_err(|_| SubmitError::Closed)
+            }
+            Places::Several(places) => {
+                self.enqueue_parts(parts(events, &places), room, looked_at).await.map(Ok)
+            }
+        }
+    }
+
+    /// Puts a submission on a partition's queue, unless that is full.
+    pub(super) fn hand_over(
+        &self,
+        partition: u32,
+        submission: Submission,
+    ) -> Result<(), SubmitError> {
+        match self.0.partitions[partition as usize].try_send(Message::Submit(submission)) {
+            Ok(()) => Ok(()),
             Err(TrySendError::Full(_)) => Err(PUSHBACK),
             Err(TrySendError::Disconnected(_)) => Err(SubmitError::Closed),
         }
@@ -201,7 +218,8 @@ impl Store {
         let (reply, answer) = oneshot::channel();
         let message =
             Message::OpenLog { environment: environment.clone(), tenant: tenant.clone(), reply };
-        if !self.send(message).await {
+        let partition = self.0.placement.of(environment, tenant);
+        if !self.send(partition, message).await {
             return Err(SubmitError::Closed);
         }
         match answer.await {

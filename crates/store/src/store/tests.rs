@@ -1,3 +1,4 @@
+mod partitions;
 mod restored;
 
 use attestary_event::{EventId, Fields, filter::Filter};
@@ -11,6 +12,7 @@ use crate::{
 fn open(dir: &tempfile::TempDir) -> Store {
     let mut settings = Settings::new(dir.path().to_owned());
     settings.journal_file_bytes = 1 << 20;
+    settings.partitions = None;
     Store::open(settings, Arc::new(SystemClock::default()), Arc::new(SystemRng::default())).unwrap()
 }
 

@@ -1,4 +1,4 @@
-//! What readers see of a partition: its logs, its unsealed events and the manifest, always consistent.
+//! What readers see: the logs and unsealed events of every partition and the manifest, always consistent.
 
 use std::{
     ops::Range,
@@ -43,8 +43,25 @@ pub struct LogHead {
     pub last_received_ms: u64,
 }
 
+/// What a partition has not sealed.
+#[derive(Debug, Default)]
+struct Tails {
+    sealing: Option<Arc<Tail>>,
+    live: Tail,
+}
+
+/// What the next seals would take: of one partition and of all.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Live {
+    pub(super) events: usize,
+    pub(super) bytes: usize,
+    pub(super) all_events: usize,
+    pub(super) all_bytes: usize,
+}
+
 #[derive(Debug)]
 struct LogEntry {
+    partition: u32,
     environment: EnvironmentId,
     tenant: TenantId,
     log_id: Arc<str>,
@@ -57,8 +74,9 @@ struct LogEntry {
 }
 
 impl LogEntry {
-    fn of(log: &LogState) -> Self {
+    fn of(partition: u32, log: &LogState) -> Self {
         Self {
+            partition,
             environment: log.environment.clone(),
             tenant: log.tenant.clone(),
             log_id: log.log_id.clone(),
@@ -82,8 +100,8 @@ impl LogEntry {
 #[derive(Debug, Default)]
 struct Inner {
     manifest: Arc<Manifest>,
-    sealing: Option<Arc<Tail>>,
-    live: Tail,
+    /// By partition.
+    tails: Vec<Tails>,
     logs: HashMap<u64, Arc<LogEntry>>,
     slots: Slots,
     /// Logs that grew since their head was last taken for signing.
@@ -105,19 +123,27 @@ pub(super) struct Snapshot {
 }
 
 impl View {
-    pub(super) fn new(state: &State, manifest: Manifest, replayed: Vec<Applied>) -> Self {
-        let mut inner = Inner { manifest: Arc::new(manifest), ..Inner::default() };
-        for applied in replayed {
-            inner.live.push(applied);
-        }
-        for (slot, log) in state.logs() {
-            inner.insert(slot, log);
-        }
+    pub(super) fn new(manifest: Manifest) -> Self {
+        let inner = Inner { manifest: Arc::new(manifest), ..Inner::default() };
         Self { inner: RwLock::new(inner) }
     }
 
-    /// Makes one applied batch visible.
-    pub(super) fn publish(&self, state: &State, applied: Applied) {
+    /// Adds the next partition with what it replayed.
+    pub(super) fn add(&self, state: &State, replayed: Vec<Applied>) {
+        let mut inner = self.inner.write();
+        let partition = inner.tails.len() as u32;
+        let mut tails = Tails::default();
+        for applied in replayed {
+            tails.live.push(applied);
+        }
+        inner.tails.push(tails);
+        for (slot, log) in state.logs() {
+            inner.insert(partition, slot, log);
+        }
+    }
+
+    /// Makes one applied batch of a partition visible.
+    pub(super) fn publish(&self, partition: u32, state: &State, applied: Applied) {
         let mut touched: Vec<u64> = Vec::new();
         for index in 0..applied.places.len() {
             if let Some(record) = applied.record(index)
@@ -129,12 +155,12 @@ impl View {
         touched.sort_unstable();
         touched.dedup();
         let mut inner = self.inner.write();
-        inner.live.push(applied);
+        inner.tails[partition as usize].live.push(applied);
         for slot in touched {
             let Some(log) = state.log(slot) else { continue };
             match inner.logs.get(&slot) {
                 Some(entry) => entry.update(log),
-                None => inner.insert(slot, log),
+                None => inner.insert(partition, slot, log),
             }
             inner.unsigned.insert(slot);
         }
@@ -189,9 +215,8 @@ impl View {
         mut f: impl FnMut(&Unsealed),
     ) -> Arc<Manifest> {
         let inner = self.inner.read();
-        let sealing = inner.sealing.as_ref().map_or(&[][..], |tail| tail.log(slot));
         let mut next = seqs.start;
-        for records in [sealing, inner.live.log(slot)] {
+        for records in inner.tails_of(slot).map_or([&[][..]; 2], |tails| tails.log(slot)) {
             let mut at = records.partition_point(|record| record.record().seq() < next);
             while let Some(record) = records.get(at) {
                 let seq = record.record().seq();
@@ -210,20 +235,21 @@ impl View {
         Arc::clone(&inner.manifest)
     }
 
-    /// Moves the live tail aside for a seal; it stays readable.
-    pub(super) fn freeze(&self) -> Arc<Tail> {
+    /// Moves a partition's live tail aside for a seal; it stays readable.
+    pub(super) fn freeze(&self, partition: u32) -> Arc<Tail> {
         let mut inner = self.inner.write();
-        let tail = Arc::new(std::mem::take(&mut inner.live));
-        inner.sealing = Some(Arc::clone(&tail));
+        let tails = &mut inner.tails[partition as usize];
+        let tail = Arc::new(std::mem::take(&mut tails.live));
+        tails.sealing = Some(Arc::clone(&tail));
         tail
     }
 
-    /// Swaps the manifest; with `sealed`, the tail that went into it is dropped in the same moment.
-    pub(super) fn set_manifest(&self, manifest: Manifest, sealed: bool) {
+    /// Swaps the manifest; the tail that a partition sealed into it is dropped in the same moment.
+    pub(super) fn set_manifest(&self, manifest: Manifest, sealed: Option<u32>) {
         let mut inner = self.inner.write();
         inner.manifest = Arc::new(manifest);
-        if sealed {
-            inner.sealing = None;
+        if let Some(partition) = sealed {
+            inner.tails[partition as usize].sealing = None;
         }
     }
 
@@ -233,8 +259,8 @@ impl View {
         inner.unsigned.remove(&slot);
         if let Some(entry) = inner.logs.remove(&slot) {
             inner.slots.remove(&entry.environment, &entry.tenant);
+            inner.tails[entry.partition as usize].live.remove(slot);
         }
-        inner.live.remove(slot);
     }
 
     pub(super) fn manifest(&self) -> Arc<Manifest> {
@@ -243,24 +269,39 @@ impl View {
 
     pub(super) fn snapshot(&self, slot: u64) -> Snapshot {
         let inner = self.inner.read();
+        let tails = inner.tails_of(slot);
         Snapshot {
             manifest: Arc::clone(&inner.manifest),
-            sealing: inner.sealing.clone(),
-            live: inner.live.log(slot).to_vec(),
+            sealing: tails.and_then(|tails| tails.sealing.clone()),
+            live: tails.map_or_else(Vec::new, |tails| tails.live.log(slot).to_vec()),
         }
     }
 
     /// Returns the events and bytes that are not sealed.
     pub(super) fn unsealed(&self) -> (usize, usize) {
         let inner = self.inner.read();
-        let sealing = inner.sealing.as_ref().map_or((0, 0), |tail| (tail.events(), tail.bytes()));
-        (inner.live.events() + sealing.0, inner.live.bytes() + sealing.1)
+        let tails = inner.tails.iter().flat_map(|tails| {
+            tails.sealing.as_deref().into_iter().chain(std::iter::once(&tails.live))
+        });
+        tails.fold((0, 0), |sum, tail| (sum.0 + tail.events(), sum.1 + tail.bytes()))
     }
 
-    /// Returns the events and bytes that the next seal would take.
-    pub(super) fn live(&self) -> (usize, usize) {
+    /// Returns what the next seal of a partition would take, and those of all.
+    pub(super) fn live(&self, partition: u32) -> Live {
         let inner = self.inner.read();
-        (inner.live.events(), inner.live.bytes())
+        let own = &inner.tails[partition as usize].live;
+        Live {
+            events: own.events(),
+            bytes: own.bytes(),
+            all_events: inner.tails.iter().map(|tails| tails.live.events()).sum(),
+            all_bytes: inner.tails.iter().map(|tails| tails.live.bytes()).sum(),
+        }
+    }
+
+    /// Returns for each slot the partition that has its log, if there is one that was not deleted.
+    pub(super) fn partitions_of(&self, slots: &[u64]) -> Vec<Option<u32>> {
+        let inner = self.inner.read();
+        slots.iter().map(|slot| Some(inner.logs.get(slot)?.partition)).collect()
     }
 
     /// Returns true when there is a log at `slot` that was not deleted.
@@ -318,13 +359,24 @@ fn raise(watch: &watch::Sender<u64>, size: u64) {
     });
 }
 
+impl Tails {
+    /// Returns the records of a log, older ones first.
+    fn log(&self, slot: u64) -> [&[Unsealed]; 2] {
+        [self.sealing.as_ref().map_or(&[][..], |tail| tail.log(slot)), self.live.log(slot)]
+    }
+}
+
 impl Inner {
-    fn insert(&mut self, slot: u64, log: &LogState) {
+    fn tails_of(&self, slot: u64) -> Option<&Tails> {
+        self.tails.get(self.logs.get(&slot)?.partition as usize)
+    }
+
+    fn insert(&mut self, partition: u32, slot: u64, log: &LogState) {
         if log.deleted {
             return;
         }
         self.slots.insert(&log.environment, &log.tenant, slot);
-        self.logs.insert(slot, Arc::new(LogEntry::of(log)));
+        self.logs.insert(slot, Arc::new(LogEntry::of(partition, log)));
     }
 }
 

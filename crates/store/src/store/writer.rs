@@ -5,7 +5,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError},
     },
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     disk::RealDisk,
-    journal::{Scrub, Scrubbed},
+    journal::{JournalError, Scrub, Scrubbed},
     partition::{Frozen, Outcome, Partition},
     record::Prepared,
 };
@@ -105,19 +105,35 @@ pub(super) enum Message {
     },
 }
 
-/// What the queue knows without asking the thread.
+/// What is known of all queues together without asking their threads.
 #[derive(Debug, Default)]
 pub(super) struct Gauge {
     /// Locked for lines.
     pub(super) queued: parking_lot::Mutex<Shares>,
-    /// The journal failed: nothing is accepted until the process starts again.
+    /// A journal failed: nothing is accepted until the process starts again.
     pub(super) failed: AtomicBool,
+    failure: OnceLock<String>,
+}
+
+impl Gauge {
+    /// Notes that a journal failed. Returns the first reason there was.
+    fn fail(&self, error: &JournalError) -> String {
+        let reason = self.failure.get_or_init(|| {
+            tracing::error!(
+                error = error as &dyn std::error::Error,
+                "the journal failed: intake stops until the service is started again"
+            );
+            error.to_string()
+        });
+        self.failed.store(true, Ordering::Release);
+        reason.clone()
+    }
 }
 
 /// Room in the queue, given back when this is dropped: also when the caller went away while it waited.
 pub(super) struct Room {
     gauge: Arc<Gauge>,
-    flow: Flow,
+    pub(super) flow: Flow,
     bytes: usize,
 }
 
@@ -132,6 +148,13 @@ impl Room {
         let taken = gauge.queued.lock().take(flow, bytes, bytes_max);
         taken.then(|| Self { gauge: Arc::clone(gauge), flow, bytes })
     }
+
+    /// Takes a part of the room out of this one.
+    pub(super) fn split_off(&mut self, bytes: usize) -> Self {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        Self { gauge: Arc::clone(&self.gauge), flow: self.flow, bytes }
+    }
 }
 
 impl Drop for Room {
@@ -141,6 +164,8 @@ impl Drop for Room {
 }
 
 pub(super) struct Writer {
+    pub(super) number: u32,
+    pub(super) partitions: u32,
     pub(super) partition: Partition<RealDisk>,
     pub(super) backlog: Backlog<Submission>,
     pub(super) world: World,
@@ -151,7 +176,6 @@ pub(super) struct Writer {
     pub(super) sealing: bool,
     pub(super) oldest_unsealed: Option<Duration>,
     pub(super) waiting: Vec<oneshot::Sender<()>>,
-    pub(super) failure: Option<String>,
 }
 
 impl Writer {
@@ -260,32 +284,34 @@ impl Writer {
     }
 
     fn scrub(&mut self, scrub: &mut Scrub, bytes_max: u64) -> Result<Scrubbed, String> {
-        if let Some(failure) = &self.failure {
-            return Err(failure.clone());
-        }
+        self.heed_failure();
         let scrubbed = self.partition.journal().scrub(scrub, bytes_max);
         scrubbed.map_err(|error| self.fail(&error))
     }
 
-    /// After a failed write or sync nobody knows what the disk holds: no more writes until recovery has read it.
-    pub(super) fn fail(&mut self, error: &crate::journal::JournalError) -> String {
-        self.gauge.failed.store(true, Ordering::Release);
-        self.failure
-            .get_or_insert_with(|| {
-                tracing::error!(
-                    error = error as &dyn std::error::Error,
-                    "the journal failed: intake stops until the service is started again"
-                );
-                error.to_string()
-            })
-            .clone()
+    /// After a failed write or sync nobody knows what the disk holds: no more writes, in any partition, until recovery
+    /// has read it.
+    pub(super) fn fail(&self, error: &JournalError) -> String {
+        self.gauge.fail(error)
+    }
+
+    /// What one partition's disk refused, the others do not try.
+    pub(super) fn heed_failure(&mut self) {
+        if self.has_failed() {
+            self.partition.journal().poison();
+        }
+    }
+
+    fn has_failed(&self) -> bool {
+        self.gauge.failed.load(Ordering::Acquire)
     }
 
     fn open_log(&mut self, environment: &EnvironmentId, tenant: &TenantId) -> Result<(), Refusal> {
+        self.heed_failure();
         let now_ms = self.world.clock.now_ms();
         match self.partition.open_log(environment, tenant, now_ms, &mut self.world) {
             Ok(Some(applied)) => {
-                self.view.publish(self.partition.state(), applied);
+                self.view.publish(self.number, self.partition.state(), applied);
                 Ok(())
             }
             Ok(None) => Ok(()),
@@ -295,7 +321,7 @@ impl Writer {
     }
 
     fn mark(&mut self) {
-        if self.failure.is_none()
+        if !self.has_failed()
             && self.partition.journal().mark_lags()
             && let Err(error) = self.partition.mark(&mut self.world)
             && !error.is_full()
@@ -305,13 +331,16 @@ impl Writer {
     }
 
     fn seal_when_due(&mut self) {
-        let (events, bytes) = self.view.live();
+        let live = self.view.live(self.number);
         let old = self.oldest_unsealed.is_some_and(|since| {
             self.world.clock.monotonic().saturating_sub(since) >= self.settings.seal_age
         });
-        if events >= self.settings.seal_events_max
-            || bytes >= self.settings.seal_bytes_max
-            || (old && events > 0)
+        // The limits are those of all partitions together: whoever has its share or more of that seals.
+        let share = |own: usize, all: usize| own.saturating_mul(self.partitions as usize) >= all;
+        let full = |own, all, max| all >= max && share(own, all);
+        if full(live.events, live.all_events, self.settings.seal_events_max)
+            || full(live.bytes, live.all_bytes, self.settings.seal_bytes_max)
+            || (old && live.events > 0)
         {
             self.seal();
         }
@@ -319,15 +348,15 @@ impl Writer {
 
     /// Freezes what there is and hands it to the sealing thread; one seal at a time.
     fn seal(&mut self) {
-        if self.sealing || self.failure.is_some() {
+        if self.sealing || self.has_failed() {
             return;
         }
         let frozen = self.partition.freeze();
-        let tail = self.view.freeze();
+        let tail = self.view.freeze(self.number);
         self.oldest_unsealed = None;
         self.sealing = true;
         let waiting = std::mem::take(&mut self.waiting);
-        if self.sealer.send(Seal { frozen, tail, waiting }).is_err() {
+        if self.sealer.send(Seal { partition: self.number, frozen, tail, waiting }).is_err() {
             self.gauge.failed.store(true, Ordering::Release);
         }
         // A spare is made here, while nothing waits for it yet, so that switching files costs no allocation.

@@ -13,7 +13,7 @@ use attestary_store::{
     segment::{CacheLimits, Segments},
 };
 
-use crate::check::{checked, event, fill, open};
+use crate::check::{checked, event, fill, open, spread};
 
 fn backup(dir: &Path, repository: &Path, now_ms: u64, keep: Option<usize>) -> Snapshot {
     let options = Options { dir: dir.to_owned(), repository: repository.to_owned(), keep, now_ms };
@@ -35,13 +35,20 @@ fn try_restore(repository: &Path, name: Option<&str>, dir: &Path) -> Result<(), 
 
 #[tokio::test]
 async fn what_is_restored_is_what_was_backed_up() {
+    for (partitions, segments) in [(1, 2), (3, 4)] {
+        is_what_was_backed_up(partitions, segments).await;
+    }
+}
+
+async fn is_what_was_backed_up(partitions: u32, segments: usize) {
     let root = tempfile::tempdir().unwrap();
     let (data, repository, copy) =
         (root.path().join("data"), root.path().join("backup"), root.path().join("copy"));
+    spread(&data, partitions).await;
     fill(&data).await;
     fs::write(data.join("master.key"), b"secret").unwrap();
     let taken = backup(&data, &repository, 1, None);
-    assert_eq!((taken.logs, taken.events, taken.segments.len()), (2, 122, 2));
+    assert_eq!((taken.logs, taken.events, taken.segments.len()), (2, 122, segments));
     try_restore(&repository, None, &copy).unwrap();
     assert_eq!(checked(&copy).findings, []);
     assert_eq!(fs::read(copy.join("master.key")).unwrap(), b"secret");
@@ -72,8 +79,15 @@ async fn the_last_batch_is_copied_whatever_it_ends_with() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_under_load_is_a_consistent_moment() {
+    for partitions in [1, 3] {
+        backup_under_load(partitions).await;
+    }
+}
+
+async fn backup_under_load(partitions: u32) {
     let root = tempfile::tempdir().unwrap();
     let (data, repository) = (root.path().join("data"), root.path().join("backup"));
+    spread(&data, partitions).await;
     fill(&data).await;
     let store = open(&data);
     let stop = std::sync::Arc::new(AtomicBool::new(false));
@@ -104,6 +118,54 @@ async fn a_backup_under_load_is_a_consistent_moment() {
     load.await.unwrap();
     store.close().await;
     assert_eq!(snapshots(&repository).unwrap().len(), 2);
+}
+
+/// Each event of one partition is sent when the one before it, of another, is acknowledged.
+#[tokio::test(flavor = "multi_thread")]
+async fn journals_of_several_partitions_are_copied_as_of_one_moment() {
+    let root = tempfile::tempdir().unwrap();
+    let (data, repository) = (root.path().join("data"), root.path().join("backup"));
+    spread(&data, 3).await;
+    let store = open(&data);
+    let stop = std::sync::Arc::new(AtomicBool::new(false));
+    let load = tokio::spawn({
+        let (store, stop) = (store.clone(), std::sync::Arc::clone(&stop));
+        async move {
+            for number in 1.. {
+                // In the first, the last and the second partition.
+                for tenant in ["acme", "globex", "initech"] {
+                    store.submit(vec![event(tenant, number)]).await.unwrap();
+                }
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+        }
+    });
+    let environment = EnvironmentId::parse("production").unwrap();
+    let acme = TenantId::parse("acme").unwrap();
+    while store.log(&environment, &acme).is_none_or(|log| log.size < 20) {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    let mut last = 20;
+    for round in 0..12 {
+        let taken = backup(&data, &repository, round, Some(1));
+        let copy = root.path().join(format!("copy{round}"));
+        try_restore(&repository, Some(&taken.name), &copy).unwrap();
+        let restored = open(&copy);
+        let size = |tenant: &str| {
+            let log = restored.log(&environment, &TenantId::parse(tenant).unwrap());
+            log.map_or(0, |log| log.size)
+        };
+        let sizes = ["acme", "globex", "initech"].map(size);
+        assert!(sizes.is_sorted_by(|a, b| a >= b) && sizes[0] <= sizes[2] + 1, "{sizes:?}");
+        assert!(sizes[0] >= last);
+        last = sizes[0];
+        restored.close().await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    load.await.unwrap();
+    store.close().await;
 }
 
 #[tokio::test]

@@ -10,9 +10,11 @@ use attestary_store::{
     record::{Parts, Prepared},
 };
 
+/// As many partitions as the directory has.
 pub(crate) fn settings(dir: &Path) -> Settings {
     let mut settings = Settings::new(dir.to_owned());
     settings.journal_file_bytes = 1 << 20;
+    settings.partitions = None;
     settings
 }
 
@@ -39,6 +41,16 @@ pub(crate) fn event(tenant: &str, number: u128) -> Prepared {
         fields: &Fields::of_stored(body.as_bytes()),
         body: body.as_bytes(),
     })
+}
+
+/// Spreads a directory over so many partitions.
+pub(crate) async fn spread(dir: &Path, partitions: u32) {
+    let settings = Settings { partitions: Some(partitions), ..settings(dir) };
+    let (clock, rng) = (Arc::new(SystemClock::default()), Arc::new(SystemRng::default()));
+    let opened = std::thread::scope(|scope| {
+        scope.spawn(|| Store::open(settings, clock, rng).unwrap()).join().unwrap()
+    });
+    opened.close().await;
 }
 
 /// Two seals and a tail, for two tenants; the first one has 60 sealed events beside its genesis.

@@ -52,8 +52,13 @@ struct World {
 }
 
 fn open(dir: &Path) -> Store {
+    open_over(dir, None)
+}
+
+fn open_over(dir: &Path, partitions: Option<u32>) -> Store {
     let mut settings = Settings::new(dir.to_owned());
     settings.journal_file_bytes = 1 << 20;
+    settings.partitions = partitions;
     Store::open(settings, Arc::new(SystemClock::default()), Arc::new(SystemRng::default())).unwrap()
 }
 
@@ -92,9 +97,13 @@ fn event(tenant_name: &str, number: u64) -> Prepared {
 
 impl World {
     fn new() -> Self {
+        Self::over(1)
+    }
+
+    fn over(partitions: u32) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let store = open(dir.path());
+        let store = open_over(dir.path(), Some(partitions));
         runtime.block_on(async {
             // Three segments, each with both logs.
             for part in 0..3 {
@@ -233,7 +242,12 @@ fn parquet_holds(path: &Path) -> bool {
 
 #[test]
 fn what_is_removed_is_nowhere_and_proofs_keep() {
-    let world = World::new();
+    for partitions in [1, 3] {
+        is_nowhere_and_proofs_keep(&World::over(partitions));
+    }
+}
+
+fn is_nowhere_and_proofs_keep(world: &World) {
     let (acme, beta) = (world.slot("acme"), world.slot("beta"));
     let before = rows(&world.store, acme);
     let beta_before = rows(&world.store, beta);

@@ -31,9 +31,9 @@ async fn fixed(store: &Store, tenant: &str) -> Result<FixedHead, HeadError> {
 }
 
 /// A directory that is older than its register: sealed, merged and unsealed events of two logs; and what was signed of them.
-async fn went_back(dir: &tempfile::TempDir) -> (FixedHead, AnchorHead) {
+async fn went_back(dir: &tempfile::TempDir, partitions: u32) -> (FixedHead, AnchorHead) {
     let newer = tempfile::tempdir().unwrap();
-    let store = open(&newer);
+    let store = partitions::open(&newer, partitions);
     for part in 0..9 {
         submit(&store, "acme", 20 * part..20 * part + 17).await;
         submit(&store, "beta", 20 * part..20 * part + 3).await;
@@ -73,9 +73,15 @@ fn renewed(dir: &tempfile::TempDir) -> Renewals {
 
 #[test]
 fn a_restored_directory_goes_on_wherever_it_is_stopped() {
+    for partitions in [1, 3] {
+        goes_on_wherever_it_is_stopped(partitions);
+    }
+}
+
+fn goes_on_wherever_it_is_stopped(partitions: u32) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let (signed, anchor) = runtime.block_on(went_back(&dir));
+    let (signed, anchor) = runtime.block_on(went_back(&dir, partitions));
     let stops = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
     let done = during(
         {
@@ -153,7 +159,7 @@ fn opened(dir: &tempfile::TempDir) -> Store {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_backup_begins_anew_under_other_names_each_time() {
     let dir = tempfile::tempdir().unwrap();
-    went_back(&dir).await;
+    went_back(&dir, 1).await;
     let again = tempfile::tempdir().unwrap();
     copy(dir.path(), again.path());
     let mut origins = Vec::new();
@@ -178,7 +184,7 @@ async fn the_same_backup_begins_anew_under_other_names_each_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_events_do_not_get_a_new_name() {
     let dir = tempfile::tempdir().unwrap();
-    went_back(&dir).await;
+    went_back(&dir, 1).await;
     let segment =
         fs::read_dir(dir.path().join("segments")).unwrap().next().unwrap().unwrap().path();
     let mut bytes = fs::read(&segment).unwrap();
