@@ -57,7 +57,11 @@ impl Part {
     }
 
     fn add(&self, hashes: impl Iterator<Item = u64>, sealed_ms: u64) {
-        let count = hashes.map(|hash| self.filter.insert_hash(hash)).count();
+        let mut count = 0;
+        for hash in hashes {
+            self.filter.insert_hash(hash);
+            count += 1;
+        }
         self.since_ms.fetch_min(sealed_ms, Ordering::Relaxed);
         self.held.fetch_add(count, Ordering::Relaxed);
     }
