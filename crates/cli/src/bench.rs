@@ -68,7 +68,7 @@ pub(crate) struct Ingest {
     /// Connections that send batches of 1,000
     #[arg(long, value_name = "N", default_value_t = 8)]
     connections: usize,
-    /// Connections that send single events
+    /// Connections that send single events; 0 leaves that phase out
     #[arg(long, value_name = "N", default_value_t = 256)]
     single_connections: usize,
     /// Measure a peer in the same run
@@ -94,6 +94,9 @@ pub(crate) struct Ingest {
 enum PeerName {
     Postgres,
 }
+
+/// What the machine does without us changes little with time.
+const CEILING_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Queries of each kind.
 const QUERIES: usize = 500;
@@ -167,11 +170,13 @@ impl Ceilings {
 }
 
 async fn measure_ceilings(options: &Ingest, scratch: &std::path::Path) -> anyhow::Result<Ceilings> {
-    let (directory, time) = (scratch.to_owned(), Duration::from_secs(options.seconds));
+    let time = Duration::from_secs(options.seconds).min(CEILING_TIME_MAX);
+    let directory = scratch.to_owned();
     let journal = tokio::task::spawn_blocking(move || ceiling::journal(&directory, time)).await??;
     let span = Span { time, events: UNBOUNDED_EVENTS };
     let bar = phase("single events without us", span);
-    let echo = ceiling::echo(options.single_connections, span, SEED_SINGLES, &bar).await?;
+    let connections = options.single_connections.max(1);
+    let echo = ceiling::echo(connections, span, SEED_SINGLES, &bar).await?;
     bar.finish_and_clear();
     Ok(Ceilings { journal, echo })
 }
@@ -215,11 +220,13 @@ async fn phases(options: &Ingest, server: &Server) -> anyhow::Result<Results> {
     let queries_ms = ingest::newest_by_actor(server.address, read_key, QUERIES, SEED_QUERIES)
         .await
         .context("phase \"queries\"")?;
-    let singles = send("single events", options.single_connections, 1, timed, SEED_SINGLES).await?;
+    let singles = match options.single_connections {
+        0 => None,
+        many => Some(send("single events", many, 1, timed, SEED_SINGLES).await?),
+    };
     let bytes_per_event =
         ingest::sealed_bytes_per_event(server.address).await.context("phase \"size\"")?;
     let resident_bytes_max = server.resident_bytes_max()?;
-    let singles = Some(singles);
     Ok(Results { batches, singles, queries_ms, bytes_per_event, resident_bytes_max })
 }
 

@@ -21,8 +21,9 @@ use crate::segment::id_runs::IdHasher;
 
 /// Bits of memory for one id: one new id in 2,000 is looked up in vain.
 const BITS_PER_ID: usize = 16;
-/// Room of the first filter. Each next one doubles the room of all, up to [`PART_IDS_MAX`].
-const PART_IDS_MIN: usize = 256 * 1024;
+/// Room of the first filter. Each next one doubles the room of all, up to [`PART_IDS_MAX`]. Few parts are few cache
+/// misses for an id and few mistakes; memory is used as it fills.
+const PART_IDS_MIN: usize = 2 * 1024 * 1024;
 const PART_IDS_MAX: usize = 16 * 1024 * 1024;
 /// Ids are to be recognised for 72 hours at least.
 const WINDOW_MIN_MS: u64 = 72 * 3_600_000;
@@ -185,13 +186,13 @@ mod tests {
     fn what_was_added_is_held_and_little_else() {
         let filter = filter(10_000_000, 0);
         for seal in 0..12 {
-            filter.add(&ids(seal * 50_000..(seal + 1) * 50_000), seal);
+            filter.add(&ids(seal * 200_000..(seal + 1) * 200_000), seal);
         }
         assert_eq!(filter.window_from_ms(), None);
-        assert_eq!(held(&filter, 0..600_000), 600_000);
-        assert_eq!(filter.ids(), 600_000);
-        // Three parts, each wrong about once in 2,000.
-        let wrong = held(&filter, 1_000_000..1_100_000);
+        assert_eq!(held(&filter, 0..2_400_000), 2_400_000);
+        assert_eq!(filter.ids(), 2_400_000);
+        // Two parts, each wrong about once in 2,000.
+        let wrong = held(&filter, 3_000_000..3_100_000);
         assert!(wrong < 500, "{wrong} of 100,000 are held by mistake");
     }
 

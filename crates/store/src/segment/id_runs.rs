@@ -8,10 +8,11 @@
 mod run;
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fs, io,
     ops::Range,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use attestary_event::EventId;
@@ -24,6 +25,8 @@ use run::{Run, Source};
 const KEY_FILE: &str = "key";
 const KEY_BYTES: usize = 16;
 const EXTENSION: &str = "ids";
+/// Runs that stay open between look-ups: each holds a file descriptor.
+const OPEN_MAX: usize = 128;
 
 /// Hashes ids under the directory's own key, so that nobody can choose ids that hash alike.
 #[derive(Debug, Clone, Copy)]
@@ -51,8 +54,34 @@ impl IdHasher {
 pub(crate) struct IdRuns {
     dir: PathBuf,
     hasher: IdHasher,
-    /// Ids of the segments that have a run, so that the others cost no system call.
-    present: Mutex<HashSet<String>>,
+    present: Mutex<Present>,
+}
+
+/// The segments that have a run, by id, so that the others cost no system call; with the run while it is open.
+#[derive(Debug, Default)]
+struct Present {
+    runs: HashMap<String, Option<Arc<Run>>>,
+    open: usize,
+}
+
+impl Present {
+    fn set(&mut self, id: &str, run: Option<Arc<Run>>) {
+        if self.open >= OPEN_MAX {
+            // Which one does not matter much: opening costs a few microseconds.
+            self.runs.values_mut().find_map(Option::take);
+            self.open -= 1;
+        }
+        self.open += usize::from(run.is_some());
+        let before = self.runs.insert(id.to_owned(), run);
+        self.open -= usize::from(before.flatten().is_some());
+    }
+
+    /// Returns false when there was none.
+    fn remove(&mut self, id: &str) -> bool {
+        let removed = self.runs.remove(id);
+        self.open -= usize::from(matches!(removed, Some(Some(_))));
+        removed.is_some()
+    }
 }
 
 impl IdRuns {
@@ -67,13 +96,13 @@ impl IdRuns {
                 fresh_key
             }
         };
-        let mut present = HashSet::new();
+        let mut present = Present::default();
         for entry in fs::read_dir(dir)? {
             let path = entry?.path();
             if path.extension().is_some_and(|extension| extension == EXTENSION)
                 && let Some(id) = path.file_stem().and_then(|stem| stem.to_str())
             {
-                present.insert(id.to_owned());
+                present.set(id, None);
             }
         }
         Ok(Self { dir: dir.to_owned(), hasher: IdHasher::new(&key), present: Mutex::new(present) })
@@ -89,7 +118,7 @@ impl IdRuns {
         let mut entries: Vec<_> = ids.map(|(id, row)| (self.hasher.hash(id), row)).collect();
         let bytes = run::encode(&mut entries, &self.source(meta));
         match fs::write(self.path(&meta.id), bytes) {
-            Ok(()) => drop(self.present.lock().insert(meta.id.clone())),
+            Ok(()) => self.present.lock().set(&meta.id, None),
             Err(error) => {
                 tracing::warn!(segment = meta.id, %error, "the ids of a segment are not kept apart");
                 self.remove(&meta.id);
@@ -115,10 +144,12 @@ impl IdRuns {
     }
 
     fn read<T>(&self, meta: &SegmentMeta, read: impl FnOnce(&Run) -> io::Result<T>) -> Option<T> {
-        if !self.present.lock().contains(&meta.id) {
-            return None;
-        }
-        match Run::open(&self.path(&meta.id), &self.source(meta)).and_then(|run| read(&run)) {
+        let open = self.present.lock().runs.get(&meta.id)?.clone();
+        let answer = match open {
+            Some(run) => read(&run),
+            None => self.open_run(meta).and_then(|run| read(&run)),
+        };
+        match answer {
             Ok(answer) => Some(answer),
             Err(error) => {
                 // Gone: its segment was replaced meanwhile.
@@ -129,6 +160,16 @@ impl IdRuns {
                 None
             }
         }
+    }
+
+    fn open_run(&self, meta: &SegmentMeta) -> io::Result<Arc<Run>> {
+        let run = Arc::new(Run::open(&self.path(&meta.id), &self.source(meta))?);
+        let mut present = self.present.lock();
+        // Unless it was removed meanwhile.
+        if present.runs.contains_key(&meta.id) {
+            present.set(&meta.id, Some(Arc::clone(&run)));
+        }
+        Ok(run)
     }
 
     /// Deletes the run of the segment called `id`, if there is one.
@@ -144,7 +185,7 @@ impl IdRuns {
     /// Deletes the runs of all segments but those called `ids`.
     pub(crate) fn keep<'a>(&self, ids: impl Iterator<Item = &'a str>) {
         let kept: HashSet<&str> = ids.collect();
-        let present = self.present.lock().iter().cloned().collect::<Vec<_>>();
+        let present: Vec<_> = self.present.lock().runs.keys().cloned().collect();
         present.iter().filter(|id| !kept.contains(id.as_str())).for_each(|id| self.remove(id));
     }
 
