@@ -6,7 +6,7 @@
 
 use std::{num::NonZero, time::Duration};
 
-use attestary_store::{Flow, SubmitError};
+use attestary_store::{Flow, SubmitError, priority};
 
 use crate::{Caller, IntakeError, Service, error::cause, seats::Seats, submit::submit_error};
 
@@ -91,6 +91,7 @@ impl Service {
         let seat = seat.ok_or(IntakeError::Pushback { retry_after: RETRY_AFTER })?;
         let (service, caller) = (self.clone(), caller.clone());
         let worker = self.runtime().spawn_blocking(move || {
+            priority::lower(priority::BULK);
             let done = work(&service, &caller);
             drop(seat);
             done

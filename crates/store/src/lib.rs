@@ -18,6 +18,7 @@ mod lease;
 pub mod partition;
 mod placement;
 pub mod planted;
+pub mod priority;
 pub mod query;
 pub mod record;
 pub mod seam;

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     catalog::{Catalog, CatalogError, SegmentMeta, SwapCommit},
+    priority,
     segment::{
         SegmentError, Segments, Written,
         merge::{Step, merge},
@@ -61,7 +62,7 @@ impl Compactor {
         if self.fan_in < 2 {
             return;
         }
-        yield_to_others();
+        priority::lower(priority::LOWEST);
         loop {
             let wait = match self.merge_all() {
                 Ok(()) => None,
@@ -157,14 +158,5 @@ impl Compactor {
                 "replaced segments were not forgotten"
             );
         }
-    }
-}
-
-/// Gives this thread the lowest priority. Where that is refused, merging competes like any other work.
-fn yield_to_others() {
-    const LOWEST: i32 = 19;
-    let thread = rustix::thread::gettid();
-    if let Err(error) = rustix::process::setpriority_process(Some(thread), LOWEST) {
-        tracing::debug!(%error, "merging keeps the usual priority");
     }
 }

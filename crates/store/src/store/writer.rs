@@ -215,12 +215,6 @@ impl Writer {
                 Message::Submit(submission) => {
                     self.push(submission);
                     next = queue.try_recv().ok();
-                    if next.is_none() {
-                        // Whoever is about to submit gets the processor first: larger groups are fewer syncs. Where
-                        // nobody else wants it, this costs a system call.
-                        std::thread::yield_now();
-                        next = queue.try_recv().ok();
-                    }
                 }
                 other => {
                     self.commit_all();
