@@ -86,10 +86,11 @@ class Kafka:
         self.settings = directory / "server.properties"
         self.settings.write_text(text)
         self.log = open(directory / "kafka.out", "wb")
-        subprocess.run(
+        formatted = subprocess.run(
             [*self._java("kafka.tools.StorageTool"), "format", "-t", CLUSTER, "-c", self.settings, "--standalone"],
-            check=True, stdout=self.log, stderr=subprocess.STDOUT, timeout=120,
+            stdout=self.log, stderr=subprocess.STDOUT, timeout=120,
         )
+        assert formatted.returncode == 0, (directory / "kafka.out").read_text(errors="replace")[-2_000:]
         self.start()
         kinds = (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512)
         users = [

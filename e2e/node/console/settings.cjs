@@ -174,7 +174,7 @@ module.exports = {
         await hold.getByLabel("Which events").fill("actor.id:carla");
         await clean(page, "new hold");
         await hold.getByRole("button", { name: "Place a hold" }).click();
-        await part("Legal holds").getByText("In force").waitFor();
+        await part("Legal holds").getByRole("cell", { name: "In force" }).waitFor();
         await page.getByRole("button", { name: "Ask for an erasure" }).click();
         const erasure = page.getByRole("dialog", { name: "Ask for an erasure" });
         await erasure.getByLabel("Legal basis").fill("GDPR Art. 17(1)(b)");
