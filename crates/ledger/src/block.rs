@@ -14,7 +14,7 @@ pub(crate) const BLOCK: usize = 64;
 /// Bytes of padding: a one bit and the length as u64.
 const PADDING_BYTES: usize = 9;
 
-/// A message of at most `BLOCKS` blocks, padding included.
+/// A message of at most `BLOCKS` blocks, padding included. It can be written over by the next one.
 #[derive(Clone)]
 pub(crate) struct Short<const BLOCKS: usize> {
     blocks: [[u8; BLOCK]; BLOCKS],
@@ -38,47 +38,10 @@ impl<const BLOCKS: usize> Short<BLOCKS> {
         self.length = end;
     }
 
-    /// Returns the SHA-256 of the message.
-    #[inline]
-    pub(crate) fn hash(mut self) -> Hash {
-        let used = (self.length + PADDING_BYTES).div_ceil(BLOCK);
-        let bytes = self.blocks.as_flattened_mut();
-        bytes[self.length] = 0x80;
-        bytes[used * BLOCK - 8..used * BLOCK]
-            .copy_from_slice(&(self.length as u64 * 8).to_be_bytes());
-        let mut state = INITIAL;
-        compress(&mut state, &self.blocks[..used]);
-        digest(&state)
-    }
-}
-
-/// A message that is written over by the next one: what it held is not cleared.
-pub(crate) struct Reused<const BLOCKS: usize> {
-    blocks: [[u8; BLOCK]; BLOCKS],
-    length: usize,
-}
-
-impl<const BLOCKS: usize> Reused<BLOCKS> {
-    /// The longest message in bytes.
-    pub(crate) const BYTES_MAX: usize = BLOCKS * BLOCK - PADDING_BYTES;
-
-    /// Returns the empty message.
-    pub(crate) fn new() -> Self {
-        Self { blocks: [[0; BLOCK]; BLOCKS], length: 0 }
-    }
-
-    /// Begins the next message.
+    /// Begins the next message; what this one held is written over.
     #[inline]
     pub(crate) fn clear(&mut self) {
         self.length = 0;
-    }
-
-    /// Appends bytes; panics beyond [`Self::BYTES_MAX`].
-    #[inline]
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
-        let end = self.length + bytes.len();
-        self.blocks.as_flattened_mut()[self.length..end].copy_from_slice(bytes);
-        self.length = end;
     }
 
     /// Pads the message (FIPS 180-4 section 5.1.1) and returns its blocks.
@@ -92,11 +55,19 @@ impl<const BLOCKS: usize> Reused<BLOCKS> {
         bytes[end..end + 8].copy_from_slice(&(self.length as u64 * 8).to_be_bytes());
         &self.blocks[..used]
     }
+
+    /// Returns the SHA-256 of the message.
+    #[inline]
+    pub(crate) fn hash(mut self) -> Hash {
+        let mut state = INITIAL;
+        compress(&mut state, self.padded());
+        digest(&state)
+    }
 }
 
 /// Returns the SHA-256 of two messages, which are hashed at once.
 #[inline]
-pub(crate) fn hash_pair<const BLOCKS: usize>(messages: &mut [Reused<BLOCKS>; 2]) -> [Hash; 2] {
+pub(crate) fn hash_pair<const BLOCKS: usize>(messages: &mut [Short<BLOCKS>; 2]) -> [Hash; 2] {
     let [first, second] = messages;
     let (first, second) = (first.padded(), second.padded());
     let mut states = [INITIAL; 2];
@@ -180,9 +151,9 @@ mod tests {
     #[test]
     fn pairs_hash_as_the_standard_says_whatever_was_there_before() {
         let bytes: Vec<u8> = (0..=255).collect();
-        let mut messages = [Reused::<4>::new(), Reused::new()];
-        for length in 0..=Reused::<4>::BYTES_MAX {
-            let lengths = [length, (length * 7 + 100) % (Reused::<4>::BYTES_MAX + 1)];
+        let mut messages = [Short::<4>::new(), Short::new()];
+        for length in 0..=Short::<4>::BYTES_MAX {
+            let lengths = [length, (length * 7 + 100) % (Short::<4>::BYTES_MAX + 1)];
             for (message, length) in messages.iter_mut().zip(lengths) {
                 message.clear();
                 message.push(&bytes[..length / 2]);

@@ -2,7 +2,7 @@
 
 use crate::{
     Hash,
-    block::{Long, Reused, Short, hash_pair, hash_parts},
+    block::{Long, Short, hash_pair, hash_parts},
 };
 
 /// Returns the salt of field `j`: half `j mod 2` of `SHA-256("AES1" ‖ seed ‖ u32 ⌊j/2⌋)`.
@@ -91,7 +91,7 @@ pub fn fields_hash<'a>(
 
 /// The salts of one field after the other, worked out for four fields at once.
 struct SaltPairs {
-    messages: [Reused<1>; 2],
+    messages: [Short<1>; 2],
     seed: [u8; 16],
     next: u32,
     ready: Option<Hash>,
@@ -99,7 +99,7 @@ struct SaltPairs {
 
 impl SaltPairs {
     fn new(seed: &[u8; 16]) -> Self {
-        Self { messages: [Reused::new(), Reused::new()], seed: *seed, next: 0, ready: None }
+        Self { messages: [Short::new(), Short::new()], seed: *seed, next: 0, ready: None }
     }
 
     fn next_pair(&mut self) -> [[u8; 16]; 2] {
@@ -123,18 +123,18 @@ impl SaltPairs {
 type Field<'a> = (&'a str, u8, &'a [u8]);
 
 /// Two disclosures that are hashed at once.
-struct Pair([Reused<8>; 2]);
+struct Pair([Short<8>; 2]);
 
 impl Pair {
     fn new() -> Self {
-        Self([Reused::new(), Reused::new()])
+        Self([Short::new(), Short::new()])
     }
 
     fn hash(&mut self, salts: &[[u8; 16]; 2], first: Field<'_>, second: Field<'_>) -> [Hash; 2] {
         let length = |field: &Field<'_>| FIXED_BYTES + field.0.len() + field.2.len();
         let longest = length(&first).max(length(&second));
         let fields = [(&salts[0], first), (&salts[1], second)];
-        if longest > Reused::<8>::BYTES_MAX {
+        if longest > Short::<8>::BYTES_MAX {
             return fields
                 .map(|(salt, (pointer, kind, value))| field_hash(salt, pointer, kind, value));
         }
