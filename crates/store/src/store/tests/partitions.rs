@@ -5,7 +5,10 @@ use std::{cell::RefCell, collections::BTreeMap, fs, path::Path, rc::Rc};
 use attestary_ledger::Hash;
 
 use super::*;
-use crate::{check, store::removal::tests::during};
+use crate::{
+    check,
+    store::removal::tests::{copy, during},
+};
 
 /// With three partitions, each has some of them.
 const TENANTS: [&str; 6] = ["acme", "beta", "gamma", "globex", "tenant/ä", "other"];
@@ -63,19 +66,6 @@ fn journals(dir: &Path) -> Vec<String> {
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,20 +5,10 @@ use std::{fs, path::Path};
 use attestary_ledger::Frontier;
 
 use super::*;
-use crate::{check, store::removal::tests::during};
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
+use crate::{
+    check,
+    store::removal::tests::{copy, during},
+};
 
 async fn submit(store: &Store, tenant: &str, numbers: std::ops::Range<u128>) {
     let tenant = TenantId::parse(tenant).unwrap();
