@@ -1,11 +1,12 @@
 //! `bench recovery`: how long a start takes after a kill, beside the size of the journal that it reads.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
+use attestary_store::check;
 use clap::Args;
 
 use super::{
@@ -19,6 +20,7 @@ use super::{
 const SEED: u64 = 20_261_124;
 /// Connections that fill the journal.
 const CONNECTIONS: usize = 8;
+const GIB: f64 = (1u64 << 30) as f64;
 
 /// Options of `bench recovery`.
 #[derive(Debug, Args)]
@@ -42,7 +44,7 @@ pub(crate) async fn measure(options: &Recovery) -> anyhow::Result<Vec<Figure>> {
     let scratch = Scratch::new(options.scratch.clone())?;
     let data = scratch.0.join("attestary");
     let mut server = Server::start(&data).await?;
-    let (mut seconds, mut bytes) = (Vec::new(), Vec::new());
+    let (mut seconds, mut bytes, mut rates) = (Vec::new(), Vec::new(), Vec::new());
     for kill in 0..options.kills as u64 {
         let span = Span { time: Duration::from_secs(options.seconds), events: UNBOUNDED_EVENTS };
         let bar = phase("load before a kill", span);
@@ -52,13 +54,16 @@ pub(crate) async fn measure(options: &Recovery) -> anyhow::Result<Vec<Figure>> {
         ingest::load(server.address, key, CONNECTIONS, BATCH_EVENTS, span, seed, &bar).await?;
         bar.finish_and_clear();
         server.stop().await;
-        bytes.push(journal_bytes(&data.join("journal"))? as f64);
+        let journal = unsealed_bytes(data.clone()).await?;
         let started = Instant::now();
         server = Server::start(&data).await?;
-        seconds.push(started.elapsed().as_secs_f64());
+        let taken = started.elapsed().as_secs_f64();
+        seconds.push(taken);
+        bytes.push(journal);
+        rates.push(taken / (journal / GIB));
     }
     server.stop().await;
-    for values in [&mut seconds, &mut bytes] {
+    for values in [&mut seconds, &mut bytes, &mut rates] {
         values.sort_by(f64::total_cmp);
     }
     Ok(vec![
@@ -66,14 +71,14 @@ pub(crate) async fn measure(options: &Recovery) -> anyhow::Result<Vec<Figure>> {
         Figure::new("recovery.start.max", percentile(&seconds, 1.0), "s"),
         Figure::new("recovery.journal.p50", percentile(&bytes, 0.5) / 1e6, "MB"),
         Figure::new("recovery.journal.max", percentile(&bytes, 1.0) / 1e6, "MB"),
+        Figure::new("recovery.start_per_gib.p50", percentile(&rates, 0.5), "s/GiB"),
     ])
 }
 
-/// Returns the bytes of the journal's files.
-fn journal_bytes(directory: &Path) -> anyhow::Result<u64> {
-    let mut bytes = 0;
-    for entry in std::fs::read_dir(directory).context("cannot read the journal's directory")? {
-        bytes += entry?.metadata()?.len();
-    }
-    Ok(bytes)
+/// Returns the bytes of the journal that are not sealed.
+async fn unsealed_bytes(data: PathBuf) -> anyhow::Result<f64> {
+    let report = tokio::task::spawn_blocking(move || check::check(&data, None, &mut |_| {}));
+    let report = report.await?.context("cannot check the data directory")?;
+    ensure!(report.is_clean(), "the data directory is damaged");
+    Ok(report.unsealed_bytes as f64)
 }

@@ -128,7 +128,7 @@ impl Taking<'_> {
         files::sync_directory(self.directory)?;
         let (catalog, faults) = Catalog::inspect(&copy).map_err(BackupError::Catalog)?;
         // A backup of a damaged catalog would push the sound ones out.
-        if let Some(fault) = faults.structure.into_iter().chain(faults.tables).next() {
+        if let Some(fault) = faults.into_lines().next() {
             return Err(BackupError::Catalog(CatalogError::Corrupt { what: fault }));
         }
         catalog.load().map_err(BackupError::Catalog)

@@ -1,6 +1,6 @@
 //! Looking at a catalog file without changing it, and copying one that is in use.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, backup::Backup};
@@ -15,10 +15,24 @@ const BUSY_TIME_MAX: Duration = Duration::from_secs(5);
 pub struct CatalogFaults {
     /// What SQLite's own check says: structure, indexes, types.
     pub structure: Vec<String>,
+    /// Tables, indexes and triggers that are not defined as this release defines them.
+    pub definitions: Vec<String>,
     /// Tables whose rows are not the ones that were written.
     pub tables: Vec<String>,
     /// Rows that name a row which is not there, by table.
     pub references: Vec<String>,
+}
+
+impl CatalogFaults {
+    /// Returns every fault in words.
+    pub fn into_lines(self) -> impl Iterator<Item = String> {
+        let definition = |name| format!("{name} is not defined as this release defines it");
+        let table = |name| format!("the rows of table {name} are not those that were written");
+        let structure = self.structure.into_iter();
+        let definitions = self.definitions.into_iter().map(definition);
+        let tables = self.tables.into_iter().map(table);
+        structure.chain(definitions).chain(tables).chain(self.references)
+    }
 }
 
 impl Catalog {
@@ -31,10 +45,12 @@ impl Catalog {
         let file = opened.map_err(|source| CatalogError::Open { path: path.to_owned(), source })?;
         file.busy_timeout(BUSY_TIME_MAX)?;
         sums::register(&file)?;
-        let faults = faults(&file)?;
+        let mut faults = faults(&file)?;
         let mut copy = Connection::open_in_memory()?;
         whole(&file, &mut copy)?;
         schema::prepare(&mut copy)?;
+        let fresh = Self::in_memory()?;
+        faults.definitions = strange(&definitions(&copy)?, &fresh.read(definitions)?);
         Ok((Self { connection: Arc::new(Mutex::new(copy)) }, faults))
     }
 
@@ -74,6 +90,24 @@ fn whole(from: &Connection, to: &mut Connection) -> Result<()> {
     Ok(Backup::new(from, to)?.run_to_completion(i32::MAX, Duration::ZERO, None)?)
 }
 
+/// Type, name, table and SQL of everything that is defined.
+type Definitions = BTreeSet<(String, String, String, Option<String>)>;
+
+/// A changed name of a column is valid SQL: nothing but the comparison notices it before a statement needs the column.
+fn definitions(connection: &Connection) -> Result<Definitions> {
+    let mut select = connection.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema")?;
+    let rows =
+        select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn strange(found: &Definitions, expected: &Definitions) -> Vec<String> {
+    let changed = found.symmetric_difference(expected);
+    let mut names: Vec<_> = changed.map(|(kind, name, ..)| format!("{kind} {name}")).collect();
+    names.dedup();
+    names
+}
+
 fn faults(connection: &Connection) -> Result<CatalogFaults> {
     let mut found = CatalogFaults::default();
     let mut check = connection.prepare("PRAGMA integrity_check(100)")?;
@@ -96,4 +130,36 @@ fn faults(connection: &Connection) -> Result<CatalogFaults> {
     found.references.dedup();
     found.tables = sums::mismatches(connection)?;
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_definition_is_named() {
+        for (change, expected) in [
+            (
+                "UPDATE sqlite_schema SET sql = replace(sql, 'root BLOB', 'roof BLOB') WHERE name = 'signed_heads'",
+                "table signed_heads",
+            ),
+            (
+                "UPDATE sqlite_schema SET sql = replace(sql, 'created_ms', 'id') WHERE name = 'keys_by_environment'",
+                "index keys_by_environment",
+            ),
+            ("DROP INDEX keys_by_environment", "index keys_by_environment"),
+            ("CREATE TABLE other (a TEXT)", "table other"),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("catalog.sqlite");
+            drop(Catalog::open(&path).unwrap());
+            assert_eq!(Catalog::inspect(&path).unwrap().1, CatalogFaults::default());
+            let connection = Connection::open(&path).unwrap();
+            connection.pragma_update(None, "writable_schema", "ON").unwrap();
+            connection.execute(change, []).unwrap();
+            connection.close().unwrap();
+            let (_, faults) = Catalog::inspect(&path).unwrap();
+            assert!(faults.definitions.contains(&expected.to_owned()), "{change}: {faults:?}");
+        }
+    }
 }

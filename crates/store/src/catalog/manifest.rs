@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use attestary_event::{EnvironmentId, TenantId};
 use attestary_ledger::Hash;
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::{
@@ -249,9 +249,9 @@ impl Catalog {
         self.write(|transaction| swap(transaction, commit))
     }
 
-    /// Returns the manifest.
-    pub fn manifest(&self) -> Result<Manifest> {
-        self.write(|transaction| select_manifest(transaction))
+    /// Returns the manifest. Segments that `known` has are taken from there: a row never changes.
+    pub fn manifest(&self, known: &Manifest) -> Result<Manifest> {
+        self.write(|transaction| select_manifest(transaction, known))
     }
 
     /// Returns everything that recovery needs.
@@ -264,7 +264,7 @@ impl Catalog {
                 positions: select_positions(transaction)?,
                 next_slot: next_slot(transaction)?,
                 heads: select_heads(transaction)?,
-                manifest: select_manifest(transaction)?,
+                manifest: select_manifest(transaction, &Manifest::default())?,
                 intents: paths(transaction, "intents")?,
             })
         })
@@ -398,12 +398,24 @@ fn put_head(transaction: &Transaction<'_>, head: &HeadRow) -> Result<()> {
     Ok(())
 }
 
-fn select_manifest(connection: &Connection) -> Result<Manifest> {
+/// With a thousand logs in each of hundreds of segments, the extents are most of a manifest: those that are known are
+/// neither read nor held twice.
+fn select_manifest(connection: &Connection, known: &Manifest) -> Result<Manifest> {
+    let known: HashMap<&str, &Arc<SegmentMeta>> =
+        known.segments.iter().map(|meta| (meta.id.as_str(), meta)).collect();
+    let mut ids = connection.prepare_cached("SELECT id FROM segments ORDER BY created_ms, id")?;
     let text = "SELECT id, path, bytes, events, format_version, sha256, crcs, partition, created_ms, extents, level, run
-                FROM segments ORDER BY created_ms, id";
+                FROM segments WHERE id = ?1";
     let mut select = connection.prepare_cached(text)?;
-    let rows = select.query_map([], |row| Ok(segment_row(row)))?;
-    let segments = rows.map(|row| row?.map(Arc::new)).collect::<Result<_>>()?;
+    let mut segments = Vec::new();
+    let mut rows = ids.query([])?;
+    while let Some(row) = rows.next()? {
+        let id = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        segments.push(match known.get(id) {
+            Some(meta) => Arc::clone(meta),
+            None => Arc::new(select.query_row([id], |row| Ok(segment_row(row)))??),
+        });
+    }
     Ok(Manifest { version: meta(connection, "manifest_version")?.map_or(0, unsigned), segments })
 }
 

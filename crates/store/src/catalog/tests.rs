@@ -420,13 +420,17 @@ fn paths_are_known_from_intent_to_burial() {
     };
     assert_eq!(catalog.commit_swap(&swap).unwrap(), 2);
     assert_eq!(catalog.commit_swap(&swap).unwrap_err().kind(), ErrorKind::Conflict);
-    let manifest = catalog.manifest().unwrap();
-    assert_eq!((manifest.version, manifest.segments), (2, vec![Arc::new(segment("s2", &[2]))]));
+    let manifest = catalog.manifest(&Manifest::default()).unwrap();
+    assert_eq!((manifest.version, &*manifest.segments), (2, &[Arc::new(segment("s2", &[2]))][..]));
     assert_eq!(catalog.load().unwrap().intents, [""; 0]);
     assert!(catalog.load().unwrap().heads[0].deleted);
     assert_eq!(catalog.tombstones().unwrap(), [path("s1")]);
     catalog.forget_paths(&[path("s1")]).unwrap();
     assert_eq!(catalog.tombstones().unwrap(), [""; 0]);
+    assert_eq!(catalog.commit_seal(&seal("s3", position(2, 2, 2))).unwrap(), 3);
+    let newer = catalog.manifest(&manifest).unwrap();
+    assert_eq!(newer, catalog.load().unwrap().manifest);
+    assert!(Arc::ptr_eq(&newer.segments[0], &manifest.segments[0]), "it is known and taken over");
 }
 
 #[test]

@@ -17,13 +17,7 @@ pub(super) fn check(path: &Path, report: &mut Report) -> Result<Option<Loaded>, 
             return Ok(None);
         }
     };
-    for line in faults.structure {
-        report.damage(PLACE, line);
-    }
-    for table in faults.tables {
-        report.damage(PLACE, format!("the rows of table {table} are not those that were written"));
-    }
-    for line in faults.references {
+    for line in faults.into_lines() {
         report.damage(PLACE, line);
     }
     match catalog.load() {

@@ -43,6 +43,8 @@ pub struct Report {
     pub sealed_events: u64,
     /// Unsealed events whose leaf hash was recomputed.
     pub unsealed_events: u64,
+    /// Bytes of the journal that a start reads again: the batches that are not sealed.
+    pub unsealed_bytes: u64,
     /// Logs whose root was recomputed.
     pub logs: u64,
     /// What was found, damage first.

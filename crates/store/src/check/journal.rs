@@ -151,6 +151,7 @@ impl Fold<'_> {
 
 impl Replay for Fold<'_> {
     fn batch(&mut self, bytes: Vec<u8>, places: Vec<(u32, u32)>) {
+        self.report.unsealed_bytes += bytes.len() as u64;
         for (start, length) in places {
             match Record::decode(&bytes[start as usize..(start + length) as usize]) {
                 Ok(record) => {

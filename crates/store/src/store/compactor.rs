@@ -140,7 +140,7 @@ impl Compactor {
         {
             let _one_at_a_time = self.manifest.lock();
             self.catalog.commit_swap(&commit)?;
-            self.view.set_manifest(self.catalog.manifest()?, None);
+            self.view.set_manifest(self.catalog.manifest(&self.view.manifest())?, None);
         }
         // Readers that still hold the manifest before find the objects gone and take the new one.
         let replaced: Vec<_> = job.inputs.iter().map(|meta| meta.path.clone()).collect();

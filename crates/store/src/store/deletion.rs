@@ -54,7 +54,8 @@ impl Store {
 impl Inner {
     fn rewrite_without(&self, slot: u64) -> Result<(), DeleteError> {
         let _one_at_a_time = self.manifest.lock();
-        let manifest = self.catalog.manifest().map_err(DeleteError::Catalog)?;
+        let manifest =
+            self.catalog.manifest(&self.view.manifest()).map_err(DeleteError::Catalog)?;
         let mut commit = SwapCommit::default();
         let mut paths = Vec::new();
         for meta in manifest.segments.iter().filter(|meta| meta.extent(slot).is_some()) {
@@ -73,7 +74,8 @@ impl Inner {
             return Ok(());
         }
         self.catalog.commit_swap(&commit).map_err(DeleteError::Catalog)?;
-        let manifest = self.catalog.manifest().map_err(DeleteError::Catalog)?;
+        let manifest =
+            self.catalog.manifest(&self.view.manifest()).map_err(DeleteError::Catalog)?;
         self.view.set_manifest(manifest, None);
         for path in &paths {
             self.segments.delete(path).map_err(DeleteError::Segment)?;

@@ -338,7 +338,8 @@ impl Inner {
                 Err(error) => return Err(RemovalError::Catalog(error)),
             }
             self.world.step("committed");
-            let manifest = self.catalog.manifest().map_err(RemovalError::Catalog)?;
+            let manifest =
+                self.catalog.manifest(&self.view.manifest()).map_err(RemovalError::Catalog)?;
             self.view.set_manifest(manifest, None);
         }
         if !planted(Bug::KeepOldObject) {

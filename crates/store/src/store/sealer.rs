@@ -122,7 +122,7 @@ impl Sealer {
         };
         let _one_at_a_time = self.manifest.lock();
         let version = self.catalog.commit_seal(&commit).map_err(SealError::Catalog)?;
-        let manifest = self.catalog.manifest().map_err(SealError::Catalog)?;
+        let manifest = self.catalog.manifest(&self.view.manifest()).map_err(SealError::Catalog)?;
         if self.ids.window_from_ms().is_some() {
             let (_, given_up) = ids::window(&manifest, self.ids.ids_max());
             given_up.iter().for_each(|meta| self.segments.drop_id_run(meta));

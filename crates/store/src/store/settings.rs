@@ -27,7 +27,7 @@ pub struct Settings {
     pub unsealed_bytes_max: usize,
     /// Bytes of submitted events that may wait for the partitions; beyond, intake is pushed back.
     pub queue_bytes_max: usize,
-    /// Sealed ids that are recognised when they come again: 2 bytes of memory each, the oldest go first.
+    /// Sealed ids that are recognised when they come again: 3 bytes of memory each, the oldest go first.
     pub dedupe_ids_max: usize,
     /// Runs of segments that are merged into one; below 2 nothing is merged.
     pub merge_runs: usize,
