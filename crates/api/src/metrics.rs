@@ -69,6 +69,10 @@ fn describe() {
         "Bytes of events that wait for their place in a log."
     );
     metrics::describe_gauge!("attestary_store_segments", "Sealed segments.");
+    metrics::describe_gauge!(
+        "attestary_store_merging",
+        "1 while segments wait to be merged or are being merged."
+    );
     metrics::describe_gauge!("attestary_store_sealed_events", "Events in sealed segments.");
     metrics::describe_gauge!(
         "attestary_dedupe_ids",

@@ -110,6 +110,9 @@ const SEED_QUERIES: u64 = SEED + 3_000;
 const UNBOUNDED_EVENTS: u64 = u64::MAX / 2;
 const UNBOUNDED_TIME: Duration = Duration::from_hours(1);
 
+/// Microseconds in a tick of the system's processor clock.
+const TICK_US: f64 = 10_000.0;
+
 /// What one system reached.
 struct Results {
     batches: Reached,
@@ -119,6 +122,8 @@ struct Results {
     bytes_per_event: f64,
     /// Our server's memory at its highest, after each phase.
     resident_bytes_max: u64,
+    /// Of our phases: times of requests, processor and memory.
+    details: Vec<Figure>,
 }
 
 /// Runs the benchmark and prints its figures.
@@ -145,6 +150,7 @@ async fn ingest(options: &Ingest) -> anyhow::Result<()> {
     };
     let mut all = figures(&ours, peer.as_ref());
     all.extend(ceilings.figures(&ours));
+    all.extend(ours.details);
     print(&all, options.json)
 }
 
@@ -205,29 +211,59 @@ async fn measure_ours(options: &Ingest, scratch: &std::path::Path) -> anyhow::Re
 
 async fn phases(options: &Ingest, server: &Server) -> anyhow::Result<Results> {
     let (ingest_key, read_key) = (&server.credentials.ingest_key, &server.credentials.read_key);
-    let send = async |name: &str, connections, batch, span: Span, seed| {
+    let mut details = Vec::new();
+    let mut send = async |name: &str, figures: &'static str, connections, batch, span, seed| {
         let bar = phase(name, span);
-        let reached =
-            ingest::load(server.address, ingest_key, connections, batch, span, seed, &bar).await;
+        let before = server.processor_ticks()?;
+        let loaded =
+            ingest::load_timed(server.address, ingest_key, connections, batch, span, seed, &bar);
+        let (reached, times) = loaded.await.with_context(|| format!("phase \"{name}\""))?;
         bar.finish_and_clear();
-        reached.with_context(|| format!("phase \"{name}\""))
+        let processor = server.processor_ticks()? - before;
+        let resident = server.resident_bytes_max()?;
+        details.extend(phase_details(figures, reached, &times, processor, resident));
+        anyhow::Ok(reached)
     };
     let time = Duration::from_secs(options.seconds);
     let timed = Span { time, events: UNBOUNDED_EVENTS };
-    let batches = send("batches of 1,000", options.connections, BATCH_EVENTS, timed, SEED).await?;
+    // First: batches leave segments to be merged, which would go on beside the single events.
+    let singles = match options.single_connections {
+        0 => None,
+        many => Some(send("single events", "singles", many, 1, timed, SEED_SINGLES).await?),
+    };
+    let (many, batch) = (options.connections, BATCH_EVENTS);
+    let batches = send("batches of 1,000", "batches", many, batch, timed, SEED).await?;
     let left = Span { time: UNBOUNDED_TIME, events: options.events.saturating_sub(batches.events) };
-    send("filling up", options.connections, BATCH_EVENTS, left, SEED_FILL).await?;
+    send("filling up", "filling", many, batch, left, SEED_FILL).await?;
     let queries_ms = ingest::newest_by_actor(server.address, read_key, QUERIES, SEED_QUERIES)
         .await
         .context("phase \"queries\"")?;
-    let singles = match options.single_connections {
-        0 => None,
-        many => Some(send("single events", many, 1, timed, SEED_SINGLES).await?),
-    };
     let bytes_per_event =
         ingest::sealed_bytes_per_event(server.address).await.context("phase \"size\"")?;
     let resident_bytes_max = server.resident_bytes_max()?;
-    Ok(Results { batches, singles, queries_ms, bytes_per_event, resident_bytes_max })
+    Ok(Results { batches, singles, queries_ms, bytes_per_event, resident_bytes_max, details })
+}
+
+/// Times of requests, processor time of an event and memory; nothing of a phase that sent nothing.
+fn phase_details(
+    name: &str,
+    reached: Reached,
+    times: &ingest::Times,
+    processor_ticks: u64,
+    resident_bytes_max: u64,
+) -> Vec<Figure> {
+    if reached.events == 0 {
+        return vec![];
+    }
+    let figure = |what, value, unit| Figure::new(format!("ingest.{name}.{what}"), value, unit);
+    let time = |quantile| times.value_at_quantile(quantile) as f64 / 1e3;
+    let processor = processor_ticks as f64 * TICK_US / reached.events as f64;
+    vec![
+        figure("p50", time(0.5), "ms"),
+        figure("p99", time(0.99), "ms"),
+        figure("processor", processor, "us/event"),
+        figure("memory", resident_bytes_max as f64 / 1e6, "MB"),
+    ]
 }
 
 async fn measure_postgres(options: &Ingest, scratch: &std::path::Path) -> anyhow::Result<Results> {
@@ -241,7 +277,14 @@ async fn measure_postgres(options: &Ingest, scratch: &std::path::Path) -> anyhow
         server.copy(options.connections, BATCH_EVENTS, UNBOUNDED_TIME, left, SEED_FILL).await?;
         let queries_ms = server.newest_by_actor(QUERIES, SEED_QUERIES).await?;
         let bytes_per_event = server.bytes_per_event().await?;
-        Ok(Results { batches, singles: None, queries_ms, bytes_per_event, resident_bytes_max: 0 })
+        Ok(Results {
+            batches,
+            singles: None,
+            queries_ms,
+            bytes_per_event,
+            resident_bytes_max: 0,
+            details: vec![],
+        })
     };
     let measured: anyhow::Result<Results> = measured.await;
     server.close().await?;

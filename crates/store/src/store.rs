@@ -212,6 +212,12 @@ impl Store {
         }
     }
 
+    /// Returns true while segments wait to be merged or are being merged.
+    pub fn is_merging(&self) -> bool {
+        let fan_in = self.0.settings.merge_runs;
+        fan_in >= 2 && compaction::next(&self.0.view.manifest(), fan_in).is_some()
+    }
+
     /// Returns how the sealed data and the disk are.
     pub fn upkeep(&self) -> Upkeep {
         self.0.found.report()

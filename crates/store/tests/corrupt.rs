@@ -3,7 +3,8 @@
 //! For every mutation: a check names damage, or everything that the store serves is what it was. The store opens, and
 //! what it serves is right or refused, never wrong, and an id that comes again is known or refused. The short form takes
 //! a sample; `ATTESTARY_CORRUPT_STEP=1` takes every byte, with one of the three changes in turn or, with
-//! `ATTESTARY_CORRUPT_WAYS=3`, with each of them.
+//! `ATTESTARY_CORRUPT_WAYS=3`, with each of them. `ATTESTARY_CORRUPT_SHARE=2/4` takes the second of every four mutations:
+//! several processes get further than as many threads, which share SQLite's locks.
 
 #![expect(
     clippy::disallowed_methods,
@@ -167,6 +168,15 @@ fn number(name: &str, otherwise: usize) -> usize {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
+/// This process's share of the mutations: (which, of how many), counted from 0.
+fn share() -> (usize, usize) {
+    let text = std::env::var("ATTESTARY_CORRUPT_SHARE").unwrap_or_else(|_| "1/1".to_owned());
+    let (which, of) = text.split_once('/').unwrap();
+    let (which, of): (usize, usize) = (which.parse().unwrap(), of.parse().unwrap());
+    assert!((1..=of).contains(&which), "ATTESTARY_CORRUPT_SHARE={text}");
+    (which - 1, of)
+}
+
 /// Every `step`-th byte of every file: with one of the three changes in turn, or with `ways` of them.
 fn mutations(sizes: &[usize], step: usize, ways: usize) -> Vec<Mutation> {
     let mut all = Vec::new();
@@ -200,7 +210,9 @@ fn no_changed_byte_is_served_as_intact() {
     };
     let sound = Sound::make(root.path());
     let sizes: Vec<usize> = sound.files.iter().map(|(_, bytes)| bytes.len()).collect();
-    let (all, next) = (mutations(&sizes, step, ways), AtomicUsize::new(0));
+    let (which, of) = share();
+    let all: Vec<_> = mutations(&sizes, step, ways).into_iter().skip(which).step_by(of).collect();
+    let next = AtomicUsize::new(0);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let (tallies, mut faults) = std::thread::scope(|scope| {
         let work = |worker: usize| root.path().join(format!("work{worker}"));

@@ -51,6 +51,8 @@ pub(crate) async fn metrics(Shared(state): Shared<State>) -> Response {
     metrics::gauge!("attestary_store_unsealed_bytes").set(health.unsealed_bytes as f64);
     metrics::gauge!("attestary_store_queued_bytes").set(health.queued_bytes as f64);
     metrics::gauge!("attestary_store_segments").set(health.segments as f64);
+    let is_merging = state.service.store().is_merging();
+    metrics::gauge!("attestary_store_merging").set(f64::from(u8::from(is_merging)));
     metrics::gauge!("attestary_store_sealed_events").set(health.sealed_events as f64);
     metrics::gauge!("attestary_dedupe_ids").set(health.dedupe_ids as f64);
     if let Some(from_ms) = health.dedupe_from_ms {

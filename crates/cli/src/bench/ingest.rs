@@ -13,6 +13,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail, ensure};
+use hdrhistogram::Histogram;
 use indicatif::ProgressBar;
 use tokio::task::JoinSet;
 
@@ -29,6 +30,13 @@ pub(crate) const BATCH_EVENTS: usize = 1_000;
 /// Prepared batches per connection: enough to vary, few enough to stay beside the server in memory
 /// (8 connections × 8 × 650 KB = 42 MB).
 const BATCHES_PER_CONNECTION: usize = 8;
+
+/// How often a server is asked whether it still merges, and how often it must say no: between a seal and its merge it
+/// may say so too early.
+const SETTLE_POLL: Duration = Duration::from_millis(500);
+const QUIET_POLLS: u32 = 4;
+
+const TIMES_DIGITS: u8 = 3;
 
 /// A phase's size: it ends at whichever comes first.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +63,14 @@ impl Reached {
     }
 }
 
+/// Times of requests in microseconds, three digits exact. Every connection sends its next request when the last one is
+/// answered, so these are times at full load, where a queue is always full.
+pub(crate) type Times = Histogram<u64>;
+
+fn times() -> Times {
+    Histogram::new(TIMES_DIGITS).expect("as many digits as the library keeps")
+}
+
 /// Sends events in requests of `batch` events over `connections` connections.
 pub(crate) async fn load(
     address: SocketAddr,
@@ -65,6 +81,19 @@ pub(crate) async fn load(
     seed: u64,
     progress: &ProgressBar,
 ) -> anyhow::Result<Reached> {
+    Ok(load_timed(address, key, connections, batch, span, seed, progress).await?.0)
+}
+
+/// [`load`], with the time of every request.
+pub(crate) async fn load_timed(
+    address: SocketAddr,
+    key: &str,
+    connections: usize,
+    batch: usize,
+    span: Span,
+    seed: u64,
+    progress: &ProgressBar,
+) -> anyhow::Result<(Reached, Times)> {
     let prepared = if batch == 1 { 1 } else { BATCHES_PER_CONNECTION };
     let mut senders = Vec::with_capacity(connections);
     for number in 0..connections {
@@ -80,11 +109,13 @@ pub(crate) async fn load(
     for sender in senders {
         running.spawn(sender.run(span, started, Arc::clone(&taken), progress.clone()));
     }
-    let mut events = 0;
+    let (mut events, mut all) = (0, times());
     while let Some(ended) = running.join_next().await {
-        events += ended.context("a connection's task failed")??;
+        let (acknowledged, times) = ended.context("a connection's task failed")??;
+        events += acknowledged;
+        all.add(times).expect("histograms of one kind");
     }
-    Ok(Reached { events, elapsed: started.elapsed() })
+    Ok((Reached { events, elapsed: started.elapsed() }, all))
 }
 
 struct Sender {
@@ -100,8 +131,8 @@ impl Sender {
         started: Instant,
         taken: Arc<AtomicU64>,
         progress: ProgressBar,
-    ) -> anyhow::Result<u64> {
-        let (mut acknowledged, count) = (0, self.requests.len());
+    ) -> anyhow::Result<(u64, Times)> {
+        let (mut acknowledged, mut times, count) = (0, times(), self.requests.len());
         for turn in 0.. {
             let request = &mut self.requests[turn % count];
             let events = request.events() as u64;
@@ -110,7 +141,10 @@ impl Sender {
             {
                 break;
             }
-            let reply = self.connection.exchange(request.renew(&mut self.dice)).await?;
+            let request = request.renew(&mut self.dice);
+            let sent = Instant::now();
+            let reply = self.connection.exchange(request).await?;
+            times.saturating_record(u64::try_from(sent.elapsed().as_micros()).unwrap_or(u64::MAX));
             if reply.status != 201 {
                 bail!(
                     "the server answered {}: {}",
@@ -121,7 +155,7 @@ impl Sender {
             acknowledged += events;
             progress.inc(events);
         }
-        Ok(acknowledged)
+        Ok((acknowledged, times))
     }
 }
 
@@ -160,11 +194,35 @@ pub(crate) async fn newest_by_actor(
 
 /// Asks the server's metrics how many bytes a sealed event takes, proofs and indexes included.
 pub(crate) async fn sealed_bytes_per_event(address: SocketAddr) -> anyhow::Result<f64> {
+    let [bytes, events] =
+        gauges(address, ["attestary_store_sealed_bytes", "attestary_store_sealed_events"]).await?;
+    Ok(bytes / events.max(1.0))
+}
+
+/// Waits until no segments wait to be merged; returns how long that took.
+pub(crate) async fn settle(address: SocketAddr) -> anyhow::Result<Duration> {
+    let started = Instant::now();
+    let (mut quiet, mut last) = (0, started);
+    while quiet < QUIET_POLLS {
+        tokio::time::sleep(SETTLE_POLL).await;
+        let [merging] = gauges(address, ["attestary_store_merging"]).await?;
+        quiet = if merging == 0.0 { quiet + 1 } else { 0 };
+        if quiet == 0 {
+            last = Instant::now();
+        }
+    }
+    Ok(last - started)
+}
+
+async fn gauges<const N: usize>(address: SocketAddr, names: [&str; N]) -> anyhow::Result<[f64; N]> {
     let mut connection = Connection::open(address).await?;
     let reply = connection.exchange(b"GET /metrics HTTP/1.1\r\nhost: bench\r\n\r\n").await?;
     let text = str::from_utf8(reply.body).context("the metrics are not text")?;
-    let gauge = |name: &str| gauge(text, name).with_context(|| format!("no metric {name}"));
-    Ok(gauge("attestary_store_sealed_bytes")? / gauge("attestary_store_sealed_events")?.max(1.0))
+    let mut values = [0.0; N];
+    for (value, name) in values.iter_mut().zip(names) {
+        *value = gauge(text, name).with_context(|| format!("no metric {name}"))?;
+    }
+    Ok(values)
 }
 
 fn gauge(text: &str, name: &str) -> Option<f64> {

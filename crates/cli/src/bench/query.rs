@@ -1,6 +1,6 @@
 //! `bench query`: how fast a log that is full answers what people ask.
 //!
-//! The log is filled as `bench ingest` fills it. Then each kind of question is asked once, where every answer is checked, and
+//! The log is filled as `bench ingest` fills it, and left alone until its segments are merged. Then each kind of question is asked once, where every answer is checked, and
 //! then at a steady rate ([`Pace`]), where its time is taken.
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
@@ -106,7 +106,13 @@ pub(crate) async fn measure(options: &Query) -> anyhow::Result<Vec<Figure>> {
     let key = &server.credentials.ingest_key;
     ingest::load(server.address, key, FILLERS, BATCH_EVENTS, span, SEED, &bar).await?;
     bar.finish_and_clear();
-    let mut figures = Vec::new();
+    // A log is asked long after it was filled: what waits to be merged is merged first.
+    let settled = ingest::settle(server.address).await?;
+    let bytes_per_event = ingest::sealed_bytes_per_event(server.address).await?;
+    let mut figures = vec![
+        Figure::new("store.merged_after", settled.as_secs_f64(), "s"),
+        Figure::new("store.bytes_per_event", bytes_per_event, "bytes"),
+    ];
     for kind in KINDS.iter().chain([&HISTOGRAM]) {
         figures.extend(ask(kind, options, &server).await.with_context(|| kind.name)?);
     }
