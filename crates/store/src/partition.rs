@@ -5,6 +5,7 @@
 
 use attestary_event::{EnvironmentId, EventId, TenantId, Timestamp};
 use attestary_ledger::{Entry, Hash};
+use bytes::Bytes;
 use hashbrown::HashMap;
 
 use crate::{
@@ -71,8 +72,8 @@ pub trait Nonce {
 /// A batch of applied records, as readers see it: shared bytes and where each record lies in them.
 #[derive(Debug, Default)]
 pub struct Applied {
-    /// The batch's bytes.
-    pub bytes: Vec<u8>,
+    /// The batch's bytes; after a start, a part of its journal file's.
+    pub bytes: Bytes,
     /// Start and length of each record.
     pub places: Vec<(u32, u32)>,
     /// The level-4 node that a record completes, if it does.
@@ -212,7 +213,7 @@ impl<D: Disk> Partition<D> {
         // Apply. The caller acknowledges after this.
         let (bytes, places) = batch.into_records();
         let nodes = apply(&mut self.state, &bytes, &places);
-        Ok(Applied { bytes, places, nodes })
+        Ok(Applied { bytes: bytes.into(), places, nodes })
     }
 
     /// Opens a tenant's log unless there is one. `Ok(Some(_))` means: its genesis event is on stable storage.
@@ -404,7 +405,7 @@ struct Fold {
 }
 
 impl Replay for Fold {
-    fn batch(&mut self, bytes: Vec<u8>, mut places: Vec<(u32, u32)>) {
+    fn batch(&mut self, bytes: Bytes, mut places: Vec<(u32, u32)>) {
         if planted(Bug::SeqReuse) {
             return;
         }

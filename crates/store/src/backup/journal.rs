@@ -7,6 +7,7 @@ use std::{
 };
 
 use attestary_ledger::Hash;
+use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use super::{BackupError, failed, files};
@@ -183,7 +184,7 @@ pub(super) fn summary(loaded: &Loaded, journal: &Path) -> Result<Summary, Backup
 struct Fold(State);
 
 impl Replay for Fold {
-    fn batch(&mut self, bytes: Vec<u8>, places: Vec<(u32, u32)>) {
+    fn batch(&mut self, bytes: Bytes, places: Vec<(u32, u32)>) {
         for (start, length) in places {
             if let Ok(record) = Record::decode(&bytes[start as usize..(start + length) as usize]) {
                 self.0.apply(&record);

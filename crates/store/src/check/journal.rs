@@ -4,6 +4,7 @@ use std::path::Path;
 
 use attestary_event::Fields;
 use attestary_ledger::Entry;
+use bytes::Bytes;
 
 use super::{CheckError, Report, catalog::chain};
 use crate::{
@@ -150,7 +151,7 @@ impl Fold<'_> {
 }
 
 impl Replay for Fold<'_> {
-    fn batch(&mut self, bytes: Vec<u8>, places: Vec<(u32, u32)>) {
+    fn batch(&mut self, bytes: Bytes, places: Vec<(u32, u32)>) {
         self.report.unsealed_bytes += bytes.len() as u64;
         for (start, length) in places {
             match Record::decode(&bytes[start as usize..(start + length) as usize]) {

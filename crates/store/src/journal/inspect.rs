@@ -1,6 +1,8 @@
 //! Reading a journal without changing it, for checks and backups. The same walk as recovery, without what recovery
 //! writes.
 
+use bytes::Bytes;
+
 use super::{
     JournalError, Position,
     format::{self, FILE_HEADER_BYTES, FileHeader, HeaderRead},
@@ -93,7 +95,7 @@ pub fn end_of(files: &mut [(String, Vec<u8>)], from: Position) -> Option<End> {
     let headers: Vec<_> = files.iter().map(|(_, bytes)| header(bytes)).collect::<Option<_>>()?;
     let read = files.iter_mut().zip(headers).map(|((name, bytes), header)| {
         let (name, bytes) = (name.clone(), std::mem::take(bytes));
-        JournalFile { name, file: (), header, bytes }
+        JournalFile { name, file: (), header, bytes: bytes.into() }
     });
     let read: Vec<_> = read.collect();
     let walked = read::walk(&read, from, &mut Nothing);
@@ -104,7 +106,7 @@ pub fn end_of(files: &mut [(String, Vec<u8>)], from: Position) -> Option<End> {
         batch: walked.walk.batch,
     });
     for (place, file) in files.iter_mut().zip(read) {
-        place.1 = file.bytes;
+        place.1 = file.bytes.into();
     }
     end
 }
@@ -112,7 +114,7 @@ pub fn end_of(files: &mut [(String, Vec<u8>)], from: Position) -> Option<End> {
 struct Nothing;
 
 impl Replay for Nothing {
-    fn batch(&mut self, _: Vec<u8>, _: Vec<(u32, u32)>) {}
+    fn batch(&mut self, _: Bytes, _: Vec<(u32, u32)>) {}
     fn damage(&mut self, _: super::Damage) {}
 }
 
@@ -154,7 +156,7 @@ fn load<D: Disk>(
                 }
                 let mut bytes = vec![0; length as usize];
                 file.read_exact(0, &mut bytes).map_err(failed("read", &name))?;
-                files.push(JournalFile { name, file, header, bytes });
+                files.push(JournalFile { name, file, header, bytes: bytes.into() });
             }
         }
     }

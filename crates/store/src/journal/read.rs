@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use bytes::Bytes;
+
 use super::{
     Current, Journal, JournalError, Position,
     format::{self, Batch, FILE_HEADER_BYTES, FileHeader, HeaderRead},
@@ -36,7 +38,7 @@ pub enum Damage {
 /// Receives what a journal holds, in order.
 pub trait Replay {
     /// One batch: the bytes that hold its records, and where each lies in them.
-    fn batch(&mut self, bytes: Vec<u8>, places: Vec<(u32, u32)>);
+    fn batch(&mut self, bytes: Bytes, places: Vec<(u32, u32)>);
     /// Something acknowledged is gone.
     fn damage(&mut self, damage: Damage);
 }
@@ -45,7 +47,8 @@ pub(super) struct JournalFile<F> {
     pub(super) name: String,
     pub(super) file: F,
     pub(super) header: FileHeader,
-    pub(super) bytes: Vec<u8>,
+    /// By offset in the file; what lies before the first unsealed batch may be zeros.
+    pub(super) bytes: Bytes,
 }
 
 impl<F> JournalFile<F> {
@@ -178,9 +181,12 @@ fn load<D: Disk>(
                     journal.spare.push(name);
                     continue;
                 }
+                // What lies before the position is sealed: it is not read, and takes no memory.
+                let sealed = if header.generation == from.generation { from.offset } else { 0 };
                 let mut bytes = vec![0; length as usize];
-                file.read_exact(0, &mut bytes).map_err(failed("read", &name))?;
-                files.push(JournalFile { name, file, header, bytes });
+                let unsealed = bytes.get_mut(sealed as usize..).unwrap_or_default();
+                file.read_exact(sealed, unsealed).map_err(failed("read", &name))?;
+                files.push(JournalFile { name, file, header, bytes: bytes.into() });
             }
             // A file that is shorter than it was made was never finished: its name must not be used again.
             HeaderRead::None if length == journal.file_bytes => journal.spare.push(name),
@@ -218,7 +224,7 @@ impl Walk {
         replay: &mut dyn Replay,
     ) {
         let start = offset as usize;
-        let bytes = file.bytes[start..start + batch.bytes as usize].to_vec();
+        let bytes = file.bytes.slice(start..start + batch.bytes as usize);
         let intact = batch.table.iter().enumerate().filter(|(index, _)| !batch.bad.contains(index));
         let places = intact.map(|(_, row)| (row.start, row.bytes)).collect();
         replay.batch(bytes, places);

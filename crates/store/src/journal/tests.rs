@@ -1,3 +1,5 @@
+use bytes::Bytes;
+
 use super::*;
 use crate::disk::RealDisk;
 
@@ -10,7 +12,7 @@ struct Seen {
 }
 
 impl Replay for Seen {
-    fn batch(&mut self, bytes: Vec<u8>, places: Vec<(u32, u32)>) {
+    fn batch(&mut self, bytes: Bytes, places: Vec<(u32, u32)>) {
         for (start, length) in places {
             let record = &bytes[start as usize..(start + length) as usize];
             self.records.push(String::from_utf8_lossy(record).into_owned());

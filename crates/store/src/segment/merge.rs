@@ -106,6 +106,8 @@ struct Reader {
     batches: Box<dyn Iterator<Item = Result<RecordBatch, SegmentError>>>,
     /// What is left of the batch in hand.
     batch: RecordBatch,
+    /// Rows that were not taken yet.
+    left: usize,
 }
 
 impl Reader {
@@ -121,10 +123,12 @@ impl Reader {
                 file.batches_as_written(&all_columns(), std::slice::from_ref(&rows))?,
             ),
             batch: RecordBatch::new_empty(Arc::clone(&SCHEMA)),
+            left: meta.events as usize,
         })
     }
 
-    /// Returns the next rows: at least one and at most `rows_max`.
+    /// Returns the next rows: at least one and at most `rows_max`. With the last ones, what reading them took is given
+    /// back: a run has many segments, and one of them at a time is in use.
     fn take(&mut self, rows_max: usize) -> Result<RecordBatch, SegmentError> {
         while self.batch.num_rows() == 0 {
             self.batch = self.batches.next().unwrap_or_else(|| {
@@ -134,6 +138,13 @@ impl Reader {
         let rows = rows_max.min(self.batch.num_rows());
         let taken = self.batch.slice(0, rows);
         self.batch = self.batch.slice(rows, self.batch.num_rows() - rows);
+        self.left = self.left.saturating_sub(rows);
+        if self.batch.num_rows() == 0 {
+            self.batch = RecordBatch::new_empty(Arc::clone(&SCHEMA));
+        }
+        if self.left == 0 {
+            self.batches = Box::new(std::iter::empty());
+        }
         Ok(taken)
     }
 }

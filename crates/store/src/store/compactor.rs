@@ -29,8 +29,9 @@ use crate::{
     },
 };
 
-/// Bytes at which a merged segment ends: it lies in memory while it is encoded.
-const SEGMENT_BYTES: usize = 48 << 20;
+/// Bytes at which a merged segment ends. It lies in memory while it is encoded, in a buffer that grows by doubling: this
+/// stays below 32 MiB.
+const SEGMENT_BYTES: usize = 30 << 20;
 /// How long a failed merge waits before it is tried again.
 const RETRY_DELAY: Duration = Duration::from_mins(1);
 
