@@ -29,7 +29,7 @@ use indicatif::ProgressBar;
 use self::{
     child::Server,
     figure::Figure,
-    ingest::{BATCH_EVENTS, Reached, Span},
+    ingest::{BATCH_EVENTS, Load, Reached, Span},
     intake::Intake,
     postgres::Postgres,
 };
@@ -109,9 +109,6 @@ const SEED_QUERIES: u64 = SEED + 3_000;
 /// No bound on the number of events, or on the time.
 const UNBOUNDED_EVENTS: u64 = u64::MAX / 2;
 const UNBOUNDED_TIME: Duration = Duration::from_hours(1);
-
-/// Microseconds in a tick of the system's processor clock.
-const TICK_US: f64 = 10_000.0;
 
 /// What one system reached.
 struct Results {
@@ -214,12 +211,12 @@ async fn phases(options: &Ingest, server: &Server) -> anyhow::Result<Results> {
     let mut details = Vec::new();
     let mut send = async |name: &str, figures: &'static str, connections, batch, span, seed| {
         let bar = phase(name, span);
-        let before = server.processor_ticks()?;
-        let loaded =
-            ingest::load_timed(server.address, ingest_key, connections, batch, span, seed, &bar);
-        let (reached, times) = loaded.await.with_context(|| format!("phase \"{name}\""))?;
+        let before = server.processor_time()?;
+        let load = Load { connections, batch, span, seed };
+        let loaded = ingest::load(server.address, ingest_key, load, &bar).await;
+        let (reached, times) = loaded.with_context(|| format!("phase \"{name}\""))?;
         bar.finish_and_clear();
-        let processor = server.processor_ticks()? - before;
+        let processor = server.processor_time()? - before;
         let resident = server.resident_bytes_max()?;
         details.extend(phase_details(figures, reached, &times, processor, resident));
         anyhow::Ok(reached)
@@ -249,7 +246,7 @@ fn phase_details(
     name: &str,
     reached: Reached,
     times: &ingest::Times,
-    processor_ticks: u64,
+    processor: Duration,
     resident_bytes_max: u64,
 ) -> Vec<Figure> {
     if reached.events == 0 {
@@ -257,7 +254,7 @@ fn phase_details(
     }
     let figure = |what, value, unit| Figure::new(format!("ingest.{name}.{what}"), value, unit);
     let time = |quantile| times.value_at_quantile(quantile) as f64 / 1e3;
-    let processor = processor_ticks as f64 * TICK_US / reached.events as f64;
+    let processor = processor.as_secs_f64() * 1e6 / reached.events as f64;
     vec![
         figure("p50", time(0.5), "ms"),
         figure("p99", time(0.99), "ms"),

@@ -15,7 +15,7 @@ use indicatif::ProgressBar;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{
-    ingest::{self, Reached, Span},
+    ingest::{self, Load, Reached, Span},
     load::EVENT_BYTES,
 };
 
@@ -71,7 +71,8 @@ pub(crate) async fn echo(
     let address = listener.local_addr()?;
     let router = Router::new().fallback(async |_: Bytes| (StatusCode::CREATED, RECEIPT));
     let serving: JoinHandle<_> = tokio::spawn(async { axum::serve(listener, router).await });
-    let reached = ingest::load(address, "", connections, 1, span, seed, bar).await;
+    let load = Load { connections, batch: 1, span, seed };
+    let loaded = ingest::load(address, "", load, bar).await;
     serving.abort();
-    reached.context("the echo")
+    Ok(loaded.context("the echo")?.0)
 }

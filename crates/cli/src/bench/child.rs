@@ -13,6 +13,9 @@ use crate::credentials::Credentials;
 /// How long the server may take to print that it is ready, recovery included.
 const START_TIME_MAX: Duration = Duration::from_secs(60);
 
+/// What the kernel counts processor time in (`USER_HZ`, 100 a second on every Linux).
+pub(crate) const PROCESSOR_TICK: Duration = Duration::from_millis(10);
+
 /// A running server; it is killed when this is dropped.
 pub(crate) struct Server {
     child: Child,
@@ -69,16 +72,17 @@ impl Server {
         kibibytes(&status, "VmRSS:").map(|count| count * 1024).context("no VmRSS")
     }
 
-    /// Returns the processor time that the server has used, in the kernel's ticks of 10 ms.
-    pub(crate) fn processor_ticks(&self) -> anyhow::Result<u64> {
+    /// Returns the processor time that the server has used, in whole [`PROCESSOR_TICK`]s.
+    pub(crate) fn processor_time(&self) -> anyhow::Result<Duration> {
         let process = self.child.id().context("the server has ended")?;
         let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))
             .context("cannot read the server's time")?;
         // Behind the name, which may hold spaces, user and system time are the 12th and 13th word.
         let (_, words) = stat.rsplit_once(')').context("no name in stat")?;
         let words: Vec<&str> = words.split_whitespace().collect();
-        let ticks = |at: usize| words.get(at).and_then(|word| word.parse::<u64>().ok());
-        ticks(11).zip(ticks(12)).map(|(user, system)| user + system).context("no times in stat")
+        let ticks = |at: usize| words.get(at).and_then(|word| word.parse::<u32>().ok());
+        let (user, system) = ticks(11).zip(ticks(12)).context("no times in stat")?;
+        Ok(PROCESSOR_TICK * user.saturating_add(system))
     }
 
     /// Returns how the server ended, when it did.

@@ -71,29 +71,27 @@ fn times() -> Times {
     Histogram::new(TIMES_DIGITS).expect("as many digits as the library keeps")
 }
 
-/// Sends events in requests of `batch` events over `connections` connections.
+/// What a phase sends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    /// Connections, each with one request at a time.
+    pub(crate) connections: usize,
+    /// Events in a request.
+    pub(crate) batch: usize,
+    /// When it ends.
+    pub(crate) span: Span,
+    /// Decides the events; connections count on from it.
+    pub(crate) seed: u64,
+}
+
+/// Sends events; returns what was acknowledged and the time of every request.
 pub(crate) async fn load(
     address: SocketAddr,
     key: &str,
-    connections: usize,
-    batch: usize,
-    span: Span,
-    seed: u64,
-    progress: &ProgressBar,
-) -> anyhow::Result<Reached> {
-    Ok(load_timed(address, key, connections, batch, span, seed, progress).await?.0)
-}
-
-/// [`load`], with the time of every request.
-pub(crate) async fn load_timed(
-    address: SocketAddr,
-    key: &str,
-    connections: usize,
-    batch: usize,
-    span: Span,
-    seed: u64,
+    load: Load,
     progress: &ProgressBar,
 ) -> anyhow::Result<(Reached, Times)> {
+    let Load { connections, batch, span, seed } = load;
     let prepared = if batch == 1 { 1 } else { BATCHES_PER_CONNECTION };
     let mut senders = Vec::with_capacity(connections);
     for number in 0..connections {

@@ -1,7 +1,7 @@
 //! `bench query`: how fast a log that is full answers what people ask.
 //!
-//! The log is filled as `bench ingest` fills it, and left alone until its segments are merged. Then each kind of question is asked once, where every answer is checked, and
-//! then at a steady rate ([`Pace`]), where its time is taken.
+//! The log is filled as `bench ingest` fills it, and left alone until its segments are merged. Then each kind of question
+//! is asked once, where every answer is checked, and then at a steady rate ([`Pace`]), where its time is taken.
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -12,9 +12,9 @@ use tokio::task::JoinSet;
 
 use super::{
     Scratch, UNBOUNDED_TIME,
-    child::Server,
+    child::{PROCESSOR_TICK, Server},
     figure::{Figure, percentile},
-    ingest::{self, BATCH_EVENTS, Span, asked},
+    ingest::{self, BATCH_EVENTS, Load, Span, asked},
     load::Facts,
     pace::Pace,
     phase,
@@ -104,7 +104,8 @@ pub(crate) async fn measure(options: &Query) -> anyhow::Result<Vec<Figure>> {
     let span = Span { time: UNBOUNDED_TIME, events: options.events };
     let bar = phase("filling up", span);
     let key = &server.credentials.ingest_key;
-    ingest::load(server.address, key, FILLERS, BATCH_EVENTS, span, SEED, &bar).await?;
+    let load = Load { connections: FILLERS, batch: BATCH_EVENTS, span, seed: SEED };
+    ingest::load(server.address, key, load, &bar).await?;
     bar.finish_and_clear();
     // A log is asked long after it was filled: what waits to be merged is merged first.
     let settled = ingest::settle(server.address).await?;
@@ -136,7 +137,7 @@ async fn ask(kind: &Kind, options: &Query, server: &Server) -> anyhow::Result<[F
     for (facts, request) in facts.iter().zip(requests.iter()) {
         check(kind, connection.exchange(request).await?.body, facts)?;
     }
-    let before = server.processor_ticks()?;
+    let before = server.processor_time()?;
     let pace = Arc::new(Pace::start(requests.len(), options.rate));
     let mut running = JoinSet::new();
     for _ in 0..options.connections {
@@ -147,12 +148,12 @@ async fn ask(kind: &Kind, options: &Query, server: &Server) -> anyhow::Result<[F
         times.extend(ended.context("a connection's task failed")??);
     }
     times.sort_by(f64::total_cmp);
-    let ticks = server.processor_ticks()? - before;
+    let busy = server.processor_time()? - before;
     let figure = |what, value| Figure::new(format!("query.{}.{what}", kind.name), value, "ms");
     Ok([
         figure("p50", percentile(&times, 0.5)),
         figure("p99", percentile(&times, 0.99)),
-        figure("processor", ticks as f64 * 10.0 / requests.len() as f64),
+        figure("processor", busy.as_secs_f64() * 1e3 / requests.len() as f64),
     ])
 }
 
@@ -180,10 +181,11 @@ async fn scan(server: &Server) -> anyhow::Result<Figure> {
     let mut connection = Connection::open(server.address).await?;
     let events = counted(connection.exchange(&request(&HISTOGRAM, &facts, key)).await?.body)?;
     let request = request(&NOWHERE, &facts, key);
-    let before = server.processor_ticks()?;
+    let before = server.processor_time()?;
     check(&NOWHERE, connection.exchange(&request).await?.body, &facts)?;
-    let seconds = (server.processor_ticks()? - before).max(1) as f64 / 100.0;
-    Ok(Figure::new("query.text_scan", events as f64 / seconds, "events/s of one core"))
+    let busy = (server.processor_time()? - before).max(PROCESSOR_TICK);
+    let rate = events as f64 / busy.as_secs_f64();
+    Ok(Figure::new("query.text_scan", rate, "events/s of one core"))
 }
 
 fn request(kind: &Kind, facts: &Facts, key: &str) -> Vec<u8> {

@@ -13,7 +13,7 @@ use super::{
     Scratch, UNBOUNDED_EVENTS,
     child::Server,
     figure::{Figure, percentile},
-    ingest::{self, BATCH_EVENTS, Span},
+    ingest::{self, BATCH_EVENTS, Load, Span},
     phase,
 };
 
@@ -55,7 +55,8 @@ pub(crate) async fn measure(options: &Recovery) -> anyhow::Result<Vec<Figure>> {
         let key = &server.credentials.ingest_key;
         // Connections count on from the seed; no event is sent again.
         let seed = SEED + kill * 1_000;
-        ingest::load(server.address, key, CONNECTIONS, BATCH_EVENTS, span, seed, &bar).await?;
+        let load = Load { connections: CONNECTIONS, batch: BATCH_EVENTS, span, seed };
+        ingest::load(server.address, key, load, &bar).await?;
         bar.finish_and_clear();
         server.stop().await;
         let journal = unsealed_bytes(data.clone()).await?;

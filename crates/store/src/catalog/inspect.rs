@@ -105,7 +105,7 @@ fn definitions(connection: &Connection) -> Result<Definitions> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Returns the definitions of a new catalog.
+/// Returns the definitions of a new catalog. Whoever checks many catalogs makes it once.
 fn expected() -> Result<&'static Definitions> {
     static EXPECTED: OnceLock<Definitions> = OnceLock::new();
     match EXPECTED.get() {

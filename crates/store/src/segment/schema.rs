@@ -48,7 +48,7 @@ impl Sizes {
     /// What is written. A page of a narrow column is 10 to 100 KiB decoded, a page of bodies about 160 KiB, so that
     /// one body costs about 0.2 ms.
     pub const STANDARD: Self =
-        Self { row_group_rows: 65_536, page_rows: 4_096, body_page_rows: 256 };
+        Self { row_group_rows: 16_384, page_rows: 4_096, body_page_rows: 256 };
 }
 
 /// How hard the encoder works on a segment.
@@ -253,6 +253,7 @@ pub(super) fn properties(log_name: &str, sizes: Sizes, effort: Effort) -> Writer
     }
     builder = numbers(builder);
     builder = random_bytes(builder);
+    builder = constants(builder);
     builder = bodies(builder, sizes);
     bloom_filters(builder, sizes).build()
 }
@@ -279,6 +280,14 @@ fn random_bytes(mut builder: WriterPropertiesBuilder) -> WriterPropertiesBuilder
             .set_column_dictionary_enabled(column.path(), false)
             .set_column_statistics_enabled(column.path(), EnabledStatistics::None)
             .set_column_compression(column.path(), Compression::UNCOMPRESSED);
+    }
+    builder
+}
+
+/// Nearly always one value: a few bytes a page as they are, where each reader would make contexts of zstd for nothing.
+fn constants(mut builder: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
+    for column in [Column::Flags, Column::NFields, Column::Disclosures] {
+        builder = builder.set_column_compression(column.path(), Compression::UNCOMPRESSED);
     }
     builder
 }

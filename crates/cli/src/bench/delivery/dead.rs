@@ -9,7 +9,7 @@ use super::super::{
     UNBOUNDED_EVENTS,
     child::Server,
     figure::Figure,
-    ingest::{self, BATCH_EVENTS, Span},
+    ingest::{self, BATCH_EVENTS, Load, Span},
     load::Dice,
 };
 use super::{
@@ -82,8 +82,8 @@ async fn ingest(options: &Delivery, server: &Server, seed: u64) -> anyhow::Resul
     let bar = progress::counter("ingest");
     let span = Span { time: options.round(), events: UNBOUNDED_EVENTS };
     let key = &server.credentials.ingest_key;
-    let reached =
-        ingest::load(server.address, key, SUBMITTERS, BATCH_EVENTS, span, seed, &bar).await?;
+    let load = Load { connections: SUBMITTERS, batch: BATCH_EVENTS, span, seed };
+    let (reached, _) = ingest::load(server.address, key, load, &bar).await?;
     bar.finish_and_clear();
     Ok(reached.per_second())
 }

@@ -17,6 +17,8 @@ use crate::progress;
 
 /// How long one destination, or the fleet, may catch up.
 const CATCH_UP_MAX: Duration = Duration::from_secs(20);
+/// How long destinations without events are watched.
+const IDLE_TIME: Duration = Duration::from_secs(5);
 
 /// One destination that begins at the beginning of a long log: first mostly from segments.
 pub(super) async fn catch_up(options: &Delivery, server: &Server) -> anyhow::Result<Vec<Figure>> {
@@ -92,13 +94,12 @@ pub(super) async fn waiting(options: &Delivery, server: &Server) -> anyhow::Resu
     }
     bar.finish_and_clear();
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let (after, ticks) = (server.resident_bytes()?, server.processor_ticks()?);
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    let busy = (server.processor_ticks()? - ticks) as f64 / 5.0;
+    let (after, before_idling) = (server.resident_bytes()?, server.processor_time()?);
+    tokio::time::sleep(IDLE_TIME).await;
+    let busy = (server.processor_time()? - before_idling).as_secs_f64() / IDLE_TIME.as_secs_f64();
     ensure!(receiver.requests() == 0, "a destination that waits has sent");
     Ok(vec![
         Figure::new("idle.memory", after.saturating_sub(before) as f64 / 1e6, "MB"),
-        // A tick of the kernel's is a hundredth of a second, so this is the share of one core in per cent.
-        Figure::new("idle.processor", busy, "%"),
+        Figure::new("idle.processor", busy * 100.0, "% of one core"),
     ])
 }
