@@ -263,11 +263,13 @@ fn sorted_by(column: Column) -> SortingColumn {
     SortingColumn { column_idx, descending: false, nulls_first: false }
 }
 
-/// Ascending numbers and times: differences, not dictionaries.
+/// Ascending numbers and times: differences, not dictionaries. They leave zstd next to nothing (0.5 bytes an event),
+/// and each reader would make contexts for it.
 fn numbers(mut builder: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
     for column in [Column::Seq, Column::ReceivedAt, Column::OccurredAt] {
         builder = builder
             .set_column_dictionary_enabled(column.path(), false)
+            .set_column_compression(column.path(), Compression::UNCOMPRESSED)
             .set_column_encoding(column.path(), Encoding::DELTA_BINARY_PACKED);
     }
     builder
