@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -28,21 +28,7 @@ impl Pace {
         let (rate, started) = (rate.max(1), Instant::now());
         let due = Arc::new(Semaphore::new(0));
         let released = Arc::downgrade(&due);
-        // A thread of its own: timers of the runtime have whole milliseconds and fire late, which would count as the
-        // server's time. It ends with the last turn, or when the pace is dropped.
-        thread::spawn(move || {
-            for turn in 0..count {
-                thread::sleep(
-                    due_at(started, turn, rate).saturating_duration_since(Instant::now()),
-                );
-                let Some(due) = released.upgrade() else { return };
-                due.add_permits(1);
-            }
-            // Whoever still waits learns that there are no more.
-            if let Some(due) = released.upgrade() {
-                due.add_permits(Semaphore::MAX_PERMITS - count);
-            }
-        });
+        thread::spawn(move || release(&released, started, count, rate));
         Self { next: AtomicUsize::new(0), count, rate, started, due }
     }
 
@@ -57,6 +43,21 @@ impl Pace {
     /// Returns the time since the first turn.
     pub(crate) fn elapsed(&self) -> Duration {
         self.started.elapsed()
+    }
+}
+
+/// Gives each turn free at its time, from a thread of its own: timers of the runtime have whole milliseconds and fire
+/// late, which would count as the server's time. Ends with the last turn, or when the pace is dropped.
+#[expect(clippy::disallowed_methods, reason = "no runtime is on this thread")]
+fn release(turns: &Weak<Semaphore>, started: Instant, count: usize, rate: u32) {
+    for turn in 0..count {
+        thread::sleep(due_at(started, turn, rate).saturating_duration_since(Instant::now()));
+        let Some(turns) = turns.upgrade() else { return };
+        turns.add_permits(1);
+    }
+    // Whoever still waits learns that there are no more.
+    if let Some(turns) = turns.upgrade() {
+        turns.add_permits(Semaphore::MAX_PERMITS - count);
     }
 }
 
