@@ -63,7 +63,9 @@ def cut(root: pathlib.Path, kind: str, seed: int, sync: bool) -> tuple[int, list
     image, copy = root / "image", root / "copy"
     make_image(image, kind)
     acks = faults.Acks()
-    with mounted(image, root / "before") as disk:
+    # One path before and after: a directory that moves to another is another one (`--segments-in-s3`).
+    place = root / f"disk-{seed}"
+    with mounted(image, place) as disk:
         environment = {} if sync else {"LD_PRELOAD": str(NO_SYNC)}
         server = faults.Served(disk / "data", environment=environment)
         assert server.url, server.said
@@ -83,7 +85,7 @@ def cut(root: pathlib.Path, kind: str, seed: int, sync: bool) -> tuple[int, list
         server.kill()
         for thread in threads:
             thread.join(30)
-    with mounted(copy, root / "after") as disk:
+    with mounted(copy, place) as disk:
         report = faults.fsck(disk / "data")
         wrong = [str(finding) for finding in report["findings"] if finding["severity"] == "damage"]
         server = faults.Served(disk / "data")

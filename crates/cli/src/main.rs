@@ -66,7 +66,7 @@ struct Of<T: Subcommand> {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start a server without configuration: demo tenant, keys, and a receiver that shows what a SIEM would get
+    /// Start a server without a configuration file: demo tenant, keys, and a receiver that shows what a SIEM would get
     Dev(command::dev::Dev),
     /// Start the server
     Serve(command::serve::Serve),

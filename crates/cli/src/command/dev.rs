@@ -1,6 +1,7 @@
-//! `attestary dev`: a server without configuration, with a demo environment, keys, and a receiver that shows what
+//! `attestary dev`: a server without a configuration file, with a demo environment, keys, and a receiver that shows what
 //! a SIEM would get.
 //!
+//! `ATTESTARY__…` variables hold as they do for `serve`, but for what this command decides itself.
 //! Everything lies in one directory and is kept across restarts, keys included. Destinations may reach loopback
 //! addresses, which a real installation refuses.
 
@@ -26,6 +27,7 @@ use crate::{
     receiver::{Receiver, Sink},
     server::{Server, make_private, start_log},
     settings::{Log, Settings},
+    variables,
 };
 
 const ENVIRONMENT: &str = "development";
@@ -80,7 +82,7 @@ pub(crate) async fn run(dev: Dev) -> anyhow::Result<()> {
 }
 
 fn settings(dev: &Dev, data: &Path) -> anyhow::Result<Settings> {
-    let mut settings = Settings::read(None, std::iter::empty())?;
+    let mut settings = Settings::read(None, variables())?;
     settings.listen.clone_from(&dev.listen);
     settings.environments = vec![EnvironmentId::parse(ENVIRONMENT).expect("a valid name")];
     let defaults = attestary_service::Settings::new(data.to_owned());
