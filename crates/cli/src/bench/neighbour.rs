@@ -71,7 +71,9 @@ pub(crate) async fn measure(options: &Neighbour) -> anyhow::Result<Vec<Figure>> 
     let (mut alone, mut beside, mut floods) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..options.rounds as u64 {
         alone.push(victim(options, &server, SEED + 2 * round).await?);
-        let flood = Flood::start(options.flood, server.address, &neighbour);
+        // Ids of an earlier round would be answered as repeats, which is another load.
+        let flood =
+            Flood::start(options.flood, server.address, &neighbour, SEED + 1_000 * (round + 1));
         tokio::time::sleep(WARM_UP).await;
         beside.push(victim(options, &server, SEED + 2 * round + 1).await?);
         floods.push(flood.stop().await?);
@@ -151,12 +153,12 @@ struct Flood {
 }
 
 impl Flood {
-    fn start(connections: usize, address: SocketAddr, key: &str) -> Self {
+    fn start(connections: usize, address: SocketAddr, key: &str, seed: u64) -> Self {
         let (stop, taken) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let mut running = JoinSet::new();
         for number in 0..connections as u64 {
             let (stop, taken) = (Arc::clone(&stop), Arc::clone(&taken));
-            let mut dice = Dice::new(SEED.wrapping_add(1_000_000 + number));
+            let mut dice = Dice::new(seed + number);
             let mut request = Prepared::new(BATCH_EVENTS, key, &mut dice);
             running.spawn(async move {
                 let mut connection = Connection::open(address).await?;
