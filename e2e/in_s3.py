@@ -39,12 +39,11 @@ class Everywhere:
         program.chmod(0o755)
         os.environ["ATTESTARY_BIN"] = str(program)
 
-    def segments(self) -> int:
-        return len(self.store.segments(""))
-
-    def stop(self) -> None:
-        self.store.process.kill()
-        self.store.process.wait()
+    def stop(self) -> int:
+        """Returns how many segments there were."""
+        segments = len(self.store.segments(""))
+        self.store.stop()
+        return segments
 
 
 def run(binary: str, url: str, options: str) -> None:

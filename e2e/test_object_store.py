@@ -100,6 +100,10 @@ class Store:
         except requests.RequestException:
             return False
 
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
     def settings(self, port: int, prefix: str) -> dict[str, str]:
         options = ",".join(self.options(f"http://127.0.0.1:{port}"))
         return {"ATTESTARY__OBJECTS__URL": f"{self.scheme}://audit/{prefix}", "ATTESTARY__OBJECTS__OPTIONS": options}
@@ -155,8 +159,7 @@ class Azure(Store):
 def store(tmp_path, request):
     server = request.param(tmp_path)
     yield server
-    server.process.kill()
-    server.process.wait()
+    server.stop()
 
 
 @pytest.mark.parametrize("store", [S3, Azure], indirect=True)

@@ -2,8 +2,8 @@
 //! a SIEM would get.
 //!
 //! `ATTESTARY__…` variables hold as they do for `serve`, but for what this command decides itself.
-//! Everything lies in one directory and is kept across restarts, keys included. Destinations may reach loopback
-//! addresses, which a real installation refuses.
+//! Everything but segments that are told to go elsewhere lies in one directory and is kept across restarts, keys
+//! included. Destinations may reach loopback addresses, which a real installation refuses.
 
 use std::{
     path::{Path, PathBuf},
